@@ -1,0 +1,12 @@
+//! Everything in Orderly that decides: readings, profiles, twins, rules, alerts and the engine.
+//!
+//! This crate never opens a file or a socket, never asks for the time, never draws a random number and
+//! knows no tokio: time and answers are arguments, so every decision can be replayed and tested.
+
+pub mod alert;
+pub mod ids;
+pub mod output;
+pub mod reading;
+pub mod record;
+pub mod time;
+pub mod value;

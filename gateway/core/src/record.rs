@@ -1,0 +1,217 @@
+//! A journal record: every input of the engine is one first.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{ActorId, ClassId, DeviceId, ProfileId, RuleId, ZoneId};
+use crate::time::{Now, Timestamp};
+
+/// Sequence number of a journal record; the first is 1, and 0 stands for "before all".
+pub type Seq = u64;
+
+/// What kind of input a record holds. The numbers are on disk and never change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Kind {
+    /// A message of a device; `address` is its topic, `body` its payload.
+    Envelope = 1,
+    /// What a person did or ordered; `body` is an [`Action`] in MessagePack.
+    Action = 2,
+    /// The text of a profile or rule that is in force from here on; `body` is a [`ConfigText`] in MessagePack.
+    Config = 3,
+    /// Time passed; `body` is a [`TimerRun`] in MessagePack.
+    TimerRun = 4,
+}
+
+impl Kind {
+    /// The kind with this number.
+    #[must_use]
+    pub const fn from_u8(n: u8) -> Option<Self> {
+        match n {
+            1 => Some(Self::Envelope),
+            2 => Some(Self::Action),
+            3 => Some(Self::Config),
+            4 => Some(Self::TimerRun),
+            _ => None,
+        }
+    }
+}
+
+/// What a source noticed about an envelope; a set of bits that is on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Flags(pub u8);
+
+impl Flags {
+    /// MQTT DUP: the sender says that it may have sent this before.
+    pub const DUP: Self = Self(1);
+    /// MQTT RETAIN: kept by the broker, of unknown age.
+    pub const RETAINED: Self = Self(2);
+    /// From a client without credential on loopback; may register its device (DESIGN 7.12).
+    pub const ANONYMOUS: Self = Self(4);
+    /// A last will.
+    pub const WILL: Self = Self(8);
+    /// Too large to keep: `body` is an [`Oversize`] in MessagePack.
+    pub const OVERSIZE: Self = Self(16);
+    /// Arrived within 60 s of a reconnect, so an equal payload may be a repeat (DESIGN 7.2).
+    pub const AFTER_RECONNECT: Self = Self(32);
+    /// `body` is line protocol: lines that were already checked at the door.
+    pub const LINE_PROTOCOL: Self = Self(64);
+
+    /// Whether all bits of `other` are set.
+    #[must_use]
+    pub const fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Both sets together.
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// What a source hands to the journal; the journal adds number and time under its lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry<'a> {
+    /// What kind of input it is.
+    pub kind: Kind,
+    /// What the source noticed.
+    pub flags: Flags,
+    /// Name of the source: `listener`, `http`, `mqtt:<name>`, `modbus:<name>`, `control`, `engine`. At most 255 bytes.
+    pub source: &'a str,
+    /// Which connection of the source: grows with each connection, so acks and gaps can be told apart.
+    pub connection: u32,
+    /// Topic or address. At most 65,535 bytes.
+    pub address: &'a str,
+    /// The payload, or a MessagePack body as `kind` says.
+    pub body: &'a [u8],
+}
+
+/// A record as it comes back from the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Record<'a> {
+    /// Its number.
+    pub seq: Seq,
+    /// Both clocks when it was appended; the engine uses this `now` and no other (DESIGN 7.5).
+    pub now: Now,
+    /// What the source handed over.
+    pub entry: Entry<'a>,
+}
+
+/// Body of an oversize envelope: the payload was read through, not kept (DESIGN 7.9).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Oversize {
+    /// Length of the whole payload in bytes.
+    pub bytes: u64,
+    /// BLAKE3 of the whole payload.
+    #[serde(with = "serde_bytes")]
+    pub blake3: Vec<u8>,
+    /// Its first 4 KiB.
+    #[serde(with = "serde_bytes")]
+    pub head: Vec<u8>,
+}
+
+/// Body of a person's action.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Action {
+    /// Who; an opaque reference, `local-admin` for somebody at the box itself.
+    pub actor: ActorId,
+    /// When the person did it, by the clock of the client.
+    pub happened_at: Timestamp,
+    /// Chosen by the client: the same key twice is one action and gets the same answer.
+    pub idempotency_key: String,
+    /// What is ordered.
+    pub order: Order,
+}
+
+/// What a person can order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// Put a device on the register, or change its row.
+    RegisterDevice {
+        /// The device.
+        device: DeviceId,
+        /// Its class.
+        class: ClassId,
+        /// Its profile; `None`: the only one of the class.
+        profile: Option<ProfileId>,
+        /// Where it is.
+        zone: Option<ZoneId>,
+        /// Salted SHA-256 of its secret, `None` leaves the present one.
+        credential: Option<Credential>,
+        /// Readings before this moment have a clock that cannot be believed.
+        commissioned_at: Option<Timestamp>,
+    },
+    /// Take a device off the register; its readings stay.
+    RevokeDevice {
+        /// The device.
+        device: DeviceId,
+    },
+    /// The device was replaced or reset: its epoch grows by one.
+    NewEpoch {
+        /// The device.
+        device: DeviceId,
+    },
+    /// Acknowledge an alert: somebody has seen it.
+    AcknowledgeAlert {
+        /// The alert.
+        alert: String,
+    },
+    /// Close an alert with an outcome code (DOMAIN 9.5).
+    CloseAlert {
+        /// The alert.
+        alert: String,
+        /// The outcome code.
+        outcome: String,
+    },
+}
+
+/// How a device's secret is kept: never the secret itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Credential {
+    /// 16 random bytes.
+    #[serde(with = "serde_bytes")]
+    pub salt: Vec<u8>,
+    /// SHA-256 of salt and secret.
+    #[serde(with = "serde_bytes")]
+    pub sha256: Vec<u8>,
+}
+
+/// Body of a configuration record: the whole text is kept, so a replay uses what was in force (DESIGN 7.6).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigText {
+    /// What the text is.
+    pub what: ConfigKind,
+    /// The whole text; `None`: it was taken away.
+    pub text: Option<String>,
+}
+
+/// What a configuration text describes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConfigKind {
+    /// A device profile.
+    Profile(ProfileId),
+    /// A rule.
+    Rule(RuleId),
+}
+
+/// Body of a timer run: the shell says what the engine cannot see in the journal.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct TimerRun {
+    /// Devices that answered without a report since the last run (good silent Modbus polls).
+    pub heard: Vec<DeviceId>,
+    /// Links that came up or went down since the last run.
+    pub links: Vec<LinkChange>,
+}
+
+/// A source came up or went down.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkChange {
+    /// Name of the source.
+    pub source: String,
+    /// Whether it is up now.
+    pub up: bool,
+    /// The broker had forgotten the session: messages may be missing since the last one.
+    pub session_lost: bool,
+}
