@@ -1,1 +1,3 @@
-//! x
+//! Everything of Orderly that touches the world.
+
+pub mod sources;

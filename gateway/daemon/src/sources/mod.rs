@@ -1,0 +1,3 @@
+//! Where readings come in. A source appends to the journal and answers its sender; it never imports a sink.
+
+pub mod intake;
