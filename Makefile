@@ -1,0 +1,21 @@
+# Two commands for newcomers: `make demo` and `make test`. Needed: a Rust toolchain, Node >= 20.19, make, a C compiler.
+.PHONY: demo test test-long web bench dist
+
+demo: web   ## a simulated hospital, boards on http://127.0.0.1:8080
+	cargo build --release --locked --package orderly
+	exec target/release/orderly demo
+
+test:       ## everything, on one build, in a few minutes
+	@tests/scripts/test.sh short
+
+test-long:  ## the same with the full numbers; takes hours
+	@tests/scripts/test.sh long
+
+web:        ## the boards, built once and again when their sources change
+	@tests/scripts/web.sh
+
+bench: web  ## the figures of the README beside the limits of this machine
+	@tests/scripts/bench.sh
+
+dist: web   ## the binary and what is installed beside it, in target/dist
+	@tests/scripts/dist.sh

@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Installs what the tests need and is missing: a broker, a store, strace, a browser, systemd-analyze, cargo-deny.
+# No packaged service is started: a policy file says no to each for as long as this runs.
+set -euo pipefail
+declare -A needs=(
+  [mosquitto]=mosquitto [mosquitto_pub]=mosquitto-clients [victoria-metrics]=victoria-metrics
+  [strace]=strace [chromium]=chromium [systemd-analyze]=systemd
+)
+missing=()
+for command in "${!needs[@]}"; do
+  PATH="$PATH:/usr/sbin:/sbin" command -v "$command" >/dev/null || missing+=("${needs[$command]}")
+done
+fc-list 2>/dev/null | grep -qi 'noto.*cjk' || missing+=(fonts-noto-cjk)
+if [ ${#missing[@]} -gt 0 ]; then
+  command -v apt-get >/dev/null || { echo "install by hand, there is no apt-get here: ${missing[*]}" >&2; exit 1; }
+  sudo=""; [ "$(id -u)" = 0 ] || sudo="sudo"
+  policy=/usr/sbin/policy-rc.d
+  if [ ! -e $policy ]; then
+    printf '#!/bin/sh\nexit 101\n' | $sudo tee $policy >/dev/null; $sudo chmod 755 $policy
+    trap '$sudo rm -f $policy' EXIT
+  fi
+  echo "installing: ${missing[*]}"
+  $sudo apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+fi
