@@ -72,6 +72,20 @@ pub struct NameError {
     pub why: &'static str,
 }
 
+/// What keeps a text from being a name; `None` when it is one. Allocates nothing.
+#[must_use]
+pub fn why_not_a_name(text: &str) -> Option<&'static str> {
+    match text.as_bytes() {
+        [] => Some("it is empty"),
+        bytes if bytes.len() > MAX_NAME_BYTES => Some("it is longer than 64 bytes"),
+        [first, ..] if !first.is_ascii_alphanumeric() => Some("it must begin with a letter or digit"),
+        bytes if !bytes.iter().all(|b| b.is_ascii_alphanumeric() || b"._:-".contains(b)) => {
+            Some("only A-Z a-z 0-9 . _ : - may stand in it")
+        }
+        _ => None,
+    }
+}
+
 impl<K> Id<K> {
     /// Checks a text and makes it a name.
     ///
@@ -79,15 +93,7 @@ impl<K> Id<K> {
     /// When the text is empty, longer than 64 bytes, begins with something else than a letter or digit,
     /// or holds a character outside `A-Z a-z 0-9 . _ : -`.
     pub fn new(text: &str) -> Result<Self, NameError> {
-        let why = match text.as_bytes() {
-            [] => Some("it is empty"),
-            bytes if bytes.len() > MAX_NAME_BYTES => Some("it is longer than 64 bytes"),
-            [first, ..] if !first.is_ascii_alphanumeric() => Some("it must begin with a letter or digit"),
-            bytes if !bytes.iter().all(|b| b.is_ascii_alphanumeric() || b"._:-".contains(b)) => {
-                Some("only A-Z a-z 0-9 . _ : - may stand in it")
-            }
-            _ => None,
-        };
+        let why = why_not_a_name(text);
         match why {
             Some(why) => Err(NameError { text: text.chars().take(80).collect(), why }),
             None => Ok(Self(Arc::from(text), PhantomData)),

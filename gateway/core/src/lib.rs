@@ -4,9 +4,12 @@
 //! knows no tokio: time and answers are arguments, so every decision can be replayed and tested.
 
 pub mod alert;
+pub mod diagnostic;
+pub mod duration;
 pub mod ids;
 pub mod output;
 pub mod reading;
 pub mod record;
 pub mod time;
+pub mod topic;
 pub mod value;
