@@ -1,3 +1,4 @@
-//! Everything of Orderly that touches the world.
+//! The Orderly daemon as a library: sources, sinks, notices, API and the runtime that joins them.
 
+pub mod config;
 pub mod sources;
