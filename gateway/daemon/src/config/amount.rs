@@ -58,7 +58,9 @@ impl FromStr for Span {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let ms = amount(text, &DURATIONS).ok_or_else(|| {
-            format!("{text:?} is not a duration: write a whole number and one of ms, s, m, h, d, as in \"30s\"")
+            format!(
+                "{text:?} is not a duration: write a whole number and one of ms, s, m, h, d, as in \"30s\""
+            )
         })?;
         Ok(Self::ms(ms))
     }
@@ -69,7 +71,9 @@ impl FromStr for Size {
 
     fn from_str(text: &str) -> Result<Self, String> {
         amount(text, &SIZES).map(Self).ok_or_else(|| {
-            format!("{text:?} is not a size: write a whole number and one of B, KiB, MiB, GiB, as in \"20GiB\"")
+            format!(
+                "{text:?} is not a size: write a whole number and one of B, KiB, MiB, GiB, as in \"20GiB\""
+            )
         })
     }
 }
@@ -147,7 +151,9 @@ mod tests {
 
     #[test]
     fn reads_and_writes_what_people_write() {
-        for (text, ms) in [("250ms", 250), ("30s", 30_000), ("5m", 300_000), ("2h", 7_200_000), ("30 d", 2_592_000_000)] {
+        for (text, ms) in
+            [("250ms", 250), ("30s", 30_000), ("5m", 300_000), ("2h", 7_200_000), ("30 d", 2_592_000_000)]
+        {
             assert_eq!(text.parse(), Ok(Span::ms(ms)));
         }
         for (text, bytes) in [("20GiB", 20 << 30), ("64KiB", 64 << 10), ("7B", 7), ("1MB", 1_000_000)] {

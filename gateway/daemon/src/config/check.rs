@@ -45,7 +45,11 @@ impl Faults {
 
     fn address(&mut self, path: &str, text: &str) {
         if text.parse::<SocketAddr>().is_err() {
-            self.add(path, format!("{text:?} is not an address with a port"), "as in \"127.0.0.1:1883\" or \"[::1]:1883\"");
+            self.add(
+                path,
+                format!("{text:?} is not an address with a port"),
+                "as in \"127.0.0.1:1883\" or \"[::1]:1883\"",
+            );
         }
     }
 
@@ -116,7 +120,11 @@ fn journal(settings: &Settings, faults: &mut Faults) {
         faults.add("journal.segment_bytes", format!("{} cannot be", journal.segment_bytes), "1MiB to 1GiB");
     }
     if journal.keep_bytes.0 < 4 * journal.segment_bytes.0 {
-        faults.add("journal.keep_bytes", "is less than four segments", "raise it, or lower journal.segment_bytes");
+        faults.add(
+            "journal.keep_bytes",
+            "is less than four segments",
+            "raise it, or lower journal.segment_bytes",
+        );
     }
     faults.at_least("retention.readings", settings.retention.readings, Span::days(1));
 }
@@ -124,7 +132,12 @@ fn journal(settings: &Settings, faults: &mut Faults) {
 fn links(settings: &Settings, faults: &mut Faults) {
     for (name, mqtt) in &settings.mqtt {
         faults.link("mqtt", name);
-        faults.url(&format!("mqtt.{name}.url"), &mqtt.url, &["mqtt", "mqtts"], "as in \"mqtt://broker:1883\"");
+        faults.url(
+            &format!("mqtt.{name}.url"),
+            &mqtt.url,
+            &["mqtt", "mqtts"],
+            "as in \"mqtt://broker:1883\"",
+        );
         if mqtt.subscribe.is_empty() {
             faults.add(&format!("mqtt.{name}.subscribe"), "names no topic", "as in [\"orderly/v1/#\"]");
         }
@@ -137,7 +150,9 @@ fn links(settings: &Settings, faults: &mut Faults) {
         let path = format!("modbus.{name}");
         match modbus.address.rsplit_once(':') {
             Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {}
-            _ => faults.add(&format!("{path}.address"), "is not a host with a port", "as in \"10.0.0.7:502\""),
+            _ => {
+                faults.add(&format!("{path}.address"), "is not a host with a port", "as in \"10.0.0.7:502\"")
+            }
         }
         faults.at_least(&format!("{path}.timeout"), modbus.timeout, Span::ms(10));
         for (i, device) in modbus.device.iter().enumerate() {
@@ -146,7 +161,11 @@ fn links(settings: &Settings, faults: &mut Faults) {
             faults.name(&format!("{path}.class"), ClassId::new(&device.class));
             faults.at_least(&format!("{path}.every"), device.every, Span::ms(50));
             if device.unit > 247 && device.unit != 255 {
-                faults.add(&format!("{path}.unit"), format!("{} is not a unit number", device.unit), "0 to 247, or 255");
+                faults.add(
+                    &format!("{path}.unit"),
+                    format!("{} is not a unit number", device.unit),
+                    "0 to 247, or 255",
+                );
             }
         }
     }

@@ -56,7 +56,9 @@ fn read(path: &Path, layers: &mut Vec<Layer>, problems: &mut Vec<Problem>) {
             at: None,
             key: String::new(),
             message: format!("the settings file cannot be read: {e}"),
-            hint: Some("name it with --config FILE, or run without a file for the built-in settings".to_owned()),
+            hint: Some(
+                "name it with --config FILE, or run without a file for the built-in settings".to_owned(),
+            ),
         }),
     }
 }

@@ -42,7 +42,8 @@ impl Credentials {
     /// When the file cannot be read or is empty; the sentence names the file.
     pub fn read(&self, file: &Path) -> Result<Secret, String> {
         let path = self.find(file);
-        let text = std::fs::read_to_string(&path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
+        let text =
+            std::fs::read_to_string(&path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
         match text.trim_end() {
             "" => Err(format!("{} is empty", path.display())),
             secret => Ok(Secret(secret.to_owned())),

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use orderly_core::diagnostic::nearest;
 use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Deserializer};
@@ -51,20 +52,27 @@ fn take_out(document: &mut Spanned<DeTable<'_>>, at: &Range<usize>) -> Option<(S
     take_from_table(document.get_mut(), at, "")
 }
 
-fn take_from_table(table: &mut DeTable<'_>, at: &Range<usize>, prefix: &str) -> Option<(String, Range<usize>)> {
+fn take_from_table(
+    table: &mut DeTable<'_>,
+    at: &Range<usize>,
+    prefix: &str,
+) -> Option<(String, Range<usize>)> {
     let mut found = None;
     for (key, value) in table.iter_mut() {
-        let path = if prefix.is_empty() { key.get_ref().to_string() } else { format!("{prefix}.{}", key.get_ref()) };
+        let path =
+            if prefix.is_empty() { key.get_ref().to_string() } else { format!("{prefix}.{}", key.get_ref()) };
         if key.span() == *at {
             found = Some((key.clone(), path, at.clone()));
             break;
         }
         let inner = match value.get_mut() {
             DeValue::Table(inner) => take_from_table(inner, at, &path),
-            DeValue::Array(items) => items.iter_mut().enumerate().find_map(|(i, item)| match item.get_mut() {
-                DeValue::Table(inner) => take_from_table(inner, at, &format!("{path}.{i}")),
-                _ => None,
-            }),
+            DeValue::Array(items) => {
+                items.iter_mut().enumerate().find_map(|(i, item)| match item.get_mut() {
+                    DeValue::Table(inner) => take_from_table(inner, at, &format!("{path}.{i}")),
+                    _ => None,
+                })
+            }
             _ => None,
         };
         if inner.is_some() {
@@ -102,11 +110,10 @@ fn explain(message: &str, path: &str) -> (String, Option<String>) {
 fn nearest_of(rest: &str) -> Option<String> {
     let (wrong, rest) = rest.split_once('`')?;
     let names: Vec<&str> = rest.split('`').skip(1).step_by(2).collect();
-    let best = names
-        .iter()
-        .map(|name| (strsim::normalized_damerau_levenshtein(wrong, name), *name))
-        .max_by(|a, b| a.0.total_cmp(&b.0))?;
-    if best.0 >= 0.4 { Some(format!("did you mean `{}`?", best.1)) } else { Some(format!("one of: {}", names.join(", "))) }
+    Some(match nearest(wrong, names.iter().copied()) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None => format!("one of: {}", names.join(", ")),
+    })
 }
 
 fn plain(message: &str) -> String {

@@ -39,12 +39,15 @@ fn examples_in_the_compiled_in_text_are_settings_too() {
     let loaded = Loaded::from_layers(vec![layer("examples", &woken)]).unwrap();
     assert_eq!(loaded.settings.modbus["pharmacy"].device[0].id, "fridge-01");
     assert_eq!(loaded.settings.sinks["influx"].backlog_bytes, Size(512 << 20));
-    assert_eq!(loaded.settings.mqtt["ward"], MqttSettings {
-        url: "mqtt://broker.hospital:1883".into(),
-        username: Some("orderly".into()),
-        password_file: Some("ward-password".into()),
-        ..MqttSettings::default()
-    });
+    assert_eq!(
+        loaded.settings.mqtt["ward"],
+        MqttSettings {
+            url: "mqtt://broker.hospital:1883".into(),
+            username: Some("orderly".into()),
+            password_file: Some("ward-password".into()),
+            ..MqttSettings::default()
+        }
+    );
 }
 
 #[test]
@@ -67,20 +70,23 @@ fn later_layers_win_and_tables_are_joined() {
     let settings = &loaded.settings;
     assert_eq!((settings.site.as_str(), settings.listener.enabled), ("north", false));
     assert_eq!((settings.http.bind.as_str(), settings.journal.keep), ("127.0.0.1:0", Span::days(3)));
-    assert_eq!((settings.sinks["vm"].url.as_str(), settings.sinks["vm"].bucket.as_str()), ("http://c:3", "b"));
+    assert_eq!(
+        (settings.sinks["vm"].url.as_str(), settings.sinks["vm"].bucket.as_str()),
+        ("http://c:3", "b")
+    );
     assert!(loaded.origin("sinks.vm.url").unwrap().ends_with("20.toml"));
     assert_eq!(loaded.origin("journal.keep").as_deref(), Some("environment"));
 }
 
 #[test]
 fn every_fault_of_a_file_is_told_with_path_and_nearest_key() {
-    let text = "sight = \"main\"\n[listener]\nbid = \"x\"\nmax_connections = \"many\"\n\
+    let text = "sit = \"main\"\n[listener]\nbid = \"x\"\nmax_connections = \"many\"\n\
                 [journal]\nkeep = 30\nkeep_bytes = \"20\"\n[log]\nformat = \"jsn\"\n\
                 [mqtt.ward]\npassword = \"p\"\n[[modbus.a.device]]\nidd = \"x\"\n[lisener]\nbind = \"x\"\n";
     assert_eq!(
         said(Loaded::from_layers(vec![layer("a.toml", text)])),
         [
-            "sight: there is no such key | did you mean `site`?",
+            "sit: there is no such key | did you mean `site`?",
             "listener.bid: there is no such key | did you mean `bind`?",
             "listener.max_connections: wrong kind of value: string \"many\", expected u32 | -",
             "journal.keep: wrong kind of value: integer `30`, expected a duration in quotes, as \"30s\" | -",
@@ -95,12 +101,12 @@ fn every_fault_of_a_file_is_told_with_path_and_nearest_key() {
 
 #[test]
 fn what_the_kinds_cannot_say_is_told_at_the_layer_that_said_it() {
-    let file = layer("a.toml", "site = \"a/b\"\n[http]\nbind = \"0.0.0.0:8080\"\n[sinks.vm]\nbucket = \"b\"\n");
-    let problems = Loaded::from_layers(vec![file, layer("environment", "listener.bind = \"nowhere\"\n")]).unwrap_err();
-    let told: Vec<(&str, &str, &str)> = problems
-        .iter()
-        .map(|p| (p.file.as_str(), p.key.as_str(), &p.text[p.at.clone().unwrap()]))
-        .collect();
+    let file =
+        layer("a.toml", "site = \"a/b\"\n[http]\nbind = \"0.0.0.0:8080\"\n[sinks.vm]\nbucket = \"b\"\n");
+    let problems =
+        Loaded::from_layers(vec![file, layer("environment", "listener.bind = \"nowhere\"\n")]).unwrap_err();
+    let told: Vec<(&str, &str, &str)> =
+        problems.iter().map(|p| (p.file.as_str(), p.key.as_str(), &p.text[p.at.clone().unwrap()])).collect();
     assert_eq!(
         told,
         [
