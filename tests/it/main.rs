@@ -1,4 +1,5 @@
 //! The one integration binary: every test against real parts.
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test ends where it cannot go on")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "tests tell what they skipped and measured")]
 
 mod systemd_unit;

@@ -7,6 +7,7 @@
 pub mod fakestore;
 pub mod fault_proxy;
 pub mod gateway;
+pub mod generator;
 pub mod ledger;
 pub mod mosquitto;
 pub mod mqtt_load;
