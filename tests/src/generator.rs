@@ -124,7 +124,8 @@ impl Line {
             }
             // No connection although it should be up: it is just dying. The pause keeps this from spinning.
             pause.tick().await;
-            if let Ok(publisher) = Publisher::connect(self.plan.port, &format!("load-{}", self.connection)).await
+            if let Ok(publisher) =
+                Publisher::connect(self.plan.port, &format!("load-{}", self.connection)).await
                 && self.talk(publisher).await
             {
                 return;
@@ -180,8 +181,10 @@ impl Line {
                 })
                 .collect()
         };
-        let borrowed: Vec<(usize, &str, &[u8], bool)> =
-            packets.iter().map(|(n, topic, body, again)| (*n, topic.as_str(), body.as_slice(), *again)).collect();
+        let borrowed: Vec<(usize, &str, &[u8], bool)> = packets
+            .iter()
+            .map(|(n, topic, body, again)| (*n, topic.as_str(), body.as_slice(), *again))
+            .collect();
         publisher.publish(&borrowed).await
     }
 

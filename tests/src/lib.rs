@@ -4,6 +4,8 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "tests tell what they skipped and measured")]
 
+pub mod api;
+pub mod drained;
 pub mod fakestore;
 pub mod fault_proxy;
 pub mod gateway;

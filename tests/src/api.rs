@@ -1,0 +1,42 @@
+//! Questions to the API that many tests ask.
+
+use anyhow::Context;
+
+use crate::gateway::Site;
+
+/// All readings of a device, page after page, oldest first.
+///
+/// # Errors
+/// When the API does not answer or a page is not as documented.
+pub async fn readings(site: &Site, device: &str) -> anyhow::Result<Vec<serde_json::Value>> {
+    let mut all = Vec::new();
+    let mut after: Option<String> = None;
+    loop {
+        let mut path = format!("/api/v1/devices/{device}/readings?limit=1000&from=2000-01-01T00:00:00Z");
+        if let Some(after) = &after {
+            path += &format!("&after={after}");
+        }
+        let page = site.get(&path).await?;
+        all.extend(page["readings"].as_array().context("no `readings`")?.iter().cloned());
+        match page["next"].as_str() {
+            Some(next) => after = Some(next.to_owned()),
+            None => return Ok(all),
+        }
+    }
+}
+
+/// The device times of all readings of a device, in ms since 1970.
+///
+/// # Errors
+/// As [`readings`], and when a reading has no device time.
+pub async fn device_times(site: &Site, device: &str) -> anyhow::Result<Vec<i64>> {
+    readings(site, device)
+        .await?
+        .iter()
+        .map(|reading| {
+            let text =
+                reading["device_time"].as_str().with_context(|| format!("no device_time in {reading}"))?;
+            Ok(text.parse::<jiff::Timestamp>()?.as_millisecond())
+        })
+        .collect()
+}
