@@ -2,5 +2,6 @@
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test ends where it cannot go on")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "tests tell what they skipped and measured")]
 
+mod api;
 mod systemd_unit;
 mod tidy;

@@ -1,4 +1,5 @@
 //! The Orderly daemon as a library: sources, sinks, notices, API and the runtime that joins them.
 
+pub mod api;
 pub mod config;
 pub mod sources;

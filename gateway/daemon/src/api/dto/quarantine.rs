@@ -1,0 +1,100 @@
+//! Inputs that could not be read, on the wire.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::Moment;
+use crate::api::reads::Unreadable;
+
+/// How much of the kept beginning is shown, in characters.
+const EXCERPT_CHARS: usize = 400;
+
+/// An input that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct QuarantineItem {
+    /// The journal record.
+    pub seq: u64,
+    /// Place within the record.
+    pub index: u16,
+    /// When it came.
+    pub received_at: Moment,
+    /// The source that took it in.
+    pub source: String,
+    /// Topic or address.
+    pub address: String,
+    /// Stable code of the reason.
+    #[schema(example = "unknown_device")]
+    pub code: String,
+    /// What is wrong and what would be right.
+    pub reason: String,
+    /// The beginning of the payload; bytes that are not text are shown as `\xNN`.
+    pub excerpt: String,
+    /// How many bytes of the payload are kept here (at most 4 KiB).
+    pub bytes: usize,
+}
+
+/// Inputs that could not be read, the newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Quarantine {
+    /// The inputs.
+    pub items: Vec<QuarantineItem>,
+    /// How many there are in all.
+    pub total: u64,
+    /// Give it as `after` for the next page; null: there is no more.
+    pub next: Option<String>,
+}
+
+impl From<&Unreadable> for QuarantineItem {
+    fn from(item: &Unreadable) -> Self {
+        Self {
+            seq: item.seq,
+            index: item.index,
+            received_at: Moment(item.received_at),
+            source: item.source.clone(),
+            address: item.address.clone(),
+            code: item.code.clone(),
+            reason: item.reason.clone(),
+            excerpt: readable(&item.excerpt),
+            bytes: item.excerpt.len(),
+        }
+    }
+}
+
+/// Bytes as text that can be shown: no control characters, no invalid UTF-8, not too long.
+fn readable(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    let mut shown = 0;
+    for chunk in bytes.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            if shown == EXCERPT_CHARS {
+                return text + "…";
+            }
+            shown += 1;
+            if character.is_control() && !matches!(character, '\n' | '\t') {
+                text.push_str(&format!("\\x{:02X}", u32::from(character)));
+            } else {
+                text.push(character);
+            }
+        }
+        for byte in chunk.invalid() {
+            if shown == EXCERPT_CHARS {
+                return text + "…";
+            }
+            shown += 1;
+            text.push_str(&format!("\\x{byte:02X}"));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_bytes_become_text_that_can_be_shown() {
+        assert_eq!(readable("血压 {\"sys\":1}".as_bytes()), "血压 {\"sys\":1}");
+        assert_eq!(readable(&[0x17, b'a', 0xff, 0xfe]), "\\x17a\\xFF\\xFE");
+        assert_eq!(readable(&[b'x'; 5_000]).chars().count(), EXCERPT_CHARS + 1);
+    }
+}

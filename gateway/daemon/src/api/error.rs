@@ -1,0 +1,92 @@
+//! One shape for everything that goes wrong: `{"error":{"code","message","hint"}}`.
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::reads::ReadError;
+
+/// An answer that is not what was asked for; never holds a path, a stack or an internal text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiError {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+    hint: String,
+}
+
+/// How an error looks on the wire.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct ErrorBody {
+    error: ErrorText,
+}
+
+/// What went wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct ErrorText {
+    /// Stable code for programs.
+    #[schema(example = "bad_parameter")]
+    code: String,
+    /// What went wrong, for people.
+    message: String,
+    /// What would be right.
+    hint: String,
+}
+
+impl ApiError {
+    /// An error with its stable code, what went wrong and what would be right.
+    pub(crate) fn new(
+        status: StatusCode,
+        code: &'static str,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
+        Self { status, code, message: message.into(), hint: hint.into() }
+    }
+
+    /// A query parameter that cannot be used.
+    pub(crate) fn parameter(name: &str, wrong: &str, hint: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_parameter", format!("parameter `{name}` {wrong}"), hint)
+    }
+
+    /// Something that does not exist.
+    pub(crate) fn not_found(what: &str, hint: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is no such {what}"), hint)
+    }
+
+    /// Too much is asked at once.
+    pub(crate) fn busy() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "busy",
+            "too many requests are being answered",
+            "try again in a second; ask for less at once (`limit`, `from`, `to`)",
+        )
+    }
+
+    /// Something failed on this side; the log has the details.
+    pub(crate) fn internal() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "the gateway could not read its store",
+            "see the gateway's log and /health/ready",
+        )
+    }
+}
+
+impl From<ReadError> for ApiError {
+    fn from(error: ReadError) -> Self {
+        tracing::error!(error = %error, "a request could not be answered");
+        Self::internal()
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let text = ErrorText { code: self.code.to_owned(), message: self.message, hint: self.hint };
+        (self.status, Json(ErrorBody { error: text })).into_response()
+    }
+}

@@ -1,0 +1,79 @@
+//! `/api/openapi.json`: the API described for programs.
+
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use utoipa::OpenApi;
+
+use super::error::{ApiError, ErrorBody};
+use super::{alerts, devices, dto, events, health, metrics, quarantine, readings, status, twins};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Orderly",
+        description = "Readings, devices, alerts and the state of the gateway. \
+            Orderly is an information system, not a primary medical alarm."
+    ),
+    paths(
+        devices::list,
+        devices::one,
+        readings::list,
+        twins::list,
+        alerts::list,
+        alerts::one,
+        alerts::acknowledge,
+        alerts::close,
+        quarantine::list,
+        status::status,
+        events::events,
+        serve,
+        metrics::metrics,
+        health::live,
+        health::ready,
+        ingest,
+        write
+    ),
+    components(schemas(ErrorBody, dto::Resync))
+)]
+struct Document;
+
+/// The description of the API.
+#[must_use]
+pub fn document() -> utoipa::openapi::OpenApi {
+    Document::openapi()
+}
+
+/// This document.
+#[utoipa::path(get, path = "/api/openapi.json", tag = "gateway",
+    responses((status = 200, body = Object, content_type = "application/json")))]
+pub(crate) async fn serve() -> Result<Response, ApiError> {
+    let text = document().to_json().map_err(|_| ApiError::internal())?;
+    Ok(([(CONTENT_TYPE, "application/json")], text).into_response())
+}
+
+/// Takes a reading as if the device had published it on its own topic. 2xx means on stable storage.
+#[utoipa::path(post, path = "/ingest/v1/{site}/{class}/{device}/{stream}", tag = "doors",
+    params(
+        ("site" = String, Path, description = "name of the site"),
+        ("class" = String, Path, description = "class of the device"),
+        ("device" = String, Path, description = "name of the device"),
+        ("stream" = String, Path, description = "stream of the device"),
+    ),
+    request_body(content = Object, content_type = "application/json"),
+    responses((status = 204, description = "on stable storage"), (status = 400, body = ErrorBody),
+        (status = 503, body = ErrorBody)))]
+#[expect(dead_code, reason = "describes a route that the HTTP source serves; the API never imports a source")]
+fn ingest() {}
+
+/// Takes line protocol, as agents send it to InfluxDB 2. Refuses the whole request if one line is wrong.
+#[utoipa::path(post, path = "/api/v2/write", tag = "doors",
+    params(
+        ("bucket" = Option<String>, Query, description = "taken and not used"),
+        ("org" = Option<String>, Query, description = "taken and not used"),
+        ("precision" = Option<String>, Query, description = "ns (default), us, ms or s"),
+    ),
+    request_body(content = String, content_type = "text/plain"),
+    responses((status = 204, description = "on stable storage"), (status = 400, body = ErrorBody),
+        (status = 503, body = ErrorBody)))]
+#[expect(dead_code, reason = "describes a route that the HTTP source serves; the API never imports a source")]
+fn write() {}

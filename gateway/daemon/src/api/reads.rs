@@ -1,0 +1,189 @@
+//! What the API wants to know: one trait over whatever holds the committed state.
+
+use orderly_core::alert::{Alert, Condition, Handling, Severity, Transition};
+use orderly_core::ids::{ClassId, DeviceId, MetricId, RuleId, StreamId};
+use orderly_core::output::DeviceRow;
+use orderly_core::reading::{Origin, Reading};
+use orderly_core::record::Seq;
+use orderly_core::time::Timestamp;
+
+/// Why something could not be read. The text is for the log; people outside are told only that it failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ReadError(pub String);
+
+/// A device as the register, its twin and its latest readings show it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeviceView {
+    /// Its row of the register.
+    pub row: DeviceRow,
+    /// Whether it reports as its profile expects; `None` when that is not known.
+    pub online: Option<bool>,
+    /// When the gateway last heard from it.
+    pub last_seen: Option<Timestamp>,
+    /// How often it is expected to report, in milliseconds.
+    pub expect_ms: Option<i64>,
+    /// The latest reading of each of its streams.
+    pub latest: Vec<Reading>,
+}
+
+/// Which devices.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DeviceQuery {
+    /// Only this class.
+    pub class: Option<ClassId>,
+    /// Only those whose name sorts after this one.
+    pub after: Option<DeviceId>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// Which readings of a device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadingQuery {
+    /// The device.
+    pub device: DeviceId,
+    /// Only this stream.
+    pub stream: Option<StreamId>,
+    /// Only these metrics; empty: all.
+    pub metrics: Vec<MetricId>,
+    /// Taken at this moment or later.
+    pub from: Timestamp,
+    /// Taken before this moment.
+    pub to: Timestamp,
+    /// Where an earlier page ended: only readings beyond it in the asked order.
+    pub after: Option<(Timestamp, Origin)>,
+    /// Newest first (`true`) or oldest first.
+    pub newest_first: bool,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// The readings of one metric in one span of time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Bucket {
+    /// Where the span begins.
+    pub at: Timestamp,
+    /// The metric.
+    pub metric: MetricId,
+    /// How many good numbers it holds.
+    pub count: u64,
+    /// The smallest of them.
+    pub min: f64,
+    /// The largest of them.
+    pub max: f64,
+    /// Their mean.
+    pub mean: f64,
+}
+
+/// Which alerts.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AlertQuery {
+    /// Only with this condition.
+    pub condition: Option<Condition>,
+    /// Only with this handling.
+    pub handling: Option<Handling>,
+    /// Only of devices of this class.
+    pub class: Option<ClassId>,
+    /// Only this severity.
+    pub severity: Option<Severity>,
+    /// Only of this device.
+    pub device: Option<DeviceId>,
+    /// At most so many, the newest first.
+    pub limit: usize,
+}
+
+/// Which of the inputs that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct QuarantineQuery {
+    /// Only with this reason code.
+    pub code: Option<String>,
+    /// Only those before this record and place; the newest come first.
+    pub before: Option<(Seq, u16)>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// An input that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// The record.
+    pub seq: Seq,
+    /// Place within the record.
+    pub index: u16,
+    /// When it came.
+    pub received_at: Timestamp,
+    /// The source that took it in.
+    pub source: String,
+    /// Topic or address.
+    pub address: String,
+    /// Stable code of the reason.
+    pub code: String,
+    /// What is wrong and what would be right, in one sentence.
+    pub reason: String,
+    /// The first 4 KiB of the payload.
+    pub excerpt: Vec<u8>,
+}
+
+/// The state of one device as the engine keeps it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TwinView {
+    /// The device.
+    pub device: DeviceId,
+    /// Whether it reports as expected; `None` when that is not known.
+    pub online: Option<bool>,
+    /// When the gateway last heard from it.
+    pub last_seen: Option<Timestamp>,
+    /// Its streams.
+    pub streams: Vec<TwinStream>,
+    /// What its rules hold.
+    pub rules: Vec<TwinRule>,
+}
+
+/// One stream of a twin.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TwinStream {
+    /// The stream.
+    pub stream: StreamId,
+    /// The newest `taken_at` that was believed.
+    pub watermark: Option<Timestamp>,
+    /// Its latest reading.
+    pub latest: Option<Reading>,
+}
+
+/// One rule on a twin.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TwinRule {
+    /// The rule.
+    pub rule: RuleId,
+    /// Whether what it describes is so.
+    pub condition: Condition,
+    /// Since when.
+    pub since: Option<Timestamp>,
+}
+
+/// Reads of the committed state. The calls block; the API makes them on a blocking thread, a few at a time.
+///
+/// The caller caps every `limit`; an implementation must honour it.
+pub trait Reads: Send + Sync + 'static {
+    /// The devices that fit, in the order of their names.
+    ///
+    /// # Errors
+    /// When the store cannot be read. The same holds for all calls of this trait.
+    fn devices(&self, query: &DeviceQuery) -> Result<Vec<DeviceView>, ReadError>;
+    /// These devices, those that exist, in any order.
+    fn devices_named(&self, names: &[DeviceId]) -> Result<Vec<DeviceView>, ReadError>;
+    /// Readings of one device.
+    fn readings(&self, query: &ReadingQuery) -> Result<Vec<Reading>, ReadError>;
+    /// Readings of one device, gathered by spans of `every_ms`, oldest first; spans without a good number are
+    /// left out. `limit` counts buckets.
+    fn buckets(&self, query: &ReadingQuery, every_ms: i64) -> Result<Vec<Bucket>, ReadError>;
+    /// The states that the engine keeps, in the order of the devices' names.
+    fn twins(&self, query: &DeviceQuery) -> Result<Vec<TwinView>, ReadError>;
+    /// Alerts, the newest first.
+    fn alerts(&self, query: &AlertQuery) -> Result<Vec<Alert>, ReadError>;
+    /// One alert and its steps in order.
+    fn alert(&self, id: &str) -> Result<Option<(Alert, Vec<Transition>)>, ReadError>;
+    /// Inputs that could not be read, the newest first, and how many there are in all.
+    fn quarantine(&self, query: &QuarantineQuery) -> Result<(Vec<Unreadable>, u64), ReadError>;
+}
