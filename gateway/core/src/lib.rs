@@ -4,6 +4,7 @@
 //! knows no tokio: time and answers are arguments, so every decision can be replayed and tested.
 
 pub mod alert;
+pub mod codec;
 pub mod diagnostic;
 pub mod duration;
 pub mod ids;
@@ -12,4 +13,5 @@ pub mod reading;
 pub mod record;
 pub mod time;
 pub mod topic;
+pub mod unit;
 pub mod value;

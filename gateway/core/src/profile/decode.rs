@@ -1,0 +1,126 @@
+//! From a payload to readings.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::layout::Picker;
+use super::{DecodeError, Decoded, Input, Profile, short_hash};
+use crate::codec::{Sent, cut};
+use crate::ids::{DeviceId, Id, StreamId};
+use crate::topic::{Leaf, Topic};
+
+pub(super) fn decode(profile: &Profile, input: Input<'_>) -> Result<Vec<Decoded>, DecodeError> {
+    match &profile.layout.picker {
+        Picker::Json(paths) => {
+            let picked = paths.pick(input.payload).map_err(DecodeError::malformed)?;
+            Ok(vec![assemble(profile, input, &picked)?])
+        }
+    }
+}
+
+/// Makes one reading of what was picked out of a payload, in the order of the layout.
+fn assemble(profile: &Profile, input: Input<'_>, picked: &[Sent<'_>]) -> Result<Decoded, DecodeError> {
+    let layout = &profile.layout;
+    let at = |slot: Option<usize>| slot.and_then(|slot| picked.get(slot)).unwrap_or(&Sent::Absent);
+
+    let mut values = SmallVec::with_capacity(profile.metrics.len());
+    for (metric, sent) in profile.metrics.iter().zip(picked) {
+        if let Some(measured) = metric.measure(sent)? {
+            values.push(measured);
+        }
+    }
+    if values.is_empty() {
+        return Err(DecodeError::bad_field("none of the profile's metrics is in the payload"));
+    }
+    for check in &profile.checks {
+        check.apply(&profile.metrics, &mut values);
+    }
+    let device_time = profile
+        .time
+        .resolve(at(layout.time))
+        .map_err(|why| DecodeError::bad_field(format!("the device's time: {why}")))?;
+    let (device, topic_stream) = whose(profile, input.address);
+    let device = match text_of(at(layout.device), "device")? {
+        Some(name) => Some(name_of(&name, "device")?),
+        None => device.map(|name| name_of(name, "device")).transpose()?,
+    };
+    let stream = match (topic_stream, at(layout.stream)) {
+        (Some(stream), _) => stream_of(profile, stream)?,
+        (None, sent) => match text_of(sent, "stream")? {
+            Some(stream) => stream_of(profile, &stream)?,
+            None => layout.default_stream.clone(),
+        },
+    };
+    Ok(Decoded {
+        device,
+        stream,
+        device_time,
+        sequence: sequence_of(at(layout.sequence))?,
+        boot: text_of(at(layout.boot), "boot id")?,
+        values,
+        payload_hash: short_hash(input.payload),
+    })
+}
+
+/// The device that a foreign topic names, and the stream that any topic names.
+fn whose<'t>(profile: &Profile, address: &'t str) -> (Option<&'t str>, Option<&'t str>) {
+    if let Ok(topic) = Topic::parse(address) {
+        return match topic.leaf {
+            Leaf::Up(stream) => (None, Some(stream)),
+            Leaf::Command(_) | Leaf::CommandAck(_) | Leaf::Status => (None, None),
+        };
+    }
+    match profile.matching.topic.as_ref().and_then(|pattern| pattern.matches(address)) {
+        Some(captures) => (captures.get("device"), captures.get("stream")),
+        None => (None, None),
+    }
+}
+
+fn stream_of(profile: &Profile, name: &str) -> Result<StreamId, DecodeError> {
+    match profile.layout.names.iter().find(|(known, _)| **known == *name) {
+        Some((_, stream)) => Ok(stream.clone()),
+        None => name_of(name, "stream"),
+    }
+}
+
+fn name_of<K>(name: &str, what: &str) -> Result<Id<K>, DecodeError> {
+    Id::new(name).map_err(|error| DecodeError::bad_field(format!("the {what}: {error}")))
+}
+
+/// A short text, or a number in its digits.
+fn text_of(sent: &Sent<'_>, what: &str) -> Result<Option<Arc<str>>, DecodeError> {
+    match sent {
+        Sent::Absent | Sent::Null => Ok(None),
+        Sent::Text(text) | Sent::Digits(text) if text.len() <= 64 && !text.is_empty() => {
+            Ok(Some(Arc::from(text.as_ref())))
+        }
+        Sent::Whole(n) => Ok(Some(Arc::from(n.to_string()))),
+        other => Err(DecodeError::bad_field(format!(
+            "the {what}: expected a text of 1 to 64 bytes or a number, found {}",
+            other.describe()
+        ))),
+    }
+}
+
+fn sequence_of(sent: &Sent<'_>) -> Result<Option<u64>, DecodeError> {
+    let number = match sent {
+        Sent::Absent | Sent::Null => return Ok(None),
+        Sent::Digits(digits) => digits.parse().ok(),
+        Sent::Whole(n) => u64::try_from(*n).ok(),
+        _ => None,
+    };
+    match number {
+        Some(n) => Ok(Some(n)),
+        None => Err(DecodeError::bad_field(format!(
+            "the sequence number: expected a whole number from 0, found {}",
+            cut(&sent.describe())
+        ))),
+    }
+}
+
+/// The device name of a decoded reading or of its own topic.
+#[expect(dead_code, reason = "placeholder until the line codec lands")]
+fn device_name(name: &str) -> Option<DeviceId> {
+    DeviceId::new(name).ok()
+}

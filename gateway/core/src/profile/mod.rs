@@ -1,0 +1,287 @@
+//! Device profiles: one TOML text per model says how its payloads become readings.
+//!
+//! A profile is data, checked in full when it is read: every key must be known, units must convert, and its
+//! own test vectors must pass. `docs/devices.md` is made from the shipped ones.
+//!
+//! Decoding is pure and decides only what one payload says: units, ranges, states, quality. Clocks, repeats
+//! and epochs are the engine's (it knows what came before).
+
+mod check;
+mod decode;
+mod file;
+mod layout;
+mod metric;
+mod time;
+mod vectors;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::diagnostic::Diagnostic;
+use crate::ids::{ClassId, DeviceId, MetricId, ProfileId, StreamId};
+use crate::reading::Measured;
+use crate::record::Flags;
+use crate::time::Timestamp;
+use crate::topic::TopicPattern;
+
+pub use layout::Codec;
+pub use metric::{Label, Metric, MetricKind, Report};
+pub use time::TimeRule;
+
+/// One device model, ready to decode.
+#[derive(Debug)]
+pub struct Profile {
+    id: ProfileId,
+    class: ClassId,
+    vendor: String,
+    model: String,
+    version: String,
+    source: Source,
+    matching: Matching,
+    codec: Codec,
+    layout: layout::Layout,
+    metrics: Vec<Metric>,
+    checks: Vec<check::Check>,
+    time: TimeRule,
+    dedupe: Dedupe,
+    every_ms: Option<u64>,
+    private: Vec<String>,
+    tests: usize,
+    hash: u64,
+    text: Arc<str>,
+}
+
+/// Where the knowledge in a profile comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Source {
+    /// The vendor's document, or `Orderly generic model`.
+    pub document: String,
+    /// Its version.
+    pub version: Option<String>,
+    /// The section of it.
+    pub section: Option<String>,
+}
+
+/// Which messages a profile reads, besides those on our own topics of its class.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Matching {
+    /// Foreign topics; the wildcard `{device}` names the device, `{stream}` the stream.
+    pub topic: Option<TopicPattern>,
+    /// Line protocol of this measurement.
+    pub measurement: Option<String>,
+    /// Tags that the line must carry.
+    pub tags: Vec<(String, String)>,
+    /// The tag that names the device.
+    pub device_tag: Option<String>,
+}
+
+/// How repeats of a reading are told from new ones (the engine does it).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dedupe {
+    /// What makes two readings the same.
+    pub by: DedupeBy,
+    /// A later reading of the same device time replaces the earlier one instead of standing beside it.
+    pub replace: bool,
+}
+
+/// What makes two readings the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DedupeBy {
+    /// The device's own counter.
+    Sequence,
+    /// Device time and payload.
+    TimeAndValue,
+    /// A state: telling it twice changes nothing.
+    State,
+    /// Nothing: every message is a new reading.
+    None,
+}
+
+/// What is decoded: one message of a device.
+#[derive(Debug, Clone, Copy)]
+pub struct Input<'a> {
+    /// Topic or address.
+    pub address: &'a str,
+    /// The payload.
+    pub payload: &'a [u8],
+    /// When it came.
+    pub received_at: Timestamp,
+    /// What the source noticed.
+    pub flags: Flags,
+}
+
+/// One reading as the payload tells it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decoded {
+    /// The device, when the payload itself names it (a foreign topic, a tag, a key); else the own topic does.
+    pub device: Option<DeviceId>,
+    /// The stream.
+    pub stream: StreamId,
+    /// The time that the device sent.
+    pub device_time: Option<Timestamp>,
+    /// The device's own counter.
+    pub sequence: Option<u64>,
+    /// What the device says about its present run; a new text is a new epoch.
+    pub boot: Option<Arc<str>>,
+    /// The values, in the order of the profile.
+    pub values: SmallVec<[Measured; 4]>,
+    /// First eight bytes of the BLAKE3 hash of what was decoded: the whole payload, or the one line of it.
+    pub payload_hash: u64,
+}
+
+/// Why a payload goes to quarantine.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct DecodeError {
+    /// Stable code: `malformed`, `bad_field` or `no_profile`.
+    pub code: &'static str,
+    /// What is wrong and what would be right.
+    pub reason: String,
+}
+
+impl DecodeError {
+    fn malformed(reason: impl std::fmt::Display) -> Self {
+        Self { code: "malformed", reason: reason.to_string() }
+    }
+
+    fn bad_field(reason: impl Into<String>) -> Self {
+        Self { code: "bad_field", reason: reason.into() }
+    }
+}
+
+impl Profile {
+    /// Reads a profile and runs its own tests. `file` names the text in messages.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, in order of place.
+    pub fn parse(text: &str, file: &str) -> Result<Self, Vec<Diagnostic>> {
+        file::parse(text, file)
+    }
+
+    /// Decodes one message.
+    ///
+    /// # Errors
+    /// When the payload is malformed, or a field that must be there is missing or of the wrong type.
+    pub fn decode(&self, input: Input<'_>) -> Result<Vec<Decoded>, DecodeError> {
+        decode::decode(self, input)
+    }
+
+    /// The device that a foreign topic names; `None` when the profile has no pattern or it does not fit.
+    #[must_use]
+    pub fn device_on<'t>(&self, topic: &'t str) -> Option<&'t str> {
+        self.matching.topic.as_ref()?.matches(topic)?.get("device")
+    }
+
+    /// The profile's name.
+    #[must_use]
+    pub fn id(&self) -> &ProfileId {
+        &self.id
+    }
+
+    /// The device class it is for.
+    #[must_use]
+    pub fn class(&self) -> &ClassId {
+        &self.class
+    }
+
+    /// Who makes the device.
+    #[must_use]
+    pub fn vendor(&self) -> &str {
+        &self.vendor
+    }
+
+    /// What the maker calls it.
+    #[must_use]
+    pub fn model(&self) -> &str {
+        &self.model
+    }
+
+    /// Version of the profile.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Where the knowledge comes from.
+    #[must_use]
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// Which foreign messages it reads.
+    #[must_use]
+    pub fn matching(&self) -> &Matching {
+        &self.matching
+    }
+
+    /// How payloads are written.
+    #[must_use]
+    pub fn codec(&self) -> &Codec {
+        &self.codec
+    }
+
+    /// What the device measures, in the order of the text.
+    #[must_use]
+    pub fn metrics(&self) -> &[Metric] {
+        &self.metrics
+    }
+
+    /// One metric by name.
+    #[must_use]
+    pub fn metric(&self, name: &MetricId) -> Option<&Metric> {
+        self.metrics.iter().find(|metric| metric.name == *name)
+    }
+
+    /// How the device's clock is read and how far it is believed.
+    #[must_use]
+    pub fn time(&self) -> &TimeRule {
+        &self.time
+    }
+
+    /// How repeats are recognised.
+    #[must_use]
+    pub const fn dedupe(&self) -> Dedupe {
+        self.dedupe
+    }
+
+    /// The device reports at least this often, in milliseconds; longer silence is an event.
+    #[must_use]
+    pub const fn every_ms(&self) -> Option<u64> {
+        self.every_ms
+    }
+
+    /// Metrics whose values are personal information.
+    #[must_use]
+    pub fn private(&self) -> &[String] {
+        &self.private
+    }
+
+    /// How many tests it carries.
+    #[must_use]
+    pub const fn tests(&self) -> usize {
+        self.tests
+    }
+
+    /// First eight bytes of the BLAKE3 hash of the text.
+    #[must_use]
+    pub const fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    /// The whole text.
+    #[must_use]
+    pub fn text(&self) -> &Arc<str> {
+        &self.text
+    }
+}
+
+/// First eight bytes of a BLAKE3 hash.
+fn short_hash(bytes: &[u8]) -> u64 {
+    let mut head = [0; 8];
+    head.copy_from_slice(&blake3::hash(bytes).as_bytes()[..8]);
+    u64::from_le_bytes(head)
+}
