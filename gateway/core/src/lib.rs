@@ -9,6 +9,7 @@ pub mod diagnostic;
 pub mod duration;
 pub mod ids;
 pub mod output;
+pub mod profile;
 pub mod reading;
 pub mod record;
 pub mod time;

@@ -223,6 +223,17 @@ impl<'r, 'i> Section<'r, 'i> {
         word(value).or_else(|| self.mistyped(key, value, "a text, a number, true or false"))
     }
 
+    /// A scalar as a person wrote it, when the key is there at all.
+    pub fn word_if(&self, key: &str) -> Option<String> {
+        self.asked.borrow_mut().push(key.to_owned());
+        if self.has(key) { self.word(key) } else { None }
+    }
+
+    /// One table or a list of tables.
+    pub fn section_list(&self, key: &str) -> Vec<Section<'r, 'i>> {
+        if self.is_section(key) { self.section(key).into_iter().collect() } else { self.sections(key) }
+    }
+
     /// Whether the key holds a list.
     #[must_use]
     pub fn is_list(&self, key: &str) -> bool {

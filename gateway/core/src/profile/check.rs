@@ -2,7 +2,8 @@
 
 use std::cmp::Ordering;
 
-use super::metric::{Metric, MetricKind};
+use super::metric::{Metric, MetricKind, raw_of};
+use crate::codec::Sent;
 use crate::diagnostic::{Section, nearest};
 use crate::reading::Measured;
 use crate::value::{Quality, Reason, Value};
@@ -34,7 +35,11 @@ impl Check {
             let found = metrics.iter().position(|metric| metric.name.as_str() == name);
             if found.is_none() {
                 let near = nearest(name, metrics.iter().map(|metric| metric.name.as_str()));
-                section.wrong(key, format!("{name:?} is no metric here"), near.map(|n| format!("did you mean {n:?}?")));
+                section.wrong(
+                    key,
+                    format!("{name:?} is no metric here"),
+                    near.map(|n| format!("did you mean {n:?}?")),
+                );
             }
             found
         };
@@ -47,7 +52,8 @@ impl Check {
             (Some(MetricKind::State(states)), _) => {
                 let token = section.word("than")?;
                 if !states.tokens().any(|known| **known == *token) {
-                    let near = nearest(&token, states.tokens().map(|t| &**t)).map(|n| format!("did you mean {n:?}?"));
+                    let near = nearest(&token, states.tokens().map(|t| &**t))
+                        .map(|n| format!("did you mean {n:?}?"));
                     section.wrong("than", format!("{token:?} is not a state of that metric"), near);
                 }
                 Than::State(token)
@@ -81,8 +87,8 @@ impl Check {
         })
     }
 
-    /// Marks the values if the combination holds. `raws` gives what was sent, for values that become doubtful.
-    pub(super) fn apply(&self, metrics: &[Metric], values: &mut [Measured]) {
+    /// Marks the values if the combination holds; what was sent is then kept with them.
+    pub(super) fn apply(&self, metrics: &[Metric], picked: &[Sent<'_>], values: &mut [Measured]) {
         if !self.holds(metrics, values) {
             return;
         }
@@ -92,12 +98,14 @@ impl Check {
             if value.quality < self.quality {
                 value.quality = self.quality;
                 value.reason = Some(self.reason);
+                value.raw = value.raw.take().or_else(|| picked.get(*marked).and_then(raw_of));
             }
         }
     }
 
     fn holds(&self, metrics: &[Metric], values: &[Measured]) -> bool {
-        let value_of = |n: usize| values.iter().find(|value| value.metric == metrics[n].name).map(|m| &m.value);
+        let value_of =
+            |n: usize| values.iter().find(|value| value.metric == metrics[n].name).map(|m| &m.value);
         let Some(left) = value_of(self.metric) else { return false };
         let order = match (&self.than, left) {
             (Than::State(token), Value::State(state)) => {

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use super::layout::Picker;
 use super::{DecodeError, Decoded, Input, Profile, short_hash};
 use crate::codec::{Sent, cut};
-use crate::ids::{DeviceId, Id, StreamId};
+use crate::ids::{Id, StreamId};
 use crate::topic::{Leaf, Topic};
 
 pub(super) fn decode(profile: &Profile, input: Input<'_>) -> Result<Vec<Decoded>, DecodeError> {
@@ -34,7 +34,7 @@ fn assemble(profile: &Profile, input: Input<'_>, picked: &[Sent<'_>]) -> Result<
         return Err(DecodeError::bad_field("none of the profile's metrics is in the payload"));
     }
     for check in &profile.checks {
-        check.apply(&profile.metrics, &mut values);
+        check.apply(&profile.metrics, picked, &mut values);
     }
     let device_time = profile
         .time
@@ -117,10 +117,4 @@ fn sequence_of(sent: &Sent<'_>) -> Result<Option<u64>, DecodeError> {
             cut(&sent.describe())
         ))),
     }
-}
-
-/// The device name of a decoded reading or of its own topic.
-#[expect(dead_code, reason = "placeholder until the line codec lands")]
-fn device_name(name: &str) -> Option<DeviceId> {
-    DeviceId::new(name).ok()
 }

@@ -151,13 +151,18 @@ impl Metric {
         if !value.is_finite() {
             return Ok(self.no_value(Missing::NotANumber, raw_of(sent)));
         }
-        let scaled = if number.scale == (1.0, 0) { value } else { shift(value * number.scale.0, number.scale.1) };
+        let scaled =
+            if number.scale == (1.0, 0) { value } else { shift(value * number.scale.0, number.scale.1) };
         let value = number.conversion.apply(scaled + number.offset);
         if !value.is_finite() {
             return Err(self.refuse(format!("{} is too large", sent.describe())));
         }
         let (quality, reason) = number.judge(value);
-        let raw = if exact && number.conversion.is_exact() && quality == Quality::Good { None } else { raw_of(sent) };
+        let raw = if exact && number.conversion.is_exact() && quality == Quality::Good {
+            None
+        } else {
+            raw_of(sent)
+        };
         let unit = Arc::clone(&number.code);
         Ok(Measured { metric: self.name.clone(), value: Value::Number(value), unit, quality, reason, raw })
     }
@@ -175,7 +180,14 @@ impl Metric {
                 (Value::Text(shown), Quality::Bad, Some(Reason::UnknownState), raw)
             }
         };
-        Ok(Measured { metric: self.name.clone(), value, unit: Arc::clone(&states.empty), quality, reason, raw })
+        Ok(Measured {
+            metric: self.name.clone(),
+            value,
+            unit: Arc::clone(&states.empty),
+            quality,
+            reason,
+            raw,
+        })
     }
 
     fn text(&self, sent: &Sent<'_>) -> Result<Measured, DecodeError> {
@@ -217,7 +229,8 @@ impl Metric {
         match &self.kind {
             MetricKind::Number(number) => format!("a number in {}", number.sent_in),
             MetricKind::State(states) => {
-                let words: Vec<_> = states.table.iter().take(12).map(|(word, _)| word.text.as_str()).collect();
+                let words: Vec<_> =
+                    states.table.iter().take(12).map(|(word, _)| word.text.as_str()).collect();
                 format!("one of {}", words.join(", "))
             }
             MetricKind::Text => "a text of at most 64 bytes".to_owned(),
@@ -235,7 +248,8 @@ impl Metric {
 
 impl Number {
     fn judge(&self, value: f64) -> (Quality, Option<Reason>) {
-        let outside = |range: Option<(f64, f64)>| range.is_some_and(|(low, high)| value < low || value > high);
+        let outside =
+            |range: Option<(f64, f64)>| range.is_some_and(|(low, high)| value < low || value > high);
         if outside(self.range) {
             (Quality::Bad, Some(Reason::OutOfRange))
         } else if outside(self.suspect) {
@@ -247,7 +261,7 @@ impl Number {
 }
 
 /// What was sent, as text for people; control characters become spaces so that it can be written anywhere.
-fn raw_of(sent: &Sent<'_>) -> Option<Arc<str>> {
+pub(super) fn raw_of(sent: &Sent<'_>) -> Option<Arc<str>> {
     match sent {
         Sent::Digits(digits) => Some(Arc::from(cut(digits))),
         Sent::Whole(n) => Some(Arc::from(n.to_string())),

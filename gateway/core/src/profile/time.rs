@@ -41,7 +41,11 @@ impl TimeRule {
     }
 
     /// Reads `[time]`; the place of the time in the payload comes back beside it.
-    pub(super) fn read(section: &Section<'_, '_>, class: &str, places: Places) -> Option<(Self, Option<Place>)> {
+    pub(super) fn read(
+        section: &Section<'_, '_>,
+        class: &str,
+        places: Places,
+    ) -> Option<(Self, Option<Place>)> {
         let mut rule = Self::none(class);
         let place = places.read(section);
         let zone = section.text("zone");

@@ -1,0 +1,197 @@
+//! `[[test]]`: the payloads that a profile proves itself with, run whenever it is read.
+
+use super::layout::Places;
+use super::{Decoded, Input, Profile};
+use crate::diagnostic::{Section, nearest};
+use crate::reading::Measured;
+use crate::record::Flags;
+use crate::time::Timestamp;
+use crate::value::{Missing, Quality, Reason, Value};
+
+/// Runs the tests of a profile; what does not hold is reported at its place. Without a profile only the form is checked.
+pub(super) fn run(profile: Option<&Profile>, tests: &[Section<'_, '_>], places: Places) {
+    for test in tests {
+        let payload = payload(test, places);
+        let topic = test.text("topic");
+        test.need_text("from");
+        let error = test.text("error");
+        let expected = test.section_list("expect");
+        if error.is_none() && expected.is_empty() && !test.has("expect") {
+            test.wrong_here(
+                "a test needs what to expect: [test.expect] with values, or error = \"malformed\"",
+                None,
+            );
+        }
+        let (Some(profile), Some(payload)) = (profile, payload) else {
+            expected.iter().for_each(|one| _ = one.keys());
+            continue;
+        };
+        let own = format!("orderly/v1/main/{}/test-0001/up/{}", profile.class, profile.layout.default_stream);
+        let received_at = Timestamp::EARLIEST_PLAUSIBLE;
+        let input =
+            Input { address: topic.unwrap_or(&own), payload: &payload, received_at, flags: Flags::default() };
+        match (profile.decode(input), error) {
+            (Ok(decoded), None) => compare_all(test, &expected, &decoded),
+            (Err(found), Some(wanted)) if found.code == wanted => {}
+            (Err(found), Some(_)) => {
+                test.wrong("error", format!("it was refused as {:?}: {}", found.code, found.reason), None);
+            }
+            (Err(found), None) => test.wrong("input", format!("it was refused: {}", found.reason), None),
+            (Ok(_), Some(_)) => test.wrong("error", "it should have been refused, but it was decoded", None),
+        }
+    }
+}
+
+fn payload(test: &Section<'_, '_>, places: Places) -> Option<Vec<u8>> {
+    match places {
+        Places::Json if test.has("hex") => test.parsed("hex", from_hex),
+        Places::Json => test.need_text("input").map(|text| text.as_bytes().to_vec()),
+    }
+}
+
+fn compare_all(test: &Section<'_, '_>, expected: &[Section<'_, '_>], decoded: &[Decoded]) {
+    if expected.len() != decoded.len() {
+        let message = format!("{} readings came out, {} are expected", decoded.len(), expected.len());
+        test.wrong("expect", message, None);
+    }
+    for (expect, reading) in expected.iter().zip(decoded) {
+        compare(expect, reading);
+    }
+}
+
+/// Keys of an expectation that are about the reading, not about one value of it.
+const ABOUT_READING: [&str; 5] = ["time", "sequence", "stream", "device", "boot"];
+
+fn compare(expect: &Section<'_, '_>, reading: &Decoded) {
+    let about = [
+        reading.device_time.map(|time| time.to_string()),
+        reading.sequence.map(|n| n.to_string()),
+        Some(reading.stream.to_string()),
+        reading.device.as_ref().map(ToString::to_string),
+        reading.boot.as_ref().map(ToString::to_string),
+    ];
+    for (key, found) in ABOUT_READING.iter().zip(about) {
+        if !expect.has(key) {
+            continue;
+        }
+        let mut wanted = expect.word(key);
+        if *key == "time" {
+            wanted = expect
+                .parsed(key, str::parse::<jiff::Timestamp>)
+                .map(|time| Timestamp(time.as_millisecond()).to_string());
+        }
+        if wanted.is_some() && wanted != found {
+            expect.wrong(key, format!("decoded {}", found.as_deref().unwrap_or("nothing")), None);
+        }
+    }
+    let keys = expect.keys();
+    for measured in &reading.values {
+        let name = measured.metric.as_str();
+        if keys.contains(&name) {
+            compare_value(expect, name, measured);
+        } else {
+            expect.wrong_here(format!("{name} was decoded as {} but is not expected", show(measured)), None);
+        }
+    }
+    for key in keys {
+        let decoded = reading.values.iter().any(|measured| measured.metric.as_str() == key);
+        if !decoded && !ABOUT_READING.contains(&key) {
+            let near = nearest(key, reading.values.iter().map(|measured| measured.metric.as_str()));
+            expect.wrong(key, "it was not decoded", near.map(|near| format!("did you mean {near:?}?")));
+        }
+    }
+}
+
+fn compare_value(expect: &Section<'_, '_>, name: &str, found: &Measured) {
+    let message = format!("decoded {}", show(found));
+    if !expect.is_section(name) {
+        let wanted = expect.word(name);
+        let right = wanted.is_none_or(|wanted| same(found, &wanted)) && found.quality == Quality::Good;
+        if !right {
+            expect.wrong(name, message, None);
+        }
+        return;
+    }
+    let Some(one) = expect.section(name) else { return };
+    let fields = [
+        ("value", None),
+        ("unit", Some(found.unit.to_string())),
+        ("quality", Some(word_of(&found.quality))),
+        ("reason", Some(found.reason.map_or_else(String::new, |reason: Reason| word_of(&reason)))),
+        ("missing", Some(missing_of(&found.value).map_or_else(String::new, |missing| word_of(&missing)))),
+        ("raw", Some(found.raw.as_deref().unwrap_or_default().to_owned())),
+    ];
+    for (key, text) in fields {
+        let Some(wanted) = one.word_if(key) else { continue };
+        let right = match text {
+            Some(text) => text == wanted,
+            None => same(found, &wanted),
+        };
+        if !right {
+            one.wrong(key, message.clone(), None);
+        }
+    }
+    if !one.has("quality") && found.quality != Quality::Good {
+        one.wrong_here(message, None);
+    }
+}
+
+/// A converted value is compared to the decimals that the test writes, any other one exactly.
+fn tolerance(wanted: &str, found: &Measured) -> f64 {
+    let decimals = wanted.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+    match (&found.raw, i32::try_from(decimals)) {
+        (Some(_), Ok(decimals)) => 0.5 * 10_f64.powi(-decimals),
+        _ => 0.0,
+    }
+}
+
+fn same(found: &Measured, wanted: &str) -> bool {
+    match &found.value {
+        Value::Number(n) => wanted.parse::<f64>().is_ok_and(|w| (w - n).abs() <= tolerance(wanted, found)),
+        Value::State(text) | Value::Text(text) => **text == *wanted,
+        Value::Missing(_) => false,
+    }
+}
+
+const fn missing_of(value: &Value) -> Option<Missing> {
+    match value {
+        Value::Missing(missing) => Some(*missing),
+        Value::Number(_) | Value::State(_) | Value::Text(_) => None,
+    }
+}
+
+/// The name by which a plain enum is written everywhere else.
+fn word_of(value: &impl serde::Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word,
+        _ => String::new(),
+    }
+}
+
+fn show(found: &Measured) -> String {
+    let mut text = match &found.value {
+        Value::Number(n) => format!("{n} {}", found.unit),
+        Value::State(text) | Value::Text(text) => format!("{text:?}"),
+        Value::Missing(missing) => format!("missing ({})", word_of(missing)),
+    };
+    if let Some(reason) = found.reason {
+        text.push_str(&format!(", {} ({})", word_of(&found.quality), word_of(&reason)));
+    }
+    if let Some(raw) = &found.raw {
+        text.push_str(&format!(", raw {raw:?}"));
+    }
+    text
+}
+
+fn from_hex(text: &str) -> Result<Vec<u8>, String> {
+    let digits: Vec<u8> = text.bytes().filter(|b| !b.is_ascii_whitespace()).collect();
+    let pair = |pair: &[u8]| {
+        let text = std::str::from_utf8(pair).ok().filter(|text| text.len() == 2)?;
+        u8::from_str_radix(text, 16).ok()
+    };
+    digits
+        .chunks(2)
+        .map(pair)
+        .collect::<Option<_>>()
+        .ok_or_else(|| "expected pairs of hexadecimal digits".to_owned())
+}
