@@ -1,3 +1,4 @@
 //! Where readings come in. A source appends to the journal and answers its sender; it never imports a sink.
 
 pub mod intake;
+pub mod mqtt_door;
