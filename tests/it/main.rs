@@ -3,5 +3,6 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "tests tell what they skipped and measured")]
 
 mod api;
+mod mqtt_door;
 mod systemd_unit;
 mod tidy;

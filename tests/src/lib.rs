@@ -5,12 +5,15 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "tests tell what they skipped and measured")]
 
 pub mod api;
+pub mod door;
 pub mod drained;
 pub mod fakestore;
 pub mod fault_proxy;
 pub mod gateway;
 pub mod generator;
 pub mod ledger;
+pub mod memory_intake;
 pub mod mosquitto;
 pub mod mqtt_load;
+pub mod mqtt_raw;
 pub mod wal;

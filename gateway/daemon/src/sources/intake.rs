@@ -3,40 +3,26 @@
 //! A source never talks to the engine, a sink or another source; it appends here and answers its sender for
 //! what the durable watermark covers.
 
-use orderly_core::record::{Entry, Seq};
-use orderly_core::time::Now;
+use orderly_core::record::Entry;
+use orderly_store::journal::JournalError;
+pub use orderly_store::journal::{Appended, Durable};
 use tokio::sync::watch;
-
-/// What is on stable storage.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Durable {
-    /// All records up to this one are on disk, but for those that a failed sync took away.
-    pub seq: Seq,
-    /// Grows with each failed sync. What was appended under an earlier generation and not yet covered then is
-    /// lost, even when `seq` passes its number later.
-    pub generation: u32,
-}
-
-/// What an append was given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Appended {
-    /// Number of the first record.
-    pub first: Seq,
-    /// Number of the last record.
-    pub last: Seq,
-    /// Both clocks as stamped on the records.
-    pub now: Now,
-}
 
 /// Why nothing could be handed over. The sender must not be answered as if it had been.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IntakeError {
     /// The journal takes nothing at present.
     #[error("the journal takes no records at present: {0}")]
-    Closed(String),
+    Refused(String),
     /// The records were appended, but the sync that should have made them durable failed.
     #[error("the journal could not make the records durable")]
     SyncFailed,
+}
+
+impl From<JournalError> for IntakeError {
+    fn from(error: JournalError) -> Self {
+        Self::Refused(error.to_string())
+    }
 }
 
 /// The way into the journal. `runtime` implements it over the journal and the engine's progress.
@@ -71,12 +57,11 @@ pub async fn admitted(intake: &dyn Intake) {
 /// When the journal takes nothing, or the sync failed: then nothing may be acknowledged.
 pub async fn append_durably(intake: &dyn Intake, entries: &[Entry<'_>]) -> Result<Appended, IntakeError> {
     let mut durable = intake.durable();
-    // Before the append: a failure in between must not be mistaken for the generation of these records.
-    let generation = durable.borrow_and_update().generation;
     let appended = intake.append(entries)?;
+    // The watch may lag behind the generation of the append; it never runs ahead of the truth.
     let reached = durable
-        .wait_for(|d| d.generation != generation || d.seq >= appended.last)
+        .wait_for(|d| d.covers(&appended) || d.generation > appended.generation)
         .await
-        .map_err(|_| IntakeError::Closed("the daemon is stopping".to_owned()))?;
-    if reached.generation == generation { Ok(appended) } else { Err(IntakeError::SyncFailed) }
+        .map_err(|_| IntakeError::Refused("the daemon is stopping".to_owned()))?;
+    if reached.covers(&appended) { Ok(appended) } else { Err(IntakeError::SyncFailed) }
 }

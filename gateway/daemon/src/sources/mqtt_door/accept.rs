@@ -62,13 +62,14 @@ fn admit(door: &Arc<Door>, slots: &Arc<Semaphore>, stream: TcpStream, peer: Sock
 /// Acknowledgements leave at once; a peer that vanished is noticed even with keep-alive 0.
 fn prepare(stream: &TcpStream) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
-    let patience = TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(15));
+    let patience =
+        TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(15));
     SockRef::from(stream).set_tcp_keepalive(&patience)
 }
 
 /// Passes failed syncs on to the connections; one task looks at each sync, so that idle connections need not.
 /// Returns when the journal is gone.
-async fn watch_journal(door: &Door) {
+pub async fn watch_journal(door: &Door) {
     let mut durable = door.intake.durable();
     loop {
         let generation = durable.borrow_and_update().generation;

@@ -1,8 +1,8 @@
 //! A device's subscriptions to its own commands. Nothing else can be subscribed.
 
+use super::Door;
 use super::conn::Client;
 use super::wire::{self, Filters, Version};
-use super::Door;
 
 /// Grants or refuses each filter and answers.
 pub fn subscribe(door: &Door, client: &Client, filters: Filters<'_>, out: &mut Vec<u8>) {

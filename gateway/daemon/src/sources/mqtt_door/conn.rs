@@ -69,6 +69,8 @@ pub struct Connection<R, W> {
     crowded: watch::Receiver<bool>,
     over: watch::Receiver<Over>,
     heard_ms: u64,
+    /// The last try to read found too much waiting for the disk.
+    held: bool,
 }
 
 /// Why nothing is read at present.
@@ -116,9 +118,22 @@ where
             }
         };
         let (crowded, heard_ms) = (door.intake.crowded(), door.now_ms());
-        let (acks, large, at) = (Acks::default(), None, 0);
         let mut connection = Self {
-            door, client, reader, writer, inbox, at, out, acks, large, durable, generation, crowded, over, heard_ms,
+            door,
+            client,
+            reader,
+            writer,
+            inbox,
+            at: 0,
+            out,
+            acks: Acks::default(),
+            large: None,
+            durable,
+            generation,
+            crowded,
+            over,
+            heard_ms,
+            held: false,
         };
         let end = connection.converse().await;
         connection.part(end).await;
@@ -153,7 +168,7 @@ where
                 filled = fill(reader, inbox, || door.intake.unsynced_bytes() < max_unsynced), if hold == Hold::No => {
                     match filled {
                         Ok(Filled::Some) => self.heard_ms = door.now_ms(),
-                        Ok(Filled::Held) => {}
+                        Ok(Filled::Held) => self.held = true,
                         Ok(Filled::End) | Err(_) => return End::Lost,
                     }
                 }
@@ -179,7 +194,9 @@ where
             Hold::Out
         } else if settings.bulk && *self.crowded.borrow_and_update() {
             Hold::Crowded
-        } else if self.door.intake.unsynced_bytes() >= settings.max_unsynced {
+        } else if std::mem::take(&mut self.held) && self.door.intake.unsynced_bytes() >= settings.max_unsynced
+        {
+            self.held = true;
             Hold::Unsynced
         } else {
             Hold::No
@@ -278,7 +295,8 @@ where
         let flags = self.flags();
         if take(&self.door, &mut self.client, &mut self.acks, &mut self.out, &publish)? {
             let Ok((body, oversize)) = large.body() else { return Err(End::Journal) };
-            let entry = envelope(&Publish { payload: &body, ..publish }, self.client.number, flags.with(oversize));
+            let entry =
+                envelope(&Publish { payload: &body, ..publish }, self.client.number, flags.with(oversize));
             let appended = self.door.intake.append(&[entry]).map_err(|_| End::Journal)?;
             self.acks.settle(appended.last);
             self.door.tally.taken(1, body.len());

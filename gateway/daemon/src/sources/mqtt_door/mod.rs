@@ -20,15 +20,17 @@ mod tally;
 mod wills;
 pub mod wire;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use orderly_core::ids::{DeviceId, SiteId};
 use orderly_core::time::Clock;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, watch};
 
-pub use accept::serve;
+pub use accept::{serve, watch_journal};
 pub use rights::{Attempt, Login, Logins};
 
 use super::intake::Intake;
@@ -152,6 +154,16 @@ impl Door {
     #[must_use]
     pub fn open_connections(&self) -> usize {
         self.tally.open()
+    }
+
+    /// Serves one stream that is open already, from its first byte to its last. [`serve`] does it for each
+    /// connection that it accepts; [`watch_journal`] must be running.
+    pub async fn serve_stream<R, W>(self: Arc<Self>, reader: R, writer: W, peer: SocketAddr)
+    where
+        R: AsyncRead + Unpin,
+        W: AsyncWrite + Unpin,
+    {
+        conn::Connection::serve(self, reader, writer, peer).await;
     }
 
     fn next_connection(&self) -> u32 {

@@ -256,7 +256,9 @@ pub fn packet(version: Version, first: u8, body: &[u8]) -> Result<Packet<'_>, Ba
         0xE0 => leave(version, reader),
         0x10..=0x1F => Err(Bad::Protocol("a second CONNECT")),
         0xF0 if version == Version::V5 => Err(Bad::Authentication),
-        0x20..=0x2F | 0x90..=0x9F | 0xB0..=0xBF | 0xD0..=0xDF => Err(Bad::Protocol("a packet that only servers send")),
+        0x20..=0x2F | 0x90..=0x9F | 0xB0..=0xBF | 0xD0..=0xDF => {
+            Err(Bad::Protocol("a packet that only servers send"))
+        }
         _ => Err(Bad::Malformed("packet type or flags")),
     }
 }
