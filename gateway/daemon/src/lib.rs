@@ -2,4 +2,7 @@
 
 pub mod api;
 pub mod config;
+pub mod outbound;
+pub mod retry;
+pub mod sinks;
 pub mod sources;

@@ -1,0 +1,144 @@
+//! Settings of one InfluxDB-like store.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::{Precision, SinkSettings, Span};
+
+/// A store that takes line protocol over HTTP.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct InfluxConfig {
+    /// Name of the sink; its cursor is kept under it.
+    pub name: String,
+    /// Base address; a path in it is kept.
+    pub url: String,
+    /// Which product it is: its answers are read accordingly.
+    pub engine: Engine,
+    /// Which write door: `v1` (`/write?db=`) or `v2` (`/api/v2/write`). Default: what the engine speaks best.
+    pub dialect: Option<Dialect>,
+    /// Organisation (v2).
+    pub org: String,
+    /// Bucket (v2) or database (v1).
+    pub bucket: String,
+    /// File that holds the token; none for a store without accounts.
+    pub token_file: Option<PathBuf>,
+    /// PEM file with the authorities to trust instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// How fine the store's timestamps are; VictoriaMetrics has milliseconds whatever stands here.
+    pub precision: Precision,
+    /// Make the bucket if it is not there (InfluxDB 2).
+    pub create_bucket: bool,
+    /// How long one request may take.
+    pub timeout: Span,
+    /// Most lines of one request.
+    pub max_lines: usize,
+    /// About how many bytes of decided batches are taken at a time.
+    pub max_bytes: usize,
+    /// Shortest wait after a failed request.
+    pub retry_least: Span,
+    /// Longest wait after a failed request.
+    pub retry_most: Span,
+    /// Wait between two tries while the store refuses the gateway as a whole.
+    pub hold: Span,
+    /// The cursor stays this far behind, and what lies between is sent again when the store was restarted.
+    /// For stores that answer before they have it on disk. Default: 60 s for VictoriaMetrics, else nothing.
+    pub settle: Option<Span>,
+    /// With a longer backlog than this many records, the newest readings get one request in five.
+    pub split_after: u64,
+}
+
+/// The products whose answers are known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Engine {
+    /// InfluxDB 1.
+    InfluxDb1,
+    /// InfluxDB 2, and whatever speaks like it.
+    #[default]
+    InfluxDb2,
+    /// InfluxDB 3.
+    InfluxDb3,
+    /// VictoriaMetrics: milliseconds, numbers only, answers before its disk has it.
+    VictoriaMetrics,
+}
+
+/// The two write doors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dialect {
+    /// `/write?db=…&precision=ns`
+    V1,
+    /// `/api/v2/write?org=…&bucket=…&precision=ns`
+    V2,
+}
+
+impl Default for InfluxConfig {
+    fn default() -> Self {
+        Self {
+            name: "influx".to_owned(),
+            url: "http://127.0.0.1:8086".to_owned(),
+            engine: Engine::default(),
+            dialect: None,
+            org: "hospital".to_owned(),
+            bucket: "orderly".to_owned(),
+            token_file: None,
+            ca_file: None,
+            precision: Precision::Ns,
+            create_bucket: false,
+            timeout: Span::seconds(30),
+            max_lines: 5_000,
+            max_bytes: 1 << 20,
+            retry_least: Span::ms(500),
+            retry_most: Span::seconds(60),
+            hold: Span::seconds(60),
+            settle: None,
+            split_after: 20_000,
+        }
+    }
+}
+
+impl InfluxConfig {
+    /// The settings of the sink with this name.
+    #[must_use]
+    pub fn from_settings(name: &str, settings: &SinkSettings) -> Self {
+        Self {
+            name: name.to_owned(),
+            url: settings.url.clone(),
+            org: settings.org.clone(),
+            bucket: settings.bucket.clone(),
+            token_file: settings.token_file.clone(),
+            precision: settings.precision,
+            timeout: settings.timeout,
+            ..Self::default()
+        }
+    }
+
+    /// Whether the second of two readings of one millisecond would take the place of the first.
+    #[must_use]
+    pub fn milliseconds_only(&self) -> bool {
+        self.precision == Precision::Ms || self.engine == Engine::VictoriaMetrics
+    }
+
+    /// The write door.
+    #[must_use]
+    pub const fn dialect(&self) -> Dialect {
+        match (self.dialect, self.engine) {
+            (Some(dialect), _) => dialect,
+            (None, Engine::InfluxDb1) => Dialect::V1,
+            (None, Engine::InfluxDb2 | Engine::InfluxDb3 | Engine::VictoriaMetrics) => Dialect::V2,
+        }
+    }
+
+    /// How far the cursor stays behind.
+    #[must_use]
+    pub const fn settle(&self) -> Duration {
+        match (self.settle, self.engine) {
+            (Some(wait), _) => wait.0,
+            (None, Engine::VictoriaMetrics) => Duration::from_secs(60),
+            (None, _) => Duration::ZERO,
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! What to send next: the newest readings, the backlog, or a hole. Pure.
+//!
+//! Without a backlog there is one lane, in order. After an outage the backlog is worked off oldest first, and one
+//! request in five goes to the newest readings, so that boards behind the store are live again at once. Holes get
+//! one request in five while there is anything else, and all of them when there is not.
+
+use std::collections::VecDeque;
+
+use orderly_core::reading::Origin;
+use orderly_core::record::Seq;
+
+use crate::sinks::Hole;
+
+/// One request in this many goes to the lane that is not the main one.
+const SHARE: u64 = 5;
+
+/// A piece of reading to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Job {
+    /// Batches after this record, up to `head` at least, in order: the newest readings.
+    Live {
+        /// Where to begin.
+        after: Seq,
+    },
+    /// Batches after this record and up to `end`: what an outage left.
+    Backlog {
+        /// Where to begin.
+        after: Seq,
+        /// Where the backlog ends.
+        end: Seq,
+    },
+    /// Readings of the long-term store after this origin and up to the end of the hole.
+    Fill {
+        /// The hole as it was read.
+        hole: Hole,
+        /// Where to begin.
+        after: Origin,
+    },
+}
+
+/// Where each lane stands.
+#[derive(Debug, Clone)]
+pub struct Lanes {
+    live: Seq,
+    backlog: Option<(Seq, Seq)>,
+    holes: VecDeque<(Hole, Origin)>,
+    split_after: u64,
+    turn: u64,
+}
+
+impl Lanes {
+    /// Begins behind the cursor.
+    #[must_use]
+    pub fn new(cursor: Seq, holes: &[Hole], split_after: u64) -> Self {
+        let mut lanes = Self {
+            live: cursor,
+            backlog: None,
+            holes: VecDeque::new(),
+            split_after: split_after.max(1),
+            turn: 0,
+        };
+        lanes.set_holes(holes);
+        lanes
+    }
+
+    /// Takes over the holes that the store knows; those already under way keep their place.
+    pub fn set_holes(&mut self, holes: &[Hole]) {
+        let known = std::mem::take(&mut self.holes);
+        self.holes = holes
+            .iter()
+            .map(|hole| {
+                let at = known.iter().find(|(k, _)| k == hole).map(|(_, at)| *at);
+                (*hole, at.unwrap_or(Origin { seq: hole.first.saturating_sub(1), index: u16::MAX }))
+            })
+            .collect();
+    }
+
+    /// Everything up to this record has been read and sent.
+    #[must_use]
+    pub fn cursor(&self) -> Seq {
+        self.backlog.map_or(self.live, |(after, _)| after)
+    }
+
+    /// Whether a backlog is being worked off.
+    #[must_use]
+    pub const fn catching_up(&self) -> bool {
+        self.backlog.is_some()
+    }
+
+    /// Records of holes that are still missing.
+    #[must_use]
+    pub fn missing(&self) -> u64 {
+        self.holes.iter().map(|(hole, at)| hole.last.saturating_sub(at.seq)).sum()
+    }
+
+    /// Begins behind this record, wherever it stood.
+    pub const fn begin(&mut self, cursor: Seq) {
+        self.live = cursor;
+        self.backlog = None;
+    }
+
+    /// Begins again behind this record: the store forgot what lay after it.
+    pub fn rewind(&mut self, to: Seq) {
+        self.live = self.live.min(to);
+        self.backlog = None;
+    }
+
+    /// What to do next, when records up to `head` are decided.
+    pub fn next(&mut self, head: Seq) -> Option<Job> {
+        if self.backlog.is_none() && head.saturating_sub(self.live) > self.split_after {
+            self.backlog = Some((self.live, head));
+            self.live = head;
+        }
+        let live = (head > self.live).then_some(Job::Live { after: self.live });
+        let backlog = self.backlog.map(|(after, end)| Job::Backlog { after, end });
+        let fill = self.holes.front().map(|(hole, after)| Job::Fill { hole: *hole, after: *after });
+        self.turn += 1;
+        let (main, other) = if backlog.is_some() { (backlog, live.or(fill)) } else { (live, fill) };
+        if self.turn.is_multiple_of(SHARE) { other.or(main) } else { main.or(other) }
+    }
+
+    /// The job was done up to this place.
+    pub fn done(&mut self, job: Job, up_to: Origin) {
+        match job {
+            Job::Live { .. } => self.live = self.live.max(up_to.seq),
+            Job::Backlog { end, .. } => {
+                self.backlog = (up_to.seq < end).then_some((up_to.seq, end));
+            }
+            Job::Fill { hole, .. } => {
+                if let Some((_, at)) = self.holes.iter_mut().find(|(h, _)| *h == hole) {
+                    *at = up_to;
+                }
+                self.holes.retain(|(hole, at)| at.seq < hole.last);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn whole(seq: Seq) -> Origin {
+        Origin { seq, index: u16::MAX }
+    }
+
+    #[test]
+    fn one_lane_in_order_while_it_keeps_up() {
+        let mut lanes = Lanes::new(10, &[], 100);
+        assert_eq!(lanes.next(10), None);
+        let job = lanes.next(12).unwrap();
+        assert_eq!(job, Job::Live { after: 10 });
+        lanes.done(job, whole(12));
+        assert_eq!((lanes.cursor(), lanes.next(12)), (12, None));
+    }
+
+    #[test]
+    fn a_backlog_goes_oldest_first_and_the_newest_get_every_fifth_turn() {
+        let mut lanes = Lanes::new(0, &[], 100);
+        let mut head = 1_000;
+        let (mut order, mut newest) = (Vec::new(), 0);
+        while let Some(job) = lanes.next(head) {
+            match job {
+                Job::Backlog { after, end } => {
+                    assert_eq!((lanes.cursor(), end), (after, 1_000), "the cursor stays with the backlog");
+                    order.push(after);
+                    lanes.done(job, whole((after + 50).min(end)));
+                    head += 1;
+                }
+                Job::Live { .. } => {
+                    newest += 1;
+                    lanes.done(job, whole(head));
+                }
+                Job::Fill { .. } => panic!("there is no hole"),
+            }
+        }
+        assert_eq!(order, (0..20).map(|n| n * 50).collect::<Vec<_>>());
+        assert!((4..=6).contains(&newest), "{newest}");
+        assert_eq!((lanes.cursor(), lanes.catching_up()), (head, false));
+    }
+
+    #[test]
+    fn holes_are_filled_oldest_first_and_never_before_the_live_ones() {
+        let holes = [Hole { first: 5, last: 9 }, Hole { first: 20, last: 29 }];
+        let mut lanes = Lanes::new(100, &holes, 100);
+        assert_eq!(lanes.missing(), 15);
+        let mut jobs = Vec::new();
+        for head in 101..=108 {
+            let job = lanes.next(head).unwrap();
+            let up_to = match job {
+                Job::Live { .. } => whole(head),
+                Job::Fill { hole, .. } => whole(hole.last),
+                Job::Backlog { .. } => panic!("there is no backlog"),
+            };
+            jobs.push(matches!(job, Job::Fill { .. }));
+            lanes.done(job, up_to);
+        }
+        assert_eq!(jobs, [false, false, false, false, true, false, false, false]);
+        let fill = Job::Fill { hole: holes[1], after: whole(19) };
+        assert_eq!(lanes.next(108), Some(fill), "idle: all turns");
+        lanes.done(fill, Origin { seq: 24, index: 3 });
+        assert_eq!(
+            (lanes.missing(), lanes.next(108)),
+            (5, Some(Job::Fill { hole: holes[1], after: Origin { seq: 24, index: 3 } }))
+        );
+        lanes.set_holes(&holes[1..]);
+        assert_eq!(lanes.missing(), 5, "a hole under way keeps its place");
+    }
+
+    #[test]
+    fn a_store_that_forgot_gets_it_again() {
+        let mut lanes = Lanes::new(0, &[], 100);
+        let job = lanes.next(50).unwrap();
+        lanes.done(job, whole(50));
+        lanes.rewind(20);
+        assert_eq!((lanes.cursor(), lanes.next(50)), (20, Some(Job::Live { after: 20 })));
+    }
+}

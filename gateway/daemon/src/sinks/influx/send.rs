@@ -1,0 +1,172 @@
+//! Sends one chunk until the store has every line of it, or has refused it by itself.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::Report;
+use super::answers::{Verdict, verdict};
+use super::client::{Reply, Store};
+use super::config::InfluxConfig;
+use super::encode::{Chunk, gzip};
+use super::split::Split;
+use crate::retry::Backoff;
+use crate::sinks::SinkState;
+
+/// So many points refused in a row, with nothing accepted between, and the store itself is doubted.
+const DOUBT_AFTER: u32 = 16;
+
+/// The sending half of the sink.
+pub(super) struct Sender {
+    store: Store,
+    backoff: Backoff,
+    hold: Duration,
+    engine: super::config::Engine,
+    most: usize,
+    limit: usize,
+    refused_in_a_row: u32,
+    /// A line that the store took: sent again to see whether it still takes anything.
+    known_good: Option<Vec<u8>>,
+}
+
+/// The sink was told to stop before the chunk was through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stopped;
+
+impl Sender {
+    pub(super) fn new(config: &InfluxConfig, store: Store, seed: u64) -> Self {
+        let limit = config.max_lines.max(1);
+        Self {
+            store,
+            backoff: Backoff::new(config.retry_least.0, config.retry_most.0, seed),
+            hold: config.hold.0,
+            engine: config.engine,
+            most: limit,
+            limit,
+            refused_in_a_row: 0,
+            known_good: None,
+        }
+    }
+
+    pub(super) const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Returns once every line was accepted or reported as refused. Takes as long as the store is away.
+    pub(super) async fn send(
+        &mut self,
+        chunk: &Chunk,
+        report: &Report,
+        stop: &CancellationToken,
+    ) -> Result<Vec<(usize, &'static str, String)>, Stopped> {
+        let mut refused = Vec::new();
+        let mut split = Split::new(chunk.len(), self.most);
+        while let Some(lines) = split.next() {
+            let body = gzip(chunk.bytes(lines.clone()));
+            let reply = tokio::select! {
+                reply = self.store.write(body) => reply,
+                () = stop.cancelled() => return Err(Stopped),
+            };
+            report.change(|s| s.requests += 1);
+            let (verdict, why, pause) = self.judge(reply);
+            match verdict {
+                Verdict::Accepted => {
+                    split.accepted();
+                    self.accepted(chunk.bytes(lines.start..lines.start + 1), lines.len());
+                    split.set_most(self.most);
+                    report.accepted(lines.len() as u64);
+                }
+                Verdict::Bisect => {
+                    if lines.len() == 1 && !self.refusal_counts(report, &why, stop).await? {
+                        continue;
+                    }
+                    if let Some(line) = split.refused() {
+                        self.refused_in_a_row += 1;
+                        refused.push((line, "store_rejected", why));
+                    }
+                }
+                Verdict::Halve => {
+                    self.most = (lines.len() / 2).max(1);
+                    split.set_most(self.most);
+                    if let Some(line) = split.too_large() {
+                        refused.push((line, "store_too_large", why));
+                    }
+                }
+                Verdict::Retry | Verdict::Unknown | Verdict::Hold => {
+                    self.wait(verdict, &why, pause, report, stop).await?;
+                }
+            }
+        }
+        Ok(refused)
+    }
+
+    fn judge(&mut self, reply: Reply) -> (Verdict, String, Option<Duration>) {
+        match reply {
+            Reply::Status { code, retry_after, said } => {
+                let (verdict, hint) = verdict(self.engine, code);
+                (verdict, format!("{code}: {hint} (it said: {said})"), retry_after)
+            }
+            Reply::None(why) => {
+                // It may have been too much for a slow store or line: smaller requests get through sooner.
+                self.most = (self.most / 2).max(self.limit.min(100));
+                (Verdict::Retry, why, None)
+            }
+        }
+    }
+
+    fn accepted(&mut self, first_line: &[u8], lines: usize) {
+        self.backoff.reset();
+        self.refused_in_a_row = 0;
+        self.known_good = Some(first_line.to_vec());
+        if lines >= self.most {
+            self.most = (self.most * 2).min(self.limit);
+        }
+    }
+
+    /// Whether the refusal of a single point is the point's own fault. When too many were refused in a row, a
+    /// line that was accepted before is sent again: a store that refuses even that is held, not obeyed, for it
+    /// would empty the whole backlog into quarantine.
+    async fn refusal_counts(
+        &mut self,
+        report: &Report,
+        why: &str,
+        stop: &CancellationToken,
+    ) -> Result<bool, Stopped> {
+        if self.refused_in_a_row < DOUBT_AFTER {
+            return Ok(true);
+        }
+        if let Some(line) = &self.known_good {
+            report.change(|s| s.requests += 1);
+            if let Reply::Status { code, .. } = self.store.write(gzip(line)).await
+                && verdict(self.engine, code).0 == Verdict::Accepted
+            {
+                self.refused_in_a_row = 0;
+                return Ok(true);
+            }
+        }
+        let why = format!("it refuses every point: {why}");
+        self.wait(Verdict::Hold, &why, None, report, stop).await?;
+        Ok(false)
+    }
+
+    async fn wait(
+        &mut self,
+        verdict: Verdict,
+        why: &str,
+        pause: Option<Duration>,
+        report: &Report,
+        stop: &CancellationToken,
+    ) -> Result<(), Stopped> {
+        let state = if verdict == Verdict::Hold { SinkState::Holding } else { SinkState::Retrying };
+        report.failed(state, why);
+        let wait = match (verdict, pause) {
+            (Verdict::Hold, _) => self.hold,
+            (_, Some(pause)) => pause,
+            (_, None) => self.backoff.next(),
+        };
+        tokio::select! {
+            () = tokio::time::sleep(wait) => Ok(()),
+            () = stop.cancelled() => Err(Stopped),
+        }
+    }
+}
