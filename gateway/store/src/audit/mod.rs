@@ -1,0 +1,1 @@
+//! `audit.db`: everything that must be provable, in one append-only hash chain.

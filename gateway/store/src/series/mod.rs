@@ -1,0 +1,179 @@
+//! `series.db`: every reading that was decided, found by device and time, and the latest of each stream.
+//!
+//! Filled from the batches of `state.db` at its own cursor, so it may run with `synchronous = NORMAL`: after a
+//! power cut it is behind and is filled again. A batch may leave `state.db` only once [`SeriesStore::flush`]
+//! has said that it is on disk here.
+
+mod apply;
+mod catalog;
+mod part;
+mod reader;
+mod rows;
+mod schema;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use orderly_core::reading::{Origin, Reading};
+use orderly_core::record::Seq;
+use orderly_core::time::Timestamp;
+use rusqlite::{Connection, TransactionBehavior};
+
+use crate::batch::DecodeError;
+use crate::sqlite::{self, SqliteError, Wal};
+use catalog::Catalog;
+
+pub use reader::{Query, SeriesReader, same_time_in};
+
+/// Pages of the log from which an apply copies it into the file (32 MiB).
+const FORCE_PAGES: u64 = 4096;
+
+/// Why the series store could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum SeriesError {
+    /// The file could not be opened or written.
+    #[error("series.db: {0}")]
+    Sqlite(#[from] SqliteError),
+    /// A row cannot be read back.
+    #[error("series.db: a row of {table} cannot be read: {why}")]
+    Row {
+        /// The table.
+        table: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A file beside the database could not be synced.
+    #[error("series.db: {0}")]
+    Io(#[from] std::io::Error),
+    /// An earlier write failed; the store must be opened again.
+    #[error("series.db: an earlier write failed, open it again")]
+    Broken,
+}
+
+impl From<rusqlite::Error> for SeriesError {
+    fn from(e: rusqlite::Error) -> Self {
+        Self::Sqlite(SqliteError::Sqlite(e))
+    }
+}
+
+impl SeriesError {
+    fn row(table: &'static str) -> impl FnOnce(DecodeError) -> Self {
+        move |e| Self::Row { table, why: e.to_string() }
+    }
+}
+
+/// The only writing connection of `series.db`.
+pub struct SeriesStore {
+    db: Connection,
+    dir: PathBuf,
+    catalog: Catalog,
+    applied: Seq,
+    flushed: Seq,
+    /// By stream: time taken and origin of its latest reading.
+    latest: Vec<Option<(Timestamp, Origin)>>,
+    broken: bool,
+}
+
+impl std::fmt::Debug for SeriesStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SeriesStore").field("applied", &self.applied).field("flushed", &self.flushed).finish()
+    }
+}
+
+impl SeriesStore {
+    /// Opens the store in this directory; makes it when it is not there.
+    ///
+    /// # Errors
+    /// When the file is foreign, newer or unreadable.
+    pub fn open(dir: &Path) -> Result<Self, SeriesError> {
+        let db = sqlite::open_writer(dir, schema::SERIES)?;
+        let applied: i64 = db.query_row("SELECT seq FROM applied", [], |row| row.get(0))?;
+        let mut catalog = Catalog::default();
+        catalog.refresh(&db)?;
+        let latest = apply::load_latest(&db)?;
+        let mut store = Self {
+            db,
+            dir: dir.to_owned(),
+            catalog,
+            applied: applied as u64,
+            flushed: 0,
+            latest,
+            broken: false,
+        };
+        store.flush()?;
+        Ok(store)
+    }
+
+    /// The last record whose readings are in the store.
+    #[must_use]
+    pub const fn applied(&self) -> Seq {
+        self.applied
+    }
+
+    /// The last record whose readings are surely on disk.
+    #[must_use]
+    pub const fn flushed(&self) -> Seq {
+        self.flushed
+    }
+
+    /// Takes in the readings of the batch, or of several batches at once, that covers records `first` to `last`.
+    /// What is already in is left out, so a batch may come again after a crash.
+    ///
+    /// Several small batches together are cheaper than one after the other: each stream of a call costs one row.
+    ///
+    /// # Errors
+    /// When SQLite or the disk refuses: then nothing of it is in the file, and the store must be opened again.
+    pub fn apply(&mut self, first: Seq, last: Seq, readings: &[Reading]) -> Result<(), SeriesError> {
+        debug_assert!(first <= last, "a batch covers {first} to {last}");
+        self.guarded(|store| {
+            if last <= store.applied {
+                return Ok(());
+            }
+            let fresh: Vec<&Reading> =
+                readings.iter().filter(|r| r.origin.seq > store.applied && r.origin.seq <= last).collect();
+            let tx = store.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            apply::write(&tx, &mut store.catalog, &mut store.latest, &fresh)?;
+            tx.prepare_cached("UPDATE applied SET seq = ?1")?.execute([last as i64])?;
+            store.catalog.save(&tx)?;
+            tx.commit()?;
+            store.catalog.saved();
+            store.applied = last;
+            Ok(())
+        })?;
+        let wal = sqlite::wal(&self.db)?;
+        if wal.pages.saturating_sub(wal.copied) >= FORCE_PAGES {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Brings everything applied onto the disk and tells up to which record batches may now leave `state.db`.
+    ///
+    /// # Errors
+    /// When SQLite or the disk refuses; then the answer of the last time still holds.
+    pub fn flush(&mut self) -> Result<Seq, SeriesError> {
+        let Wal { pages, copied } = sqlite::checkpoint(&self.db)?;
+        if copied < pages {
+            // A reader stands in the way: the log is synced itself, which is as good.
+            std::fs::File::open(self.dir.join(format!("{}-wal", schema::SERIES.file)))?.sync_data()?;
+            std::fs::File::open(&self.dir)?.sync_all()?;
+        }
+        self.flushed = self.applied;
+        Ok(self.flushed)
+    }
+
+    /// Runs a change after which, if it fails, what is in memory and in the file no longer agree.
+    fn guarded<T>(
+        &mut self,
+        change: impl FnOnce(&mut Self) -> Result<T, SeriesError>,
+    ) -> Result<T, SeriesError> {
+        if std::mem::replace(&mut self.broken, true) {
+            return Err(SeriesError::Broken);
+        }
+        let done = change(self)?;
+        self.broken = false;
+        Ok(done)
+    }
+}

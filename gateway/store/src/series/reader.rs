@@ -1,0 +1,355 @@
+//! Read-only view of `series.db`.
+
+use std::path::Path;
+
+use orderly_core::ids::{DeviceId, MetricId, StreamId};
+use orderly_core::reading::{Origin, Reading};
+use orderly_core::record::Seq;
+use orderly_core::time::Timestamp;
+use rusqlite::{Connection, Transaction, params};
+
+use super::catalog::Catalog;
+use super::schema::SERIES;
+use super::{SeriesError, part};
+use crate::sqlite;
+
+/// A read-only connection; one per thread.
+pub struct SeriesReader {
+    db: Connection,
+    catalog: Catalog,
+}
+
+/// Which readings of a device are wanted.
+#[derive(Debug, Clone)]
+pub struct Query {
+    /// The device.
+    pub device: DeviceId,
+    /// Only of this stream.
+    pub stream: Option<StreamId>,
+    /// Only these metrics; none named means all. A reading without any of them is left out.
+    pub metrics: Vec<MetricId>,
+    /// Taken at or after.
+    pub from: Timestamp,
+    /// Taken before.
+    pub to: Timestamp,
+    /// At most so many.
+    pub limit: usize,
+    /// Only beyond this one (time taken and origin), in the direction of the order.
+    pub after: Option<(Timestamp, Origin)>,
+    /// Newest first, else oldest first.
+    pub newest_first: bool,
+}
+
+impl Query {
+    /// Everything of a device, oldest first.
+    #[must_use]
+    pub const fn all(device: DeviceId) -> Self {
+        Self {
+            device,
+            stream: None,
+            metrics: Vec::new(),
+            from: Timestamp(i64::MIN),
+            to: Timestamp(i64::MAX),
+            limit: usize::MAX,
+            after: None,
+            newest_first: false,
+        }
+    }
+
+    fn key(&self, r: &Reading) -> Key {
+        let (t, o) = (r.taken_at, r.origin);
+        // Turned round, the greatest comes first.
+        if self.newest_first { Key(!t.0, !o.seq, !o.index) } else { Key(t.0, o.seq, o.index) }
+    }
+
+    fn takes(&self, r: &Reading) -> bool {
+        r.taken_at >= self.from
+            && r.taken_at < self.to
+            && self.after.is_none_or(|(t, o)| {
+                if self.newest_first {
+                    (r.taken_at, r.origin) < (t, o)
+                } else {
+                    (r.taken_at, r.origin) > (t, o)
+                }
+            })
+    }
+}
+
+#[derive(PartialEq, Eq, PartialOrd, Ord, Clone, Copy)]
+struct Key(i64, u64, u16);
+
+/// Where a part lies, before it is read.
+struct Place {
+    stream: u32,
+    taken: (i64, i64),
+    table: Table,
+    id: i64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Table {
+    Recent,
+    Chunk,
+}
+
+/// Every query fails when SQLite refuses or a row cannot be read.
+impl SeriesReader {
+    /// Opens the store in this directory; it must be there.
+    ///
+    /// # Errors
+    /// When it is not there, foreign or newer.
+    pub fn open(dir: &Path) -> Result<Self, SeriesError> {
+        Ok(Self { db: sqlite::open_reader(dir, SERIES)?, catalog: Catalog::default() })
+    }
+
+    /// The last record whose readings are in the store.
+    pub fn applied(&self) -> Result<Seq, SeriesError> {
+        let mut statement = self.db.prepare_cached("SELECT seq FROM applied")?;
+        Ok(statement.query_row([], |row| row.get::<_, i64>(0))? as u64)
+    }
+
+    /// The readings of a device, in order of time taken and origin.
+    pub fn readings(&mut self, query: &Query) -> Result<Vec<Reading>, SeriesError> {
+        let tx = self.db.unchecked_transaction()?;
+        self.catalog.refresh(&tx)?;
+        let mut places = Vec::new();
+        let streams = self.catalog.of_device(&query.device);
+        for (id, _) in streams.filter(|(_, s)| query.stream.as_ref().is_none_or(|wanted| s.stream == *wanted))
+        {
+            overlapping(&tx, id, query.from.0, query.to.0, &mut places)?;
+        }
+        if query.newest_first {
+            places.sort_by_key(|p| !p.taken.1);
+        } else {
+            places.sort_by_key(|p| p.taken.0);
+        }
+        let mut found: Vec<Reading> = Vec::new();
+        for place in places {
+            // Places come in order of their nearer end: once enough is found before it, the rest is farther.
+            if found.len() >= query.limit {
+                found.sort_by_key(|r| query.key(r));
+                found.truncate(query.limit);
+                let nearest = if query.newest_first { !place.taken.1 } else { place.taken.0 };
+                if found.last().is_none_or(|r| query.key(r).0 < nearest) {
+                    break;
+                }
+            }
+            let readings = read(&tx, &self.catalog, &place)?;
+            found.extend(
+                readings.into_iter().filter(|r| query.takes(r)).filter_map(|r| only(r, &query.metrics)),
+            );
+        }
+        found.sort_by_key(|r| query.key(r));
+        found.truncate(query.limit);
+        tx.commit()?;
+        Ok(found)
+    }
+
+    /// The latest reading of each stream of a device, by stream; of its latest epoch only.
+    pub fn latest(&mut self, device: &DeviceId) -> Result<Vec<Reading>, SeriesError> {
+        let tx = self.db.unchecked_transaction()?;
+        self.catalog.refresh(&tx)?;
+        let mut latest = Vec::new();
+        {
+            let mut statement = tx.prepare_cached("SELECT blob FROM latest WHERE stream = ?1")?;
+            for (id, stream) in self.catalog.of_device(device) {
+                let mut rows = statement.query([id])?;
+                if let Some(row) = rows.next()? {
+                    let blob = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
+                    latest.extend(
+                        part::decode(blob, stream, &self.catalog).map_err(SeriesError::row("latest"))?,
+                    );
+                }
+            }
+        }
+        tx.commit()?;
+        Ok(of_latest_epoch(latest))
+    }
+
+    /// The latest reading of each stream of every device, by device and stream.
+    pub fn latest_all(&mut self) -> Result<Vec<Reading>, SeriesError> {
+        let tx = self.db.unchecked_transaction()?;
+        self.catalog.refresh(&tx)?;
+        let mut latest = Vec::new();
+        {
+            let mut statement = tx.prepare_cached("SELECT stream, blob FROM latest ORDER BY stream")?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                let stream = self.catalog.stream(row.get(0)?)?;
+                let blob = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+                latest.extend(part::decode(blob, stream, &self.catalog).map_err(SeriesError::row("latest"))?);
+            }
+        }
+        tx.commit()?;
+        Ok(of_latest_epoch(latest))
+    }
+
+    /// Readings of this device, epoch and stream that say this device time (or, having none, were taken then)
+    /// and came from before `before`; in order of origin. For the engine's question whether it is a repeat.
+    pub fn same_time(
+        &mut self,
+        device: &DeviceId,
+        epoch: u32,
+        stream: &StreamId,
+        at: Timestamp,
+        before: Origin,
+    ) -> Result<Vec<Reading>, SeriesError> {
+        let tx = self.db.unchecked_transaction()?;
+        self.catalog.refresh(&tx)?;
+        let mut places = Vec::new();
+        for (id, s) in self.catalog.of_device(device) {
+            if s.epoch == epoch && s.stream == *stream {
+                with_time(&tx, id, at.0, &mut places)?;
+            }
+        }
+        let mut found = Vec::new();
+        for place in places {
+            found.extend(read(&tx, &self.catalog, &place)?);
+        }
+        tx.commit()?;
+        let mut found: Vec<Reading> =
+            same_time_in(&found, device, epoch, stream, at, before).cloned().collect();
+        found.sort_by_key(|r| r.origin);
+        Ok(found)
+    }
+
+    /// All readings whose record is in `from..=to`, in order of origin, at most about `limit` of them: for the
+    /// back-fill of a sink. The second answer is the last record that is covered; ask on from the next one.
+    pub fn range_by_origin(
+        &mut self,
+        from: Seq,
+        to: Seq,
+        limit: usize,
+    ) -> Result<(Vec<Reading>, Seq), SeriesError> {
+        let tx = self.db.unchecked_transaction()?;
+        self.catalog.refresh(&tx)?;
+        let mut places = by_seq(&tx, from, to)?;
+        places.sort_by_key(|p| p.0);
+        let mut found: Vec<Reading> = Vec::new();
+        let mut through = to;
+        for (lowest, place) in places {
+            if found.len() >= limit {
+                found.sort_by_key(|r| r.origin);
+                // What lies before this place's lowest record is complete; the rest is asked for again.
+                if let Some(enough) = found.get(limit.saturating_sub(1))
+                    && enough.origin.seq < lowest
+                {
+                    through = enough.origin.seq;
+                    break;
+                }
+            }
+            let readings = read(&tx, &self.catalog, &place)?;
+            found.extend(readings.into_iter().filter(|r| (from..=to).contains(&r.origin.seq)));
+        }
+        tx.commit()?;
+        found.retain(|r| r.origin.seq <= through);
+        found.sort_by_key(|r| r.origin);
+        Ok((found, through))
+    }
+}
+
+/// The look-up of [`SeriesReader::same_time`] in readings that are at hand (batches not yet applied).
+pub fn same_time_in<'a>(
+    readings: &'a [Reading],
+    device: &DeviceId,
+    epoch: u32,
+    stream: &StreamId,
+    at: Timestamp,
+    before: Origin,
+) -> impl Iterator<Item = &'a Reading> {
+    readings.iter().filter(move |r| {
+        r.origin < before
+            && r.epoch == epoch
+            && r.device_time.unwrap_or(r.taken_at) == at
+            && r.device == *device
+            && r.stream == *stream
+    })
+}
+
+/// Leaves only the wanted metrics; `None` when none of them is there.
+fn only(mut r: Reading, metrics: &[MetricId]) -> Option<Reading> {
+    if !metrics.is_empty() {
+        r.values.retain(|m| metrics.contains(&m.metric));
+        if r.values.is_empty() {
+            return None;
+        }
+    }
+    Some(r)
+}
+
+fn of_latest_epoch(mut latest: Vec<Reading>) -> Vec<Reading> {
+    latest.sort_by(|a, b| {
+        (&a.device, &a.stream, b.epoch, b.taken_at).cmp(&(&b.device, &b.stream, a.epoch, a.taken_at))
+    });
+    latest.dedup_by(|later, first| later.device == first.device && later.stream == first.stream);
+    latest
+}
+
+fn overlapping(
+    tx: &Transaction<'_>,
+    stream: u32,
+    from: i64,
+    to: i64,
+    places: &mut Vec<Place>,
+) -> Result<(), SeriesError> {
+    for (table, sql) in [
+        (Table::Chunk, "SELECT id, t0, t1 FROM chunk WHERE stream = ?1 AND t1 >= ?2 AND t0 < ?3"),
+        (Table::Recent, "SELECT id, t0, t1 FROM recent WHERE stream = ?1 AND t1 >= ?2 AND t0 < ?3"),
+    ] {
+        let mut statement = tx.prepare_cached(sql)?;
+        let mut rows = statement.query(params![stream, from, to])?;
+        while let Some(row) = rows.next()? {
+            places.push(Place { stream, taken: (row.get(1)?, row.get(2)?), table, id: row.get(0)? });
+        }
+    }
+    Ok(())
+}
+
+fn with_time(tx: &Transaction<'_>, stream: u32, at: i64, places: &mut Vec<Place>) -> Result<(), SeriesError> {
+    for (table, sql) in [
+        (
+            Table::Chunk,
+            "SELECT id FROM chunk WHERE stream = ?1 AND ((d0 <= ?2 AND d1 >= ?2) OR (t0 <= ?2 AND t1 >= ?2))",
+        ),
+        (
+            Table::Recent,
+            "SELECT id FROM recent WHERE stream = ?1 AND ((d0 <= ?2 AND d1 >= ?2) OR (t0 <= ?2 AND t1 >= ?2))",
+        ),
+    ] {
+        let mut statement = tx.prepare_cached(sql)?;
+        let mut rows = statement.query(params![stream, at])?;
+        while let Some(row) = rows.next()? {
+            places.push(Place { stream, taken: (at, at), table, id: row.get(0)? });
+        }
+    }
+    Ok(())
+}
+
+fn by_seq(tx: &Transaction<'_>, from: Seq, to: Seq) -> Result<Vec<(Seq, Place)>, SeriesError> {
+    let mut places = Vec::new();
+    for (table, sql) in [
+        (Table::Chunk, "SELECT s0, id, stream FROM chunk WHERE s1 >= ?1 AND s0 <= ?2"),
+        (Table::Recent, "SELECT s0, id, stream FROM recent WHERE s1 >= ?1 AND s0 <= ?2"),
+    ] {
+        let mut statement = tx.prepare_cached(sql)?;
+        let to = to.min(i64::MAX as u64) as i64;
+        let mut rows = statement.query(params![from as i64, to])?;
+        while let Some(row) = rows.next()? {
+            let lowest = row.get::<_, i64>(0)? as u64;
+            places.push((lowest, Place { stream: row.get(2)?, taken: (0, 0), table, id: row.get(1)? }));
+        }
+    }
+    Ok(places)
+}
+
+fn read(tx: &Transaction<'_>, catalog: &Catalog, place: &Place) -> Result<Vec<Reading>, SeriesError> {
+    let (table, sql) = match place.table {
+        Table::Recent => ("recent", "SELECT blob FROM recent WHERE id = ?1"),
+        Table::Chunk => ("chunk", "SELECT blob FROM chunk WHERE id = ?1"),
+    };
+    let mut statement = tx.prepare_cached(sql)?;
+    let mut rows = statement.query([place.id])?;
+    let Some(row) = rows.next()? else { return Ok(Vec::new()) };
+    let blob = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
+    part::decode(blob, catalog.stream(place.stream)?, catalog).map_err(SeriesError::row(table))
+}

@@ -1,0 +1,95 @@
+//! Readings of one stream as rows in one blob: the format of `recent`, of `latest` and of small chunks.
+
+use orderly_core::ids::ZoneId;
+use orderly_core::reading::Reading;
+
+use super::catalog::{Catalog, Stream};
+use crate::batch::row::{Names as _, RowReader, RowWriter, name, put_name};
+use crate::batch::wire::{Reader, put_varint};
+use crate::batch::{DecodeError, Head};
+
+/// First byte of such a blob.
+pub(super) const ROWS: u8 = 1;
+
+/// Packs readings of one stream, in their order.
+pub(super) fn encode(readings: &[&Reading], catalog: &mut Catalog) -> Vec<u8> {
+    let mut contexts: Vec<(&Option<ZoneId>, u64)> = Vec::new();
+    let mut rows = RowWriter::new(readings.len());
+    for r in readings {
+        let same = |c: &(&Option<ZoneId>, u64)| c.1 == r.profile && *c.0 == r.zone;
+        let context = contexts.iter().rposition(same).unwrap_or_else(|| {
+            contexts.push((&r.zone, r.profile));
+            contexts.len() - 1
+        });
+        rows.push(context as u32, r, catalog);
+    }
+    let mut out = Vec::with_capacity(64 + readings.len() * 48);
+    out.push(ROWS);
+    put_varint(&mut out, contexts.len() as u64);
+    for (zone, profile) in contexts {
+        put_context(&mut out, catalog, zone.as_ref(), profile);
+    }
+    rows.finish(&mut out, catalog);
+    out
+}
+
+/// Zone and profile; the profile by the number of its hash written out, since a site has few of them.
+pub(super) fn put_context(out: &mut Vec<u8>, catalog: &mut Catalog, zone: Option<&ZoneId>, profile: u64) {
+    match zone {
+        None => out.push(0),
+        Some(zone) => {
+            out.push(1);
+            put_name(out, catalog, zone.as_str());
+        }
+    }
+    match catalog.number(&format!("{profile:016x}")) {
+        Some(n) => put_varint(out, u64::from(n) + 1),
+        None => {
+            out.push(0);
+            out.extend_from_slice(&profile.to_le_bytes());
+        }
+    }
+}
+
+/// Reads what [`put_context`] wrote.
+pub(super) fn context(r: &mut Reader<'_>, catalog: &Catalog, stream: &Stream) -> Result<Head, DecodeError> {
+    use crate::batch::row::Texts as _;
+    let zone = match r.u8()? {
+        0 => None,
+        1 => Some(ZoneId::new(&name(r, catalog)?).map_err(|_| DecodeError::Malformed("zone"))?),
+        _ => return Err(DecodeError::Malformed("zone")),
+    };
+    let profile = match r.varint()?.checked_sub(1) {
+        None => r.bytes(8)?.try_into().map(u64::from_le_bytes).map_err(|_| DecodeError::Short)?,
+        Some(n) => u32::try_from(n)
+            .ok()
+            .and_then(|n| catalog.text(n))
+            .and_then(|hex| u64::from_str_radix(hex, 16).ok())
+            .ok_or(DecodeError::Malformed("profile"))?,
+    };
+    Ok(Head {
+        device: stream.device.clone(),
+        class: stream.class.clone(),
+        stream: stream.stream.clone(),
+        epoch: stream.epoch,
+        zone,
+        profile,
+    })
+}
+
+/// Unpacks what [`encode`] packed, without its first byte.
+pub(super) fn decode(body: &[u8], stream: &Stream, catalog: &Catalog) -> Result<Vec<Reading>, DecodeError> {
+    let mut r = Reader::new(body);
+    let n = r.count()?;
+    let mut heads = Vec::with_capacity(n.min(64));
+    for _ in 0..n {
+        heads.push(context(&mut r, catalog, stream)?);
+    }
+    let mut rows = RowReader::new(r, catalog)?;
+    let mut readings = Vec::with_capacity(rows.left().min(16_384));
+    while let Some(row) = rows.next()? {
+        let head = heads.get(row.context as usize).ok_or(DecodeError::Malformed("context"))?;
+        readings.push(head.reading(row));
+    }
+    Ok(readings)
+}

@@ -1,0 +1,88 @@
+//! The tables of `series.db`.
+//!
+//! A *part* is a run of readings of one stream in one blob: a `recent` row is written with each batch, a `chunk`
+//! when a stream has enough of them. Both carry the bounds by which they are found: time taken (`t0`, `t1`),
+//! device time where there is one (`d0`, `d1`) and journal sequence (`s0`, `s1`).
+
+use crate::sqlite::Kind;
+
+/// `series.db`.
+pub(super) const SERIES: Kind = Kind {
+    file: "series.db",
+    application_id: 0x4f52_4432,
+    version: 1,
+    full: false,
+    page: 8192,
+    schema: SCHEMA,
+};
+
+const SCHEMA: &str = "
+CREATE TABLE applied(one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL) STRICT;
+INSERT INTO applied VALUES(1, 0);
+CREATE TABLE name(id INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT;
+CREATE TABLE stream(
+  id INTEGER PRIMARY KEY,
+  device TEXT NOT NULL,
+  stream TEXT NOT NULL,
+  epoch INTEGER NOT NULL,
+  class TEXT NOT NULL
+) STRICT;
+CREATE TABLE recent(
+  id INTEGER PRIMARY KEY,
+  stream INTEGER NOT NULL,
+  t0 INTEGER NOT NULL,
+  t1 INTEGER NOT NULL,
+  d0 INTEGER,
+  d1 INTEGER,
+  s0 INTEGER NOT NULL,
+  s1 INTEGER NOT NULL,
+  received INTEGER NOT NULL,
+  n INTEGER NOT NULL,
+  blob BLOB NOT NULL
+) STRICT;
+CREATE INDEX recent_stream ON recent(stream, t1);
+CREATE INDEX recent_seq ON recent(s1);
+CREATE TABLE chunk(
+  id INTEGER PRIMARY KEY,
+  stream INTEGER NOT NULL,
+  t0 INTEGER NOT NULL,
+  t1 INTEGER NOT NULL,
+  d0 INTEGER,
+  d1 INTEGER,
+  s0 INTEGER NOT NULL,
+  s1 INTEGER NOT NULL,
+  n INTEGER NOT NULL,
+  format INTEGER NOT NULL,
+  blob BLOB NOT NULL
+) STRICT;
+CREATE INDEX chunk_stream ON chunk(stream, t1, t0, d0, d1);
+CREATE INDEX chunk_seq ON chunk(s1, s0);
+CREATE TABLE latest(
+  stream INTEGER PRIMARY KEY,
+  taken_at INTEGER NOT NULL,
+  seq INTEGER NOT NULL,
+  idx INTEGER NOT NULL,
+  blob BLOB NOT NULL
+) STRICT;
+CREATE TABLE rollup_1m(
+  stream INTEGER NOT NULL,
+  hour INTEGER NOT NULL,
+  blob BLOB NOT NULL,
+  PRIMARY KEY(stream, hour)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE rollup_1h(
+  stream INTEGER NOT NULL,
+  day INTEGER NOT NULL,
+  blob BLOB NOT NULL,
+  PRIMARY KEY(stream, day)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE superseded(
+  stream INTEGER NOT NULL,
+  seq INTEGER NOT NULL,
+  idx INTEGER NOT NULL,
+  by_seq INTEGER NOT NULL,
+  by_idx INTEGER NOT NULL,
+  blob BLOB NOT NULL,
+  PRIMARY KEY(stream, seq, idx)
+) STRICT, WITHOUT ROWID;
+";

@@ -1,0 +1,204 @@
+//! Delivery changes: how far the outside has got, and what may be taken away because of it.
+
+use orderly_core::record::Seq;
+use orderly_core::time::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+
+use super::StateError;
+
+/// The consumer under whose name the copy to `audit.db` keeps its cursor.
+pub const AUDIT: &str = "audit";
+
+/// One step of a delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeliveryChange {
+    /// A consumer of batches begins; nothing happens when it is known. Batches after `seq` wait for it.
+    ConsumerAdded {
+        /// Its name (`sink:<name>`).
+        consumer: String,
+        /// What it is taken to have.
+        seq: Seq,
+    },
+    /// A consumer is gone for good: its cursor and holes go with it.
+    ConsumerRemoved {
+        /// Its name.
+        consumer: String,
+    },
+    /// A consumer has everything up to `seq`.
+    CursorMoved {
+        /// Its name.
+        consumer: String,
+        /// The last record that it has.
+        seq: Seq,
+    },
+    /// A consumer skips `from` to `to` for now (its backlog cap was reached); it is back-filled by origin.
+    HoleOpened {
+        /// Its name.
+        consumer: String,
+        /// First record that it has not.
+        from: Seq,
+        /// Last record that it has not.
+        to: Seq,
+    },
+    /// The part of a hole up to `to` has been back-filled.
+    HoleFilled {
+        /// The consumer.
+        consumer: String,
+        /// Where the hole begins.
+        from: Seq,
+        /// The last record that was filled.
+        to: Seq,
+    },
+    /// A notice was tried and is to be tried again.
+    NoticeAttempted {
+        /// Its id.
+        id: String,
+        /// When to try next.
+        next_at: Timestamp,
+        /// What went wrong.
+        error: String,
+    },
+    /// A notice was taken by its receiver.
+    NoticeDelivered {
+        /// Its id.
+        id: String,
+    },
+    /// A notice is given up.
+    NoticeDead {
+        /// Its id.
+        id: String,
+        /// Why.
+        error: String,
+    },
+    /// Notices decided before this moment that are delivered or dead are taken away.
+    NoticesTrimmed {
+        /// The moment.
+        before: Timestamp,
+    },
+    /// `series.db` surely has everything up to `seq` on disk: batches up to there and up to every consumer's
+    /// cursor are taken away.
+    BatchesTrimmed {
+        /// The last record that `series.db` has on disk.
+        seq: Seq,
+    },
+    /// `audit.db` has every entry up to `seq` on disk.
+    AuditCopied {
+        /// The record of the last entry.
+        seq: Seq,
+    },
+    /// A person emptied the quarantine up to `seq`.
+    QuarantineTrimmed {
+        /// The last record to take away.
+        seq: Seq,
+    },
+}
+
+/// Writes the changes in one transaction and tells how many rows the quarantine then keeps.
+pub(super) fn deliver(
+    db: &mut Connection,
+    changes: &[DeliveryChange],
+    quarantine_kept: usize,
+) -> Result<usize, StateError> {
+    let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut kept = quarantine_kept;
+    for change in changes {
+        kept -= apply(&tx, change)?.min(kept);
+    }
+    tx.commit()?;
+    Ok(kept)
+}
+
+/// Gives the number of rows taken out of quarantine.
+fn apply(tx: &Transaction<'_>, change: &DeliveryChange) -> Result<usize, StateError> {
+    let run = |sql: &str, args: &[&dyn rusqlite::ToSql]| tx.prepare_cached(sql)?.execute(args);
+    match change {
+        DeliveryChange::ConsumerAdded { consumer, seq } => {
+            run(
+                "INSERT INTO consumer(name, seq) VALUES(?1, ?2) ON CONFLICT(name) DO NOTHING",
+                params![consumer, *seq as i64],
+            )?;
+        }
+        DeliveryChange::ConsumerRemoved { consumer } => {
+            run("DELETE FROM consumer WHERE name = ?1", params![consumer])?;
+            run("DELETE FROM hole WHERE consumer = ?1", params![consumer])?;
+        }
+        DeliveryChange::CursorMoved { consumer, seq } => move_cursor(tx, consumer, *seq)?,
+        DeliveryChange::HoleOpened { consumer, from, to } => {
+            run(
+                "INSERT INTO hole(consumer, from_seq, to_seq) VALUES(?1, ?2, ?3)
+                 ON CONFLICT(consumer, from_seq) DO UPDATE SET to_seq = max(to_seq, excluded.to_seq)",
+                params![consumer, *from as i64, *to as i64],
+            )?;
+            move_cursor(tx, consumer, *to)?;
+        }
+        DeliveryChange::HoleFilled { consumer, from, to } => fill_hole(tx, consumer, *from, *to)?,
+        DeliveryChange::NoticeAttempted { id, next_at, error } => {
+            run(
+                "UPDATE attempt SET tries = tries + 1, next_at = ?2, last_error = ?3
+                 WHERE outbox = (SELECT n FROM outbox WHERE id = ?1) AND state = 'waiting'",
+                params![id, next_at.0, error],
+            )?;
+        }
+        DeliveryChange::NoticeDelivered { id } => {
+            run(
+                "UPDATE attempt SET tries = tries + 1, state = 'delivered', last_error = NULL
+                 WHERE outbox = (SELECT n FROM outbox WHERE id = ?1) AND state <> 'delivered'",
+                params![id],
+            )?;
+        }
+        DeliveryChange::NoticeDead { id, error } => {
+            run(
+                "UPDATE attempt SET tries = tries + 1, state = 'dead', last_error = ?2
+                 WHERE outbox = (SELECT n FROM outbox WHERE id = ?1) AND state = 'waiting'",
+                params![id, error],
+            )?;
+        }
+        DeliveryChange::NoticesTrimmed { before } => {
+            run(
+                "DELETE FROM outbox WHERE decided_at < ?1
+                 AND n IN (SELECT outbox FROM attempt WHERE state <> 'waiting')",
+                params![before.0],
+            )?;
+            run("DELETE FROM attempt WHERE outbox NOT IN (SELECT n FROM outbox)", &[])?;
+        }
+        DeliveryChange::BatchesTrimmed { seq } => {
+            run(
+                "DELETE FROM batch WHERE last_seq <= min(?1, coalesce(
+                   (SELECT min(seq) FROM consumer WHERE name <> 'audit'), ?1))",
+                params![*seq as i64],
+            )?;
+        }
+        DeliveryChange::AuditCopied { seq } => {
+            move_cursor(tx, AUDIT, *seq)?;
+            run("DELETE FROM audit_out WHERE seq <= ?1", params![*seq as i64])?;
+        }
+        DeliveryChange::QuarantineTrimmed { seq } => {
+            return Ok(run("DELETE FROM quarantine WHERE seq <= ?1", params![*seq as i64])?);
+        }
+    }
+    Ok(0)
+}
+
+/// A cursor never goes back.
+fn move_cursor(tx: &Transaction<'_>, consumer: &str, seq: Seq) -> Result<(), StateError> {
+    tx.prepare_cached(
+        "INSERT INTO consumer(name, seq) VALUES(?1, ?2)
+         ON CONFLICT(name) DO UPDATE SET seq = max(seq, excluded.seq)",
+    )?
+    .execute(params![consumer, seq as i64])?;
+    Ok(())
+}
+
+fn fill_hole(tx: &Transaction<'_>, consumer: &str, from: Seq, to: Seq) -> Result<(), StateError> {
+    let end: Option<i64> = tx
+        .prepare_cached("DELETE FROM hole WHERE consumer = ?1 AND from_seq = ?2 RETURNING to_seq")?
+        .query_row(params![consumer, from as i64], |row| row.get(0))
+        .optional()?;
+    if let Some(end) = end
+        && (to as i64) < end
+    {
+        tx.prepare_cached("INSERT INTO hole(consumer, from_seq, to_seq) VALUES(?1, ?2, ?3)")?
+            .execute(params![consumer, to as i64 + 1, end])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,113 @@
+//! The tables of `state.db`.
+//!
+//! *Decided* tables are a function of the journal: only [`super::StateStore::commit`] writes them (and takes
+//! away what every reader of a queue has passed). *Delivery* tables tell how far the outside has got: only
+//! [`super::StateStore::deliver`] writes them, save the first row of an attempt.
+
+use crate::sqlite::Kind;
+
+/// `state.db`.
+pub(super) const STATE: Kind = Kind {
+    file: "state.db",
+    application_id: 0x4f52_4431,
+    version: 1,
+    full: true,
+    page: 4096,
+    schema: SCHEMA,
+};
+
+/// Condition for an alert that the engine still needs; must stand literally in queries to use the index.
+pub(super) const LIVE: &str = "(condition <> 'cleared' OR handling <> 'closed')";
+
+const SCHEMA: &str = "
+-- decided
+CREATE TABLE meta(
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  cursor INTEGER NOT NULL,
+  commit_no INTEGER NOT NULL,
+  quarantined INTEGER NOT NULL
+) STRICT;
+INSERT INTO meta VALUES(1, 0, 0, 0);
+CREATE TABLE engine(one INTEGER PRIMARY KEY CHECK (one = 1), blob BLOB NOT NULL) STRICT;
+CREATE TABLE device(
+  id INTEGER PRIMARY KEY,
+  device TEXT NOT NULL UNIQUE,
+  class TEXT NOT NULL,
+  blob BLOB NOT NULL
+) STRICT;
+CREATE TABLE twin(id INTEGER PRIMARY KEY, device TEXT NOT NULL UNIQUE, blob BLOB NOT NULL) STRICT;
+CREATE TABLE alert(
+  n INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  condition TEXT NOT NULL,
+  handling TEXT NOT NULL,
+  severity TEXT NOT NULL,
+  class TEXT NOT NULL,
+  device TEXT NOT NULL,
+  began_at INTEGER NOT NULL,
+  blob BLOB NOT NULL
+) STRICT;
+CREATE INDEX alert_live ON alert(condition, handling)
+  WHERE (condition <> 'cleared' OR handling <> 'closed');
+CREATE INDEX alert_device ON alert(device);
+CREATE TABLE alert_transition(
+  alert TEXT NOT NULL,
+  number INTEGER NOT NULL,
+  blob BLOB NOT NULL,
+  PRIMARY KEY(alert, number)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE config_text(
+  kind TEXT NOT NULL,
+  name TEXT NOT NULL,
+  hash BLOB NOT NULL,
+  text TEXT NOT NULL,
+  PRIMARY KEY(kind, name)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE batch(
+  last_seq INTEGER PRIMARY KEY,
+  first_seq INTEGER NOT NULL,
+  n INTEGER NOT NULL,
+  format INTEGER NOT NULL,
+  blob BLOB NOT NULL
+) STRICT;
+CREATE TABLE audit_out(
+  seq INTEGER NOT NULL,
+  idx INTEGER NOT NULL,
+  blob BLOB NOT NULL,
+  PRIMARY KEY(seq, idx)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE outbox(
+  n INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  kind TEXT NOT NULL,
+  decided_at INTEGER NOT NULL,
+  body TEXT NOT NULL
+) STRICT;
+CREATE TABLE quarantine(
+  seq INTEGER NOT NULL,
+  idx INTEGER NOT NULL,
+  received_at INTEGER NOT NULL,
+  source TEXT NOT NULL,
+  address TEXT NOT NULL,
+  code TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  excerpt BLOB NOT NULL,
+  PRIMARY KEY(seq, idx)
+) STRICT, WITHOUT ROWID;
+-- delivery
+CREATE TABLE consumer(name TEXT PRIMARY KEY, seq INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE hole(
+  consumer TEXT NOT NULL,
+  from_seq INTEGER NOT NULL,
+  to_seq INTEGER NOT NULL,
+  PRIMARY KEY(consumer, from_seq)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE attempt(
+  outbox INTEGER PRIMARY KEY,
+  tries INTEGER NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('waiting', 'delivered', 'dead')),
+  next_at INTEGER NOT NULL,
+  last_error TEXT
+) STRICT;
+CREATE INDEX attempt_due ON attempt(next_at) WHERE state = 'waiting';
+";

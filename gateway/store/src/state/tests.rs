@@ -1,0 +1,224 @@
+use std::path::Path;
+
+use super::*;
+use orderly_core::alert::{Alert, Condition, Handling, Severity, Text, Transition};
+use orderly_core::ids::{ActorId, ClassId, DeviceId, ProfileId, RuleId, ZoneId};
+use orderly_core::output::{AuditEntry, DeviceRow, Notice, Quarantined, TextRow, TwinRow};
+use orderly_core::reading::Reading;
+use orderly_core::record::{ConfigKind, Credential};
+use orderly_core::time::Timestamp;
+use proptest::strategy::{Strategy as _, ValueTree as _};
+use proptest::test_runner::{Config, RngSeed, TestRunner};
+
+const T: Timestamp = Timestamp(1_790_000_000_000);
+
+/// `n` readings that any decoder could make, the same each time.
+pub(crate) fn readings(n: usize, first: u64) -> Vec<Reading> {
+    let mut runner = TestRunner::new(Config { rng_seed: RngSeed::Fixed(first), ..Config::default() });
+    let tree = proptest::collection::vec(crate::batch::tests::reading(), n).new_tree(&mut runner).unwrap();
+    let mut readings = tree.current();
+    for (r, seq) in readings.iter_mut().zip(first..) {
+        r.origin.seq = seq;
+    }
+    readings
+}
+
+fn device(n: u64) -> DeviceRow {
+    DeviceRow {
+        device: DeviceId::new(&format!("bp-{n:04}")).unwrap(),
+        class: ClassId::new("bp_meter").unwrap(),
+        profile: ProfileId::new("generic-bp").unwrap(),
+        zone: Some(ZoneId::new("home").unwrap()),
+        epoch: 1,
+        credential: Some(Credential { salt: vec![1; 16], sha256: vec![2; 32] }),
+        self_registered: n % 2 == 0,
+        revoked: false,
+        commissioned_at: Some(T),
+    }
+}
+
+pub(super) fn alert(n: u64, condition: Condition, handling: Handling) -> Alert {
+    Alert {
+        id: format!("{n:016x}").into(),
+        rule: RuleId::new("bp-crisis").unwrap(),
+        device: DeviceId::new(&format!("bp-{n:04}")).unwrap(),
+        class: ClassId::new("bp_meter").unwrap(),
+        zone: None,
+        metric: None,
+        severity: Severity::P2,
+        team: "chronic".into(),
+        text: Text { zh: "收缩压 192".into(), en: "systolic 192".into() },
+        condition,
+        handling,
+        handled_by: Some(ActorId::new("nurse-7").unwrap()),
+        outcome: None,
+        began_at: T,
+        fired_at: Some(T),
+        cleared_at: None,
+        cleared_reason: None,
+        transition: 1,
+    }
+}
+
+/// An output that touches every table, covering the ten records up to `10 * n`.
+pub(super) fn output(n: u64) -> Output {
+    let cursor = 10 * n;
+    Output {
+        first: cursor - 9,
+        cursor,
+        readings: readings(10, cursor - 9),
+        devices: vec![device(n), device(n + 1)],
+        twins: if n == 1 { vec![twin(1, 1)] } else { vec![twin(n, n as u8), twin(1, n as u8)] },
+        alerts: vec![
+            alert(n, Condition::Firing, Handling::Open),
+            alert(n + 1000, Condition::Cleared, Handling::Closed),
+        ],
+        transitions: vec![Transition {
+            alert: format!("{n:016x}").into(),
+            rule: RuleId::new("bp-crisis").unwrap(),
+            device: DeviceId::new(&format!("bp-{n:04}")).unwrap(),
+            number: 1,
+            condition: Condition::Firing,
+            handling: Handling::Open,
+            at: T,
+            decided_at: T,
+            seq: cursor,
+        }],
+        texts: vec![
+            TextRow { what: profile_text("p1"), text: Some(format!("version {n}")) },
+            TextRow { what: profile_text("p2"), text: (n % 2 == 1).then(|| "odd".into()) },
+        ],
+        notices: vec![Notice { id: format!("notice-{n}").into(), decided_at: T, body: "{}".into() }],
+        quarantined: vec![quarantined(cursor)],
+        audit: vec![AuditEntry {
+            seq: cursor,
+            index: 0,
+            decided_at: T,
+            happened_at: T,
+            actor: ActorId::new("local-admin").unwrap(),
+            verb: "device.register".into(),
+            subject: format!("bp-{n:04}"),
+            detail: "{}".into(),
+        }],
+        engine: Some(vec![n as u8; 3]),
+        answers: vec![],
+        counts: Default::default(),
+    }
+}
+
+fn twin(n: u64, byte: u8) -> TwinRow {
+    TwinRow { device: DeviceId::new(&format!("bp-{n:04}")).unwrap(), blob: vec![byte; 40] }
+}
+
+fn profile_text(name: &str) -> ConfigKind {
+    ConfigKind::Profile(ProfileId::new(name).unwrap())
+}
+
+fn quarantined(seq: u64) -> Quarantined {
+    Quarantined {
+        seq,
+        index: 0,
+        received_at: T,
+        source: "listener".into(),
+        address: "orderly/v1/main/x/y/up/reading".into(),
+        code: "malformed",
+        reason: "byte 3 is not JSON".into(),
+        excerpt: b"{{{".to_vec(),
+    }
+}
+
+/// What a store with commits 1 to `n` gives back, worked out without a store.
+pub(super) fn expected(n: u64) -> Snapshot {
+    let mut s = Snapshot { cursor: 10 * n, ..Snapshot::default() };
+    if n == 0 {
+        return s;
+    }
+    s.devices = (1..=n + 1).map(device).collect();
+    s.twins = (1..=n).map(|i| twin(i, if i == 1 { n as u8 } else { i as u8 })).collect();
+    s.alerts = (1..=n).map(|i| alert(i, Condition::Firing, Handling::Open)).collect();
+    s.texts = vec![TextRow { what: profile_text("p1"), text: Some(format!("version {n}")) }];
+    if n % 2 == 1 {
+        s.texts.push(TextRow { what: profile_text("p2"), text: Some("odd".into()) });
+    }
+    s.engine = Some(vec![n as u8; 3]);
+    s
+}
+
+pub(super) fn store_with(dir: &Path, n: u64) -> StateStore {
+    let (mut store, _) = StateStore::open(dir).unwrap();
+    for i in 1..=n {
+        assert_eq!(store.commit(&output(i)).unwrap(), i);
+    }
+    store
+}
+
+#[test]
+fn a_snapshot_gives_back_what_was_committed() {
+    let dir = tempfile::tempdir().unwrap();
+    for n in 0..5 {
+        if n > 0 {
+            let (mut store, _) = StateStore::open(dir.path()).unwrap();
+            assert_eq!(store.commit(&output(n)).unwrap(), n);
+        }
+        let (store, snapshot) = StateStore::open(dir.path()).unwrap();
+        assert_eq!(snapshot, expected(n));
+        assert_eq!((store.cursor(), store.commit_no()), (10 * n, n));
+    }
+}
+
+#[test]
+fn an_empty_output_and_a_bare_cursor() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = store_with(dir.path(), 1);
+    assert_eq!(store.commit(&Output::default()).unwrap(), 1);
+    let bare = Output { first: 11, cursor: 17, ..Output::default() };
+    assert_eq!(store.commit(&bare).unwrap(), 2);
+    let reader = StateReader::open(dir.path()).unwrap();
+    let after = reader.batches_after(10, 1000).unwrap();
+    assert_eq!((after.batches.len(), after.through), (0, 17));
+}
+
+#[test]
+fn a_commit_that_does_not_follow_is_refused_and_the_store_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = store_with(dir.path(), 2);
+    assert!(matches!(store.commit(&output(2)), Err(StateError::Order { first: 11, cursor: 20, stored: 20 })));
+    assert_eq!(store.commit(&output(3)).unwrap(), 3);
+}
+
+#[test]
+fn batches_come_back_in_order_and_within_the_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let _store = store_with(dir.path(), 4);
+    let reader = StateReader::open(dir.path()).unwrap();
+    let all = reader.batches_after(0, usize::MAX).unwrap();
+    assert_eq!(all.through, 40);
+    for (batch, n) in all.batches.iter().zip(1..) {
+        let wanted = output(n);
+        assert_eq!((batch.first, batch.last, batch.n), (wanted.first, wanted.cursor, 10));
+        assert!(crate::batch::tests::same_bits(&batch.readings().unwrap(), &wanted.readings));
+    }
+    let one = reader.batches_after(10, 1).unwrap();
+    assert_eq!((one.batches.len(), one.batches[0].last, one.through), (1, 20, 20));
+    assert_eq!(reader.batches_after(40, 1).unwrap().through, 40);
+}
+
+#[test]
+fn the_quarantine_is_capped_and_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, _) = StateStore::open(dir.path()).unwrap();
+    store.set_quarantine_cap(3);
+    for n in 1..=5 {
+        store.commit(&output(n)).unwrap();
+    }
+    let reader = StateReader::open(dir.path()).unwrap();
+    let kept = reader.quarantine(&QuarantineFilter::default()).unwrap();
+    assert_eq!(kept.iter().map(|q| q.seq).collect::<Vec<_>>(), [50, 40, 30]);
+    let status = reader.status().unwrap();
+    assert_eq!((status.quarantined, status.quarantine_kept), (5, 3));
+    let older = QuarantineFilter { before: Some(50), code: Some("malformed".into()), limit: 1 };
+    assert_eq!(reader.quarantine(&older).unwrap()[0].seq, 40);
+    store.deliver(&DeliveryChange::QuarantineTrimmed { seq: 40 }).unwrap();
+    store.commit(&output(6)).unwrap();
+    assert_eq!(reader.status().unwrap().quarantine_kept, 2);
+}
