@@ -40,3 +40,20 @@ pub async fn device_times(site: &Site, device: &str) -> anyhow::Result<Vec<i64>>
         })
         .collect()
 }
+
+/// Waits until so many readings of a device can be read.
+///
+/// # Errors
+/// When they do not come within a minute.
+pub async fn wait_readings(site: &Site, device: &str, count: usize) -> anyhow::Result<()> {
+    let mut tick = tokio::time::interval(std::time::Duration::from_millis(50));
+    let mut found = 0;
+    for _ in 0..1_200 {
+        tick.tick().await;
+        found = readings(site, device).await.map_or(0, |r| r.len());
+        if found >= count {
+            return Ok(());
+        }
+    }
+    anyhow::bail!("{found} of {count} readings of {device} are there")
+}

@@ -205,8 +205,16 @@ impl Gateway {
     ///
     /// # Errors
     /// When it does not end.
-    pub fn stop(mut self) -> anyhow::Result<ExitStatus> {
+    pub fn stop(self) -> anyhow::Result<ExitStatus> {
         signal(self.child.id(), "TERM")?;
+        self.wait()
+    }
+
+    /// Waits for its end, which somebody else has ordered.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub fn wait(mut self) -> anyhow::Result<ExitStatus> {
         self.notify.set_read_timeout(Some(Duration::from_millis(20)))?;
         let mut buffer = [0u8; 4096];
         for _ in 0..PATIENCE.as_millis() / 20 {
