@@ -205,3 +205,284 @@ async fn before_connect_little_is_borne() {
     }
     assert_eq!(door.journal.records(), []);
 }
+
+#[tokio::test]
+async fn packets_may_come_byte_by_byte() {
+    let door = OpenDoor::open(Disk::Fast).await.unwrap();
+    for level in [4, 5] {
+        let mut client = door.socket().await.unwrap();
+        let bytes = [
+            Hello::new(level, "slow").bytes(),
+            publish(level, 2, TOPIC, 1, b"one"),
+            PING.to_vec(),
+            publish(level, 2, TOPIC, 2, &[7; 300]),
+        ]
+        .concat();
+        for byte in bytes {
+            client.send(&[byte]).await.unwrap();
+        }
+        assert_eq!(client.next().await.unwrap()[0], 0x20);
+        // The ping may overtake the first acknowledgement; nothing else may change places.
+        let mut answers = vec![client.next().await.unwrap(), client.next().await.unwrap()];
+        answers.sort();
+        assert_eq!(answers, [puback(1), PINGRESP.to_vec()]);
+        assert_eq!(client.next().await.unwrap(), puback(2));
+    }
+    let kept: Vec<usize> = door.journal.records().iter().map(|r| r.body.len()).collect();
+    assert_eq!(kept, [3, 300, 3, 300]);
+}
+
+#[tokio::test]
+async fn a_large_message_is_recorded_by_its_head() {
+    let door = OpenDoor::open(Disk::Held).await.unwrap();
+    for level in [4, 5] {
+        let before = door.journal.records().len();
+        let mut client = door.client(level, &format!("large{level}")).await.unwrap();
+        let large: Vec<u8> = (0..1_000_003u32).map(|n| n as u8).collect();
+        client.send(&publish(level, 2, TOPIC, 1, b"before")).await.unwrap();
+        client.send(&publish(level, 2, TOPIC, 2, &large)).await.unwrap();
+        client.send(&publish(level, 2, TOPIC, 3, b"behind")).await.unwrap();
+        client.send(&PING).await.unwrap();
+        assert_eq!(client.next().await.unwrap(), PINGRESP, "not acknowledged before it is durable");
+        door.journal.wait_for(before + 3).await;
+        door.journal.sync();
+        for id in 1..=3 {
+            assert_eq!(client.next().await.unwrap(), puback(id));
+        }
+        let records = door.journal.records();
+        let [first, oversize, behind] = &records[before..] else { panic!("three records") };
+        assert_eq!((&first.body[..], &behind.body[..]), (&b"before"[..], &b"behind"[..]));
+        assert!(oversize.flags.has(Flags::OVERSIZE));
+        assert_eq!(oversize.address, TOPIC);
+        let body: orderly_core::record::Oversize = rmp_serde::from_slice(&oversize.body).unwrap();
+        assert_eq!(body.bytes, 1_000_003);
+        assert_eq!(body.head, &large[..4096]);
+        assert_eq!(body.blake3, blake3::hash(&large).as_bytes());
+    }
+}
+
+#[tokio::test]
+async fn a_message_over_16_mib_ends_the_connection() {
+    let door = OpenDoor::open(Disk::Fast).await.unwrap();
+    let mut client = door.client(5, "huge").await.unwrap();
+    let header = publish(5, 2, TOPIC, 1, &vec![0; (16 << 20) + 1]);
+    client.send(&header[..100]).await.unwrap();
+    assert_eq!(client.rest().await, [[0xE0, 1, 0x95]]);
+    assert_eq!(door.journal.records(), []);
+}
+
+#[tokio::test]
+async fn a_repeat_of_a_waiting_message_is_one_record_and_one_ack() {
+    let door = OpenDoor::open(Disk::Held).await.unwrap();
+    let mut client = door.client(4, "c").await.unwrap();
+    client.send(&publish(4, 2, TOPIC, 1, b"x")).await.unwrap();
+    client.send(&publish(4, 2 | 8, TOPIC, 1, b"x")).await.unwrap();
+    client.send(&publish(4, 2, TOPIC, 2, b"y")).await.unwrap();
+    door.journal.wait_for(2).await;
+    door.journal.sync();
+    assert_eq!(client.next().await.unwrap(), puback(1));
+    assert_eq!(client.next().await.unwrap(), puback(2));
+    assert_eq!(door.journal.records().len(), 2);
+}
+
+#[tokio::test]
+async fn qos_2_is_taken_once() {
+    let door = OpenDoor::open(Disk::Held).await.unwrap();
+    for level in [4, 5] {
+        let before = door.journal.records().len();
+        let mut client = door.client(level, &format!("two{level}")).await.unwrap();
+        client.send(&publish(level, 4, TOPIC, 9, b"x")).await.unwrap();
+        client.send(&publish(level, 4 | 8, TOPIC, 9, b"x")).await.unwrap();
+        client.send(&PING).await.unwrap();
+        assert_eq!(client.next().await.unwrap(), PINGRESP);
+        door.journal.wait_for(before + 1).await;
+        door.journal.sync();
+        assert_eq!(client.next().await.unwrap(), [0x50, 2, 0, 9]);
+        client.send(&publish(level, 4 | 8, TOPIC, 9, b"x")).await.unwrap();
+        assert_eq!(client.next().await.unwrap(), [0x50, 2, 0, 9], "said again, not taken again");
+        client.send(&[0x62, 2, 0, 9]).await.unwrap();
+        assert_eq!(client.next().await.unwrap(), [0x70, 2, 0, 9]);
+        assert_eq!(door.journal.records().len(), before + 1);
+    }
+}
+
+#[tokio::test]
+async fn a_failed_sync_closes_without_an_ack() {
+    let door = OpenDoor::open(Disk::Held).await.unwrap();
+    let mut busy = door.client(4, "busy").await.unwrap();
+    let mut idle = door.client(5, "idle").await.unwrap();
+    busy.send(&publish(4, 2, TOPIC, 1, b"x")).await.unwrap();
+    door.journal.wait_for(1).await;
+    door.journal.fail();
+    assert_eq!(busy.rest().await, Vec::<Vec<u8>>::new());
+    assert_eq!(idle.rest().await, [[0xE0, 1, 0x80]]);
+    door.journal.refuse(true);
+    let (mut refused, connack) = door.hello(&Hello::new(5, "new")).await.unwrap();
+    assert_eq!(connack, [0x20, 3, 0, 0x88, 0]);
+    assert_eq!(refused.rest().await, Vec::<Vec<u8>>::new());
+    door.journal.refuse(false);
+    let mut again = door.client(4, "busy").await.unwrap();
+    again.send(&publish(4, 2 | 8, TOPIC, 1, b"x")).await.unwrap();
+    door.journal.wait_for(1).await;
+    door.journal.sync();
+    assert_eq!(again.next().await.unwrap(), puback(1));
+}
+
+#[tokio::test]
+async fn the_same_client_again_ends_the_first_and_its_will_comes_first() {
+    let door = OpenDoor::open(Disk::Fast).await.unwrap();
+    for level in [4, 5] {
+        let before = door.journal.records().len();
+        let hello = Hello { will: Some((STATUS, b"offline", true, 0)), ..Hello::new(level, "same") };
+        let (mut first, _) = door.hello(&hello).await.unwrap();
+        let (mut second, _) = door.hello(&hello).await.unwrap();
+        second.send(&publish(level, 2, STATUS, 1, b"online")).await.unwrap();
+        assert_eq!(second.next().await.unwrap(), puback(1));
+        let words: Vec<Vec<u8>> = if level == 5 { vec![vec![0xE0, 1, 0x8E]] } else { vec![] };
+        assert_eq!(first.rest().await, words);
+        let records = door.journal.records();
+        let [will, online] = &records[before..] else { panic!("two records: {records:?}") };
+        assert_eq!((&will.body[..], &online.body[..]), (&b"offline"[..], &b"online"[..]));
+        assert!(will.flags.has(Flags::WILL.with(Flags::RETAINED).with(Flags::ANONYMOUS)));
+        assert!(online.flags.has(Flags::AFTER_RECONNECT), "it was here before");
+        second.send(&[0xE0, 0]).await.unwrap();
+        second.rest().await;
+    }
+    let wills = door.journal.records().iter().filter(|r| r.flags.has(Flags::WILL)).count();
+    assert_eq!(wills, 2, "who says DISCONNECT needs no will");
+}
+
+#[tokio::test]
+async fn a_delayed_will_is_dropped_when_the_client_comes_back() {
+    let door = OpenDoor::open(Disk::Fast).await.unwrap();
+    let hello = Hello {
+        will: Some((STATUS, b"offline", false, 1)),
+        expiry: 60,
+        clean: false,
+        ..Hello::new(5, "back")
+    };
+    drop(door.hello(&hello).await.unwrap());
+    let (_back, connack) = door.hello(&hello).await.unwrap();
+    assert_eq!(connack[2], 1, "the session was kept");
+    let gone = Hello { client_id: "gone", ..hello };
+    drop(door.hello(&gone).await.unwrap());
+    door.journal.wait_for(1).await;
+    assert_eq!(door.journal.records().len(), 1);
+    assert_ne!(door.journal.records()[0].connection, 1, "the will of the one that stayed away");
+}
+
+#[tokio::test]
+async fn silence_beyond_one_and_a_half_keep_alives_ends_it() {
+    let door = OpenDoor::open(Disk::Fast).await.unwrap();
+    let hello = Hello { keep_alive: 1, will: Some((STATUS, b"offline", true, 0)), ..Hello::new(5, "quiet") };
+    let (mut quiet, _) = door.hello(&hello).await.unwrap();
+    let mut forever = door.client(5, "forever").await.unwrap();
+    assert_eq!(quiet.rest().await, [[0xE0, 1, 0x8D]]);
+    assert_eq!(door.journal.records()[0].body, b"offline");
+    forever.send(&PING).await.unwrap();
+    assert_eq!(forever.next().await.unwrap(), PINGRESP, "keep-alive 0 is for ever");
+}
+
+#[tokio::test]
+async fn a_device_logs_in_and_reaches_its_own_topics_only() {
+    let door = OpenDoor::open(Disk::Fast).await.unwrap();
+    for level in [4, 5] {
+        let wrong = Hello { login: Some(("bp-0001", b"guess")), ..Hello::new(level, "d") };
+        let (_, connack) = door.hello(&wrong).await.unwrap();
+        assert_eq!(connack[3], if level == 5 { 0x86 } else { 0x04 });
+        let foreign_will = Hello {
+            will: Some(("orderly/v1/main/bp_meter/bp-0002/status", b"", false, 0)),
+            login: Some(("bp-0001", b"secret")),
+            ..Hello::new(level, "d")
+        };
+        let (_, connack) = door.hello(&foreign_will).await.unwrap();
+        assert_eq!(connack[3], if level == 5 { 0x87 } else { 0x05 });
+        let right = Hello { login: Some(("bp-0001", b"secret")), ..Hello::new(level, "d") };
+        let (mut device, connack) = door.hello(&right).await.unwrap();
+        assert_eq!(connack[3], 0);
+        device.send(&publish(level, 2, TOPIC, 1, b"x")).await.unwrap();
+        assert_eq!(device.next().await.unwrap(), puback(1));
+        device.send(&publish(level, 2, &TOPIC.replace("0001", "0002"), 2, b"x")).await.unwrap();
+        if level == 5 {
+            assert_eq!(device.next().await.unwrap(), [0x40, 3, 0, 2, 0x87]);
+        } else {
+            assert_eq!(device.rest().await, Vec::<Vec<u8>>::new());
+        }
+    }
+    let kept = door.journal.records();
+    assert_eq!(kept.len(), 2);
+    assert!(kept.iter().all(|r| r.address == TOPIC && !r.flags.has(Flags::ANONYMOUS)));
+}
+
+#[tokio::test]
+async fn reading_stops_while_the_disk_or_the_engine_is_behind() {
+    let door = OpenDoor::open_with(Disk::Held, |s| s.receive_maximum = 3).await.unwrap();
+    let mut client = door.client(4, "c").await.unwrap();
+    let bytes: Vec<u8> = (1..=5).flat_map(|id| publish(4, 2, TOPIC, id, b"{}")).collect();
+    client.send(&bytes).await.unwrap();
+    door.journal.wait_for(3).await;
+    door.journal.sync();
+    for id in 1..=3 {
+        assert_eq!(client.next().await.unwrap(), puback(id));
+    }
+    assert_eq!(door.journal.records().len().min(3), 3, "the window opened only now");
+    door.journal.wait_for(5).await;
+    door.journal.sync();
+    assert_eq!(client.next().await.unwrap(), puback(4));
+    assert_eq!(client.next().await.unwrap(), puback(5));
+
+    let door = OpenDoor::open_with(Disk::Held, |s| s.max_unsynced = 100).await.unwrap();
+    let mut first = door.client(4, "first").await.unwrap();
+    let mut second = door.client(4, "second").await.unwrap();
+    first.send(&publish(4, 2, TOPIC, 1, &[0; 200])).await.unwrap();
+    door.journal.wait_for(1).await;
+    second.send(&publish(4, 2, TOPIC, 1, b"waits")).await.unwrap();
+    door.journal.sync();
+    door.journal.wait_for(2).await;
+    door.journal.sync();
+    assert_eq!(second.next().await.unwrap(), puback(1));
+
+    door.journal.crowd(true);
+    second.send(&publish(4, 2, TOPIC, 2, b"waits")).await.unwrap();
+    second.send(&PING).await.unwrap();
+    door.journal.crowd(false);
+    assert_eq!(second.next().await.unwrap(), PINGRESP);
+    door.journal.wait_for(3).await;
+}
+
+#[tokio::test]
+async fn stopping_pays_what_the_disk_covers() {
+    let door = OpenDoor::open(Disk::Slow(Duration::from_millis(100))).await.unwrap();
+    let mut client = door.client(5, "c").await.unwrap();
+    let will = Hello { will: Some((STATUS, b"offline", true, 0)), ..Hello::new(4, "w") };
+    let (_with_will, _) = door.hello(&will).await.unwrap();
+    client.send(&publish(5, 2, TOPIC, 1, b"x")).await.unwrap();
+    door.journal.wait_for(1).await;
+    door.stop.cancel();
+    assert_eq!(client.rest().await, [puback(1), vec![0xE0, 1, 0x8B]]);
+    door.served.await.unwrap();
+    assert_eq!(door.journal.records().len(), 1, "our own end is no reason for a last will");
+}
+
+#[tokio::test]
+async fn a_thousand_idle_connections_are_borne() {
+    let door = OpenDoor::open(Disk::Fast).await.unwrap();
+    let mut clients = Vec::new();
+    for n in 0..1_000 {
+        clients.push(door.client(4, &format!("idle-{n}")).await.unwrap());
+    }
+    assert_eq!(door.door.open_connections(), 1_000);
+    for client in &mut clients {
+        client.send(&PING).await.unwrap();
+    }
+    for client in &mut clients {
+        assert_eq!(client.next().await.unwrap(), PINGRESP);
+    }
+}
+
+#[tokio::test]
+async fn connections_beyond_the_limit_are_closed() {
+    let door = OpenDoor::open_with(Disk::Fast, |s| s.max_connections = 1).await.unwrap();
+    let _one = door.client(4, "one").await.unwrap();
+    assert!(door.hello(&Hello::new(4, "two")).await.is_err());
+}
