@@ -1,6 +1,8 @@
-//! Reading payloads: JSON and line protocol; each refuses what is malformed and says where.
+//! Reading payloads: JSON, line protocol and Modbus polls; each refuses what is malformed and says where.
 
 pub mod json;
+pub mod line;
+pub mod registers;
 
 use std::borrow::Cow;
 

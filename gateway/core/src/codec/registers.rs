@@ -1,0 +1,350 @@
+//! Modbus: what one poll brought, as the body of one envelope, and how registers become values.
+//!
+//! A body is the byte `1` (format) and then blocks, one for each request of the poll, in any order:
+//!
+//! | bytes | meaning |
+//! |---|---|
+//! | 1 | function code: 1 coils, 2 discrete inputs, 3 holding registers, 4 input registers; plus 128 if the unit refused |
+//! | 2 | first address, from 0, big-endian |
+//! | 2 | how many coils or registers, big-endian |
+//! | n | registers: two bytes each, big-endian, as on the wire; coils and inputs: eight to a byte, lowest bit first, as on the wire; refused: one byte, the exception code |
+//!
+//! The address of the envelope is the topic that the device would publish on:
+//! `orderly/v1/<site>/<class>/<device>/up/<stream>`.
+
+use smallvec::SmallVec;
+
+use super::Sent;
+
+/// First byte of a body.
+const FORMAT: u8 = 1;
+/// Set in the function code of a block that the unit refused.
+const REFUSED: u8 = 0x80;
+
+/// The four tables of a Modbus unit. The numbers are the function codes that read them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Table {
+    /// Coils: bits that can be written.
+    Coil = 1,
+    /// Discrete inputs: bits that can only be read.
+    Discrete = 2,
+    /// Holding registers: words that can be written.
+    Holding = 3,
+    /// Input registers: words that can only be read.
+    Input = 4,
+}
+
+impl Table {
+    const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            1 => Some(Self::Coil),
+            2 => Some(Self::Discrete),
+            3 => Some(Self::Holding),
+            4 => Some(Self::Input),
+            _ => None,
+        }
+    }
+
+    /// Whether it holds bits rather than words.
+    #[must_use]
+    pub const fn holds_bits(self) -> bool {
+        matches!(self, Self::Coil | Self::Discrete)
+    }
+}
+
+/// How registers are read as a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// One word, from 0.
+    U16,
+    /// One word with sign.
+    I16,
+    /// Two words, from 0.
+    U32,
+    /// Two words with sign.
+    I32,
+    /// Two words, IEEE 754.
+    F32,
+    /// A coil or input, or one bit of a word (0 is the lowest).
+    Bit(u8),
+}
+
+/// In which order the four bytes of a two-word value are sent, `abcd` being big-endian.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Order {
+    /// Big-endian throughout.
+    #[default]
+    Abcd,
+    /// Low word first.
+    Cdab,
+    /// Bytes swapped within each word.
+    Badc,
+    /// Little-endian throughout.
+    Dcba,
+}
+
+/// Where a value stands in a unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Register {
+    /// The table.
+    pub table: Table,
+    /// The address, from 0, as it goes over the wire.
+    pub address: u16,
+    /// How it is read.
+    pub form: Form,
+    /// Order of bytes.
+    pub order: Order,
+}
+
+impl std::fmt::Display for Register {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let table = match self.table {
+            Table::Coil => "coil",
+            Table::Discrete => "discrete input",
+            Table::Holding => "holding register",
+            Table::Input => "input register",
+        };
+        write!(f, "{table} {}", self.address)
+    }
+}
+
+/// Begins the body of an envelope.
+#[must_use]
+pub fn begin() -> Vec<u8> {
+    vec![FORMAT]
+}
+
+/// Adds registers that were read.
+pub fn push_words(body: &mut Vec<u8>, table: Table, start: u16, words: &[u16]) {
+    head(body, table as u8, start, words.len());
+    for word in words {
+        body.extend_from_slice(&word.to_be_bytes());
+    }
+}
+
+/// Adds coils or discrete inputs that were read.
+pub fn push_bits(body: &mut Vec<u8>, table: Table, start: u16, bits: &[bool]) {
+    head(body, table as u8, start, bits.len());
+    for eight in bits.chunks(8) {
+        let byte = eight.iter().enumerate().fold(0, |byte, (n, bit)| byte | (u8::from(*bit) << n));
+        body.push(byte);
+    }
+}
+
+/// Adds a request that the unit refused with an exception code.
+pub fn push_refused(body: &mut Vec<u8>, table: Table, start: u16, count: u16, exception: u8) {
+    head(body, table as u8 | REFUSED, start, usize::from(count));
+    body.push(exception);
+}
+
+fn head(body: &mut Vec<u8>, code: u8, start: u16, count: usize) {
+    body.push(code);
+    body.extend_from_slice(&start.to_be_bytes());
+    body.extend_from_slice(&u16::try_from(count).unwrap_or(u16::MAX).to_be_bytes());
+}
+
+/// One block of a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Block<'a> {
+    table: Table,
+    start: u16,
+    count: u16,
+    /// `Err`: the unit refused with this exception code.
+    data: Result<&'a [u8], u8>,
+}
+
+/// The blocks of a body.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Blocks<'a>(SmallVec<[Block<'a>; 4]>);
+
+impl<'a> Blocks<'a> {
+    /// Reads a body.
+    ///
+    /// # Errors
+    /// A sentence that says at which byte it is no body.
+    pub fn parse(body: &'a [u8]) -> Result<Self, String> {
+        let mut rest = match body.split_first() {
+            Some((&FORMAT, rest)) => rest,
+            Some((other, _)) => return Err(format!("byte 0: format {other} is not known")),
+            None => return Err("byte 0: the body is empty".to_owned()),
+        };
+        let mut blocks = SmallVec::new();
+        while !rest.is_empty() {
+            let at = body.len() - rest.len();
+            let [code, s0, s1, c0, c1, data @ ..] = rest else {
+                return Err(format!("byte {at}: the head of a block is cut off"));
+            };
+            let Some(table) = Table::from_code(code & !REFUSED) else {
+                return Err(format!("byte {at}: function code {code} reads nothing"));
+            };
+            let (start, count) = (u16::from_be_bytes([*s0, *s1]), u16::from_be_bytes([*c0, *c1]));
+            let refused = code & REFUSED != 0;
+            let length = match (refused, table.holds_bits()) {
+                (true, _) => 1,
+                (false, true) => usize::from(count).div_ceil(8),
+                (false, false) => 2 * usize::from(count),
+            };
+            let Some((data, after)) = data.split_at_checked(length) else {
+                return Err(format!(
+                    "byte {at}: the block has {} bytes of data, expected {length}",
+                    data.len()
+                ));
+            };
+            let data = if refused { Err(data[0]) } else { Ok(data) };
+            blocks.push(Block { table, start, count, data });
+            rest = after;
+        }
+        Ok(Self(blocks))
+    }
+
+    /// The value of a register; absent when the poll did not cover it or the unit refused it.
+    #[must_use]
+    pub fn value(&self, register: &Register) -> Sent<'static> {
+        match register.form {
+            Form::Bit(_) if register.table.holds_bits() => match self.bit(register.table, register.address) {
+                Some(bit) => Sent::Flag(bit),
+                None => Sent::Absent,
+            },
+            Form::Bit(n) => match self.word(register.table, register.address) {
+                Some(word) => Sent::Flag(u16::from_be_bytes(word) >> n & 1 == 1),
+                None => Sent::Absent,
+            },
+            Form::U16 | Form::I16 => match self.word(register.table, register.address) {
+                Some(word) => one_word(register, word),
+                None => Sent::Absent,
+            },
+            Form::U32 | Form::I32 | Form::F32 => {
+                let second = register.address.checked_add(1).and_then(|next| self.word(register.table, next));
+                match (self.word(register.table, register.address), second) {
+                    (Some(first), Some(second)) => two_words(register, first, second),
+                    _ => Sent::Absent,
+                }
+            }
+        }
+    }
+
+    fn find(&self, table: Table, address: u16) -> Option<(&'a [u8], usize)> {
+        self.0.iter().find_map(|block| {
+            let offset = address.checked_sub(block.start).filter(|offset| *offset < block.count)?;
+            if block.table != table {
+                return None;
+            }
+            block.data.ok().map(|data| (data, usize::from(offset)))
+        })
+    }
+
+    fn word(&self, table: Table, address: u16) -> Option<[u8; 2]> {
+        let (data, offset) = self.find(table, address)?;
+        data.get(2 * offset..2 * offset + 2).and_then(|two| two.try_into().ok())
+    }
+
+    fn bit(&self, table: Table, address: u16) -> Option<bool> {
+        let (data, offset) = self.find(table, address)?;
+        data.get(offset / 8).map(|byte| byte >> (offset % 8) & 1 == 1)
+    }
+}
+
+fn one_word(register: &Register, [a, b]: [u8; 2]) -> Sent<'static> {
+    let word = match register.order {
+        Order::Abcd | Order::Cdab => [a, b],
+        Order::Badc | Order::Dcba => [b, a],
+    };
+    Sent::Whole(match register.form {
+        Form::I16 => i64::from(i16::from_be_bytes(word)),
+        _ => i64::from(u16::from_be_bytes(word)),
+    })
+}
+
+fn two_words(register: &Register, [a, b]: [u8; 2], [c, d]: [u8; 2]) -> Sent<'static> {
+    let bytes = match register.order {
+        Order::Abcd => [a, b, c, d],
+        Order::Cdab => [c, d, a, b],
+        Order::Badc => [b, a, d, c],
+        Order::Dcba => [d, c, b, a],
+    };
+    match register.form {
+        Form::U32 => Sent::Whole(i64::from(u32::from_be_bytes(bytes))),
+        Form::I32 => Sent::Whole(i64::from(i32::from_be_bytes(bytes))),
+        // Through its shortest decimal: 36.4 sent as f32 stays 36.4 and does not become 36.400001525878906.
+        _ => {
+            let value = f32::from_be_bytes(bytes);
+            Sent::Float(value.to_string().parse().unwrap_or(f64::from(value)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn register(table: Table, address: u16, form: Form, order: Order) -> Register {
+        Register { table, address, form, order }
+    }
+
+    #[test]
+    fn reads_words_bits_and_two_word_values_in_every_order() {
+        let mut body = begin();
+        push_words(&mut body, Table::Input, 10, &[0xFFFE, 0x4211, 0x999A, 0x0102]);
+        push_bits(
+            &mut body,
+            Table::Coil,
+            100,
+            &[true, false, false, false, false, false, false, false, true],
+        );
+        push_refused(&mut body, Table::Holding, 0, 2, 2);
+        let blocks = Blocks::parse(&body).unwrap();
+        let value = |table, address, form, order| blocks.value(&register(table, address, form, order));
+        assert_eq!(value(Table::Input, 10, Form::I16, Order::Abcd), Sent::Whole(-2));
+        assert_eq!(value(Table::Input, 10, Form::U16, Order::Abcd), Sent::Whole(65_534));
+        assert_eq!(value(Table::Input, 13, Form::U16, Order::Dcba), Sent::Whole(0x0201));
+        assert_eq!(value(Table::Input, 11, Form::F32, Order::Abcd), Sent::Float(36.4));
+        assert_eq!(value(Table::Input, 10, Form::I32, Order::Cdab), Sent::Whole(0x4211_FFFE));
+        assert_eq!(value(Table::Input, 12, Form::U32, Order::Badc), Sent::Whole(0x9A99_0201));
+        assert_eq!(value(Table::Input, 12, Form::U32, Order::Dcba), Sent::Whole(0x0201_9A99));
+        assert_eq!(value(Table::Input, 10, Form::Bit(0), Order::Abcd), Sent::Flag(false));
+        assert_eq!(value(Table::Input, 10, Form::Bit(15), Order::Abcd), Sent::Flag(true));
+        assert_eq!(value(Table::Coil, 108, Form::Bit(0), Order::Abcd), Sent::Flag(true));
+        assert_eq!(value(Table::Coil, 101, Form::Bit(0), Order::Abcd), Sent::Flag(false));
+        for (table, address) in
+            [(Table::Holding, 0), (Table::Input, 14), (Table::Coil, 109), (Table::Discrete, 100)]
+        {
+            assert_eq!(value(table, address, Form::Bit(0), Order::Abcd), Sent::Absent, "{table:?} {address}");
+        }
+        assert_eq!(value(Table::Input, 13, Form::U32, Order::Abcd), Sent::Absent, "half of it was polled");
+    }
+
+    #[test]
+    fn says_where_a_body_is_none() {
+        for (body, why) in [
+            (vec![], "byte 0: the body is empty"),
+            (vec![9], "byte 0: format 9 is not known"),
+            (vec![1, 3, 0], "byte 1: the head of a block is cut off"),
+            (vec![1, 7, 0, 0, 0, 1, 0, 0], "byte 1: function code 7 reads nothing"),
+            (vec![1, 3, 0, 0, 0, 2, 0, 0], "byte 1: the block has 2 bytes of data, expected 4"),
+        ] {
+            assert_eq!(Blocks::parse(&body), Err(why.to_owned()));
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+        #[test]
+        fn words_come_back(start in 0..60_000_u16, words in prop::collection::vec(any::<u16>(), 1..125), body in prop::collection::vec(any::<u8>(), 0..64)) {
+            let mut sent = begin();
+            push_words(&mut sent, Table::Holding, start, &words);
+            let blocks = Blocks::parse(&sent).unwrap();
+            for (n, word) in (0_u16..).zip(&words) {
+                let got = blocks.value(&register(Table::Holding, start + n, Form::U16, Order::Abcd));
+                prop_assert_eq!(got, Sent::Whole(i64::from(*word)));
+            }
+            // Arbitrary bodies never panic.
+            if let Ok(blocks) = Blocks::parse(&body) {
+                let got = blocks.value(&register(Table::Holding, 0, Form::F32, Order::Dcba));
+                prop_assert!(matches!(got, Sent::Absent | Sent::Float(_)));
+            }
+        }
+    }
+}
