@@ -4,5 +4,6 @@
 
 mod api;
 mod mqtt_door;
+mod sink;
 mod systemd_unit;
 mod tidy;
