@@ -3,6 +3,7 @@
 //! [`RealDisk`] is the operating system, [`sim::SimDisk`] remembers what was synced and forgets the rest.
 
 mod real;
+pub mod sim;
 
 use std::io;
 use std::path::Path;

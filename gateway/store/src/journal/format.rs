@@ -198,6 +198,15 @@ pub(crate) fn length(bytes: &[u8]) -> usize {
     12 + u32_at(bytes, 8) as usize
 }
 
+/// Where in checked records the first one behind `after` begins.
+pub(crate) fn offset_after(records: &[u8], after: Seq) -> usize {
+    let mut at = 0;
+    while at < records.len() && seq_of(&records[at..]) <= after {
+        at += length(&records[at..]);
+    }
+    at
+}
+
 /// The sequence number that a record begins with.
 pub(crate) fn seq_of(record: &[u8]) -> Seq {
     u64_at(record, 12)

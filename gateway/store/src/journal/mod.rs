@@ -20,8 +20,10 @@
 
 mod error;
 mod format;
+mod keep;
 mod recover;
 mod scan;
+mod seal;
 mod segment;
 mod shared;
 mod tail;
@@ -63,6 +65,8 @@ pub struct JournalOptions {
     pub retry: Duration,
     /// Numbers given out are above this: the cursor of the state, in case the journal was lost behind it.
     pub after: Seq,
+    /// Whether a thread of the journal seals and deletes; without it [`Journal::maintain`] does.
+    pub background: bool,
     /// Where the salts of new segments come from; they must not be guessable.
     pub salts: Box<dyn FnMut() -> u128 + Send>,
 }
@@ -80,6 +84,7 @@ impl JournalOptions {
             keep_bytes: 20 << 30,
             retry: Duration::from_secs(5),
             after: 0,
+            background: true,
             salts,
         }
     }
@@ -115,6 +120,33 @@ impl Durable {
     }
 }
 
+/// Figures of a journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stats {
+    /// Segment files.
+    pub segments: usize,
+    /// Those known to hold bytes that are no records.
+    pub damaged_segments: usize,
+    /// Bytes in all files and on the way there.
+    pub bytes: u64,
+    /// The oldest record kept.
+    pub first: Seq,
+    /// The last number given out.
+    pub appended: Seq,
+    /// What all readers have passed.
+    pub consumed: Seq,
+    /// The watermark.
+    pub durable: Durable,
+    /// Bytes that wait for the disk.
+    pub unsynced_bytes: usize,
+    /// Groups written since the start.
+    pub syncs: u64,
+    /// How long the last write and sync took, in milliseconds.
+    pub last_sync_ms: u64,
+    /// Why nothing can be written at the moment.
+    pub trouble: Option<String>,
+}
+
 /// A handle of the journal; cloning is cheap, and the threads end with the last one.
 #[derive(Clone)]
 pub struct Journal {
@@ -125,6 +157,14 @@ pub struct Journal {
 struct Threads {
     shared: Arc<Shared>,
     running: Vec<JoinHandle<()>>,
+}
+
+impl Threads {
+    fn start(&mut self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), JournalError> {
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(run);
+        self.running.push(thread.map_err(JournalError::io("start a thread for", &self.shared.dir))?);
+        Ok(())
+    }
 }
 
 impl Drop for Threads {
@@ -153,12 +193,14 @@ impl Journal {
         clock: Arc<dyn Clock>,
         watch: Box<dyn Fn(Durable) + Send + Sync>,
     ) -> Result<(Self, Recovered), JournalError> {
+        let background = options.background;
         let (shared, writer, recovered) = Shared::open(options, disk, clock, watch)?;
-        let thread = std::thread::Builder::new()
-            .name("journal".into())
-            .spawn(move || writer.run())
-            .map_err(JournalError::io("start the writer of", &shared.dir))?;
-        let threads = Threads { shared: Arc::clone(&shared), running: vec![thread] };
+        let mut threads = Threads { shared: Arc::clone(&shared), running: Vec::new() };
+        threads.start("journal", move || writer.run())?;
+        if background {
+            let shared = Arc::clone(&shared);
+            threads.start("journal-keep", move || shared.keeper())?;
+        }
         Ok((Self { shared, _threads: Arc::new(threads) }, recovered))
     }
 

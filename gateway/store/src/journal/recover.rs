@@ -8,13 +8,14 @@
 //! after a failed sync. It is written and synced once more before anybody may rely on it.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use orderly_core::record::Seq;
 
 use super::JournalError;
 use super::format::{self, Form, HEAD, Header, HeaderRead, VERSION, ZONE};
 use super::scan::{Next, Scanner};
+use super::seal::FrameReader;
 use super::segment::{self, Segment};
 use crate::disk::Disk;
 
@@ -27,8 +28,11 @@ pub struct Damage {
     pub offset: u64,
     /// How many bytes.
     pub bytes: u64,
-    /// How many records are missing, told by the sequence numbers before and behind.
+    /// How many records are missing, told by the sequence numbers before and behind; 0 when nothing tells.
     pub records_lost: u64,
+    /// It lies in the last write before the journal was opened: after a power cut these records need never have
+    /// been acknowledged.
+    pub in_last_write: bool,
 }
 
 /// What [`super::Journal::open`] found.
@@ -42,7 +46,7 @@ pub struct Recovered {
     pub records: u64,
     /// How many segments were found.
     pub segments: usize,
-    /// Damage that was met; sealed segments are read only when needed, or by [`super::check`].
+    /// Damage that was met; completed segments are read only when needed, or by [`super::check`].
     pub damaged: Vec<Damage>,
     /// Bytes behind the last good record, left by a write that the power cut or a crash interrupted.
     pub torn_bytes: u64,
@@ -56,83 +60,103 @@ pub(crate) struct Found {
     pub next: Seq,
     /// The next segment number.
     pub number: u64,
-    /// Hash of the last header.
-    pub previous: [u8; 32],
-    /// How many numbers the unreadable segments at the end may have used.
+    /// How many numbers the unreadable end may have used.
     pub doubtful: u64,
+    /// Files that an interrupted seal or creation left.
+    pub litter: Vec<PathBuf>,
 }
 
-/// Reads the directory; mends what an interrupted seal left, and makes sure that the last group is durable.
+/// Reads the directory, clears what an interrupted seal left, and makes sure that the last group is durable.
 pub(crate) fn recover(disk: &dyn Disk, dir: &Path) -> Result<Found, JournalError> {
     let mut found = survey(disk, dir)?;
-    let Some(last) = found.segments.last_mut().filter(|s| s.header.form == Form::Raw) else {
-        finish(&mut found);
-        return Ok(found);
-    };
-    let tail = scan_last(disk, dir, last)?;
-    found.report.damaged.extend(tail.damaged);
-    found.report.torn_bytes = tail.torn;
-    // What looks torn may be a damaged record whose number somebody has seen: never give it out again.
-    found.doubtful += if tail.torn == 0 { 0 } else { tail.torn / HEAD as u64 + 1 };
+    for path in std::mem::take(&mut found.litter) {
+        disk.remove(&path).map_err(JournalError::io("remove", &path))?;
+    }
+    if let Some(last) = found.segments.last_mut() {
+        let end = end_of(disk, dir, last, Seq::MAX)?;
+        last.damaged = !end.damaged.is_empty();
+        if end.good > end.group {
+            write_again(disk, &last.path(dir), end.group, end.good)?;
+        }
+        if last.header.form == Form::Raw {
+            last.bytes = end.good;
+        }
+        last.last = end.last;
+        found.report.damaged.extend(end.damaged);
+        found.report.torn_bytes = end.torn;
+        // What looks torn may be a damaged record whose number somebody has seen: never give it out again.
+        found.doubtful += if end.torn == 0 { 0 } else { end.torn / HEAD as u64 + 1 };
+    }
     finish(&mut found);
     Ok(found)
 }
 
-/// Lists the segments and reads their headers.
+/// Lists the segments, reads their headers and works out where each but the last ends. Changes nothing.
 pub(crate) fn survey(disk: &dyn Disk, dir: &Path) -> Result<Found, JournalError> {
     let mut files: BTreeMap<u64, Vec<Form>> = BTreeMap::new();
-    for name in disk.list(dir).map_err(JournalError::io("list", dir))? {
-        if let Some((number, form)) = segment::parse_name(&name) {
-            files.entry(number).or_default().push(form);
-        }
-    }
     let mut found = Found {
         segments: Vec::new(),
         report: Recovered::default(),
         next: 1,
         number: 1,
-        previous: [0; 32],
         doubtful: 0,
+        litter: Vec::new(),
     };
+    for name in disk.list(dir).map_err(JournalError::io("list", dir))? {
+        match segment::parse_name(&name) {
+            Some((number, form)) => files.entry(number).or_default().push(form),
+            None if segment::is_temporary(&name) => found.litter.push(dir.join(name)),
+            None => {}
+        }
+    }
     for (number, forms) in files {
         found.number = number + 1;
         // Both: the seal was interrupted before the raw one went, so that one is whole.
         let form = if forms.contains(&Form::Raw) { Form::Raw } else { Form::Sealed };
-        let path = segment::path(dir, number, form);
-        let file = disk.open(&path).map_err(JournalError::io("open", &path))?;
-        let size = file.size().map_err(JournalError::io("measure", &path))?;
-        let mut zone = vec![0; ZONE];
-        let got = file.read_at(&mut zone, 0).map_err(JournalError::io("read", &path))?;
-        match Header::read(&zone[..got]) {
-            HeaderRead::Good(header) => {
-                found.next = found.next.max(header.first);
-                found.previous = header.hash();
-                found.doubtful = 0;
-                found.segments.push(Segment { bytes: size, ..Segment::new(Header { form, ..header }) });
-            }
-            HeaderRead::Newer(version) => {
-                return Err(JournalError::Newer { path, found: version, known: VERSION });
-            }
-            HeaderRead::Bad if size > ZONE as u64 => {
-                // Without its salt nothing in it can be told from garbage; a later header tells how much is lost.
-                found.report.damaged.push(Damage {
-                    segment: number,
-                    offset: 0,
-                    bytes: size,
-                    records_lost: 0,
-                });
-                found.doubtful += (size - ZONE as u64) / HEAD as u64;
-            }
-            // A creation that was never finished.
-            HeaderRead::Bad => {}
+        if forms.len() > 1 {
+            found.litter.push(segment::path(dir, number, Form::Sealed));
         }
+        read_header(disk, segment::path(dir, number, form), number, form, &mut found)?;
     }
-    settle(&mut found);
+    settle(disk, dir, &mut found)?;
     Ok(found)
 }
 
-/// Works out where each segment but the last ends, and which records are missing between segments.
-fn settle(found: &mut Found) {
+fn read_header(
+    disk: &dyn Disk,
+    path: PathBuf,
+    number: u64,
+    form: Form,
+    found: &mut Found,
+) -> Result<(), JournalError> {
+    let file = disk.open(&path).map_err(JournalError::io("open", &path))?;
+    let size = file.size().map_err(JournalError::io("measure", &path))?;
+    let mut zone = vec![0; ZONE];
+    let got = file.read_at(&mut zone, 0).map_err(JournalError::io("read", &path))?;
+    match Header::read(&zone[..got]) {
+        HeaderRead::Good(header) => {
+            found.next = found.next.max(header.first);
+            found.doubtful = 0;
+            found.segments.push(Segment { bytes: size, ..Segment::new(Header { form, ..header }) });
+        }
+        HeaderRead::Newer(version) => {
+            return Err(JournalError::Newer { path, found: version, known: VERSION });
+        }
+        HeaderRead::Bad if size > ZONE as u64 => {
+            // Without its salt nothing in it can be told from garbage; the next header tells how much is lost.
+            let damage =
+                Damage { segment: number, offset: 0, bytes: size, records_lost: 0, in_last_write: false };
+            found.report.damaged.push(damage);
+            found.doubtful += (size - ZONE as u64) / HEAD as u64;
+        }
+        // A creation that was never finished.
+        HeaderRead::Bad => found.litter.push(path),
+    }
+    Ok(())
+}
+
+/// Where each segment but the last ends, and what is missing between them.
+fn settle(disk: &dyn Disk, dir: &Path, found: &mut Found) -> Result<(), JournalError> {
     let mut limit = Seq::MAX;
     let mut ended = None;
     for segment in found.segments.iter_mut().rev() {
@@ -144,62 +168,115 @@ fn settle(found: &mut Found) {
         ended = Some(segment.header.created);
     }
     found.report.segments = found.segments.len();
-    let pairs = found.segments.windows(2).filter(|p| p[1].header.number != p[0].header.number + 1);
-    let missing: Vec<(u64, u64)> = pairs.map(|p| (p[0].header.number + 1, p[1].header.base)).collect();
-    for (number, base) in missing {
-        // The records before `base` that the segment before cannot hold: its own scan tells, see `check`.
-        if !found.report.damaged.iter().any(|d| d.segment == number) {
-            found.report.damaged.push(Damage { segment: number, offset: 0, bytes: 0, records_lost: 0 });
+    let mut before: Option<usize> = None;
+    for i in 0..found.segments.len() {
+        let (base, previous) = (found.segments[i].header.base, found.segments[i].header.previous);
+        if let Some(b) = before.filter(|&b| found.segments[b].header.hash() != previous) {
+            // A segment between the two is gone or cannot be read; how much it held, only the one before can tell.
+            let last = end_of(disk, dir, &found.segments[b], base)?.last;
+            found.segments[b].last = last;
+            let between = found.segments[b].header.number + 1..found.segments[i].header.number;
+            let records_lost = base.saturating_sub(last);
+            match found.report.damaged.iter_mut().find(|d| between.contains(&d.segment)) {
+                Some(damage) => damage.records_lost = records_lost,
+                None => found.report.damaged.push(Damage {
+                    segment: between.start,
+                    offset: 0,
+                    bytes: 0,
+                    records_lost,
+                    in_last_write: false,
+                }),
+            }
         }
-        tracing::warn!(segment = number, base, "a journal segment is missing or cannot be read");
+        if !found.segments[i].is_empty() {
+            before = Some(i);
+        }
+    }
+    Ok(())
+}
+
+/// The end of a segment, found by reading it.
+pub(crate) struct End {
+    pub last: Seq,
+    pub records: u64,
+    pub damaged: Vec<Damage>,
+    /// Where the last group begins and the good records end; only of a raw segment.
+    pub group: u64,
+    pub good: u64,
+    pub torn: u64,
+}
+
+/// Reads a whole segment; records behind `limit` are not part of the journal.
+pub(crate) fn end_of(
+    disk: &dyn Disk,
+    dir: &Path,
+    segment: &Segment,
+    limit: Seq,
+) -> Result<End, JournalError> {
+    let path = segment.path(dir);
+    let file = disk.open(&path).map_err(JournalError::io("open", &path))?;
+    match segment.header.form {
+        Form::Raw => {
+            let scanner = Scanner::new(file, segment.header.key(), segment.header.first, segment.bytes);
+            end_of_raw(scanner, segment, limit).map_err(JournalError::io("read", &path))
+        }
+        Form::Sealed => {
+            let whole = Segment { last: limit, ..segment.clone() };
+            let reader = FrameReader::new(file, &whole, 0).map_err(JournalError::io("read", &path))?;
+            reader.end(segment).map_err(JournalError::io("read", &path))
+        }
     }
 }
 
-struct TailScan {
-    damaged: Vec<Damage>,
-    torn: u64,
-}
-
-fn scan_last(disk: &dyn Disk, dir: &Path, segment: &mut Segment) -> Result<TailScan, JournalError> {
-    let path = segment.path(dir);
-    let file = disk.open_write(&path).map_err(JournalError::io("open", &path))?;
-    let mut scanner = Scanner::new(file.clone(), segment.header.key(), segment.header.first, segment.bytes);
-    let mut tail = TailScan { damaged: Vec::new(), torn: 0 };
-    let mut group = ZONE as u64;
-    let end = loop {
-        match scanner.next().map_err(JournalError::io("read", &path))? {
+fn end_of_raw(mut scanner: Scanner, segment: &Segment, limit: Seq) -> std::io::Result<End> {
+    let mut end = End {
+        last: segment.header.base.min(limit),
+        records: 0,
+        damaged: Vec::new(),
+        group: ZONE as u64,
+        good: ZONE as u64,
+        torn: 0,
+    };
+    loop {
+        match scanner.next()? {
+            Next::Record { seq, .. } if seq > limit => return Ok(end),
             Next::Record { offset, seq } => {
                 if format::starts_group(scanner.record()) {
-                    group = offset;
+                    end.group = offset;
+                    end.damaged.iter_mut().for_each(|d| d.in_last_write = false);
                 }
-                segment.mark(seq, offset);
-                segment.last = seq;
-                segment.ended = format::wall_of(scanner.record());
+                end.last = seq;
+                end.records += 1;
+                end.good = offset + scanner.record().len() as u64;
             }
-            Next::Damage { offset, bytes, lost } => {
-                segment.damaged = true;
-                let number = segment.header.number;
-                tail.damaged.push(Damage { segment: number, offset, bytes, records_lost: lost });
-            }
-            Next::End { offset, rest } => {
-                tail.torn = rest;
-                break offset;
+            Next::Damage { offset, bytes, lost } => end.damaged.push(Damage {
+                segment: segment.header.number,
+                offset,
+                bytes,
+                records_lost: lost,
+                in_last_write: true,
+            }),
+            Next::End { rest, .. } => {
+                end.torn = rest;
+                return Ok(end);
             }
         }
-    };
-    if end > group {
-        let mut bytes = vec![0; (end - group) as usize];
-        file.read_at(&mut bytes, group).map_err(JournalError::io("read", &path))?;
-        file.write_at(&bytes, group).map_err(JournalError::io("write", &path))?;
-        file.sync_data().map_err(JournalError::io("sync", &path))?;
     }
-    segment.bytes = end;
-    Ok(tail)
+}
+
+/// Writes the last group over itself and syncs it: reading it back proved nothing about the disk.
+fn write_again(disk: &dyn Disk, path: &Path, from: u64, to: u64) -> Result<(), JournalError> {
+    let file = disk.open_write(path).map_err(JournalError::io("open", path))?;
+    let mut bytes = vec![0; (to - from) as usize];
+    let got = file.read_at(&mut bytes, from).map_err(JournalError::io("read", path))?;
+    file.write_at(&bytes[..got], from).map_err(JournalError::io("write", path))?;
+    file.sync_data().map_err(JournalError::io("sync", path))
 }
 
 fn finish(found: &mut Found) {
-    let lost: u64 = found.report.damaged.iter().map(|d| d.records_lost).sum();
     let held = found.segments.iter().filter(|s| !s.is_empty());
+    let inside = |d: &&Damage| found.segments.iter().any(|s| s.header.number == d.segment);
+    let lost: u64 = found.report.damaged.iter().filter(inside).map(|d| d.records_lost).sum();
     found.report.records = held.map(|s| s.last - s.header.first + 1).sum::<u64>().saturating_sub(lost);
     found.report.last = found.segments.last().map_or(0, |s| s.last);
     found.next = found.next.max(found.report.last + 1) + found.doubtful;

@@ -11,6 +11,7 @@ use super::format::{Form, Header, ZONE};
 use crate::disk::{Disk, DiskFile};
 
 /// A place in a raw segment is remembered every so many bytes, so that a slow reader need not scan from the front.
+const TEMPORARY: &str = ".tmp";
 const MARK_EVERY: u64 = 256 << 10;
 
 /// What is known of one segment.
@@ -66,6 +67,21 @@ pub(crate) fn path(dir: &Path, number: u64, form: Form) -> PathBuf {
         Form::Sealed => "zst",
     };
     dir.join(format!("{number:012}.{kind}"))
+}
+
+/// Whether a file is one that a seal had not finished.
+pub(crate) fn is_temporary(name: &str) -> bool {
+    name.strip_suffix(TEMPORARY).is_some_and(|n| n.len() == 12 && n.bytes().all(|b| b.is_ascii_digit()))
+}
+
+/// What a seal writes before it has its name.
+pub(crate) fn temporary(dir: &Path, number: u64) -> PathBuf {
+    dir.join(format!("{number:012}{TEMPORARY}"))
+}
+
+/// What a new header keeps of those before it: the hash of the last that holds records, as empty ones may go.
+pub(crate) fn last_hash(segments: &[Segment]) -> [u8; 32] {
+    segments.iter().rev().find(|s| !s.is_empty()).map_or([0; 32], |s| s.header.hash())
 }
 
 /// The number and form that a file name stands for.

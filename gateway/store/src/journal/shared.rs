@@ -10,7 +10,7 @@ use orderly_core::record::{Entry, Seq};
 use orderly_core::time::{Clock, Now};
 
 use super::format::{self, Form, Header, Key};
-use super::segment::{self, Segment};
+use super::segment::{self, Segment, last_hash};
 use super::writer::Writer;
 use super::{Appended, Durable, JournalError, JournalOptions, Recovered};
 use crate::disk::Disk;
@@ -18,6 +18,8 @@ use crate::disk::Disk;
 /// Buffers of evicted groups kept for reuse; larger ones are given back.
 const SPARE_BUFFERS: usize = 2;
 const SPARE_BYTES: usize = 4 << 20;
+/// A lower cap could never be kept, as the segment being written cannot go.
+const LEAST_SEGMENTS: u64 = 4;
 /// Withdrawn ranges remembered for those who wait.
 const WITHDRAWN: usize = 64;
 
@@ -32,6 +34,10 @@ pub(crate) struct Shared {
     pub work: Condvar,
     /// Watermark, generation or state changed.
     pub moved: Condvar,
+    /// The keeper has something to do.
+    pub keep: Condvar,
+    /// Held while segments are sealed and deleted.
+    pub keeping: Mutex<()>,
 }
 
 pub(crate) struct Limits {
@@ -39,6 +45,8 @@ pub(crate) struct Limits {
     pub hot_bytes: usize,
     pub max_unsynced: usize,
     pub retry: Duration,
+    pub keep_for: Duration,
+    pub keep_bytes: u64,
 }
 
 pub(crate) enum State {
@@ -75,7 +83,11 @@ pub(crate) struct Inner {
     /// All segments; the last is the one being written.
     pub segments: Vec<Segment>,
     pub consumed: Seq,
-    pub keep_bytes: u64,
+    /// Bytes of all segments.
+    pub file_bytes: u64,
+    pub keep_wanted: bool,
+    pub syncs: u64,
+    pub last_sync_ms: u64,
 }
 
 impl Inner {
@@ -140,7 +152,7 @@ impl Shared {
             base: report.last,
             created: now.wall,
             salt: (options.salts)(),
-            previous: found.previous,
+            previous: last_hash(&found.segments),
         };
         let file = segment::create(&*disk, &dir, &header)?;
         let mut segments = found.segments;
@@ -162,15 +174,20 @@ impl Shared {
             hot_floor: report.last,
             spare: Vec::new(),
             tails: Vec::new(),
+            file_bytes: segments.iter().map(|s| s.bytes).sum(),
             segments,
             consumed: 0,
-            keep_bytes: options.keep_bytes,
+            keep_wanted: true,
+            syncs: 0,
+            last_sync_ms: 0,
         };
         let limits = Limits {
             segment_bytes: options.segment_bytes,
             hot_bytes: options.hot_bytes,
             max_unsynced: options.max_unsynced,
             retry: options.retry,
+            keep_for: options.keep_for,
+            keep_bytes: options.keep_bytes.max(LEAST_SEGMENTS * options.segment_bytes),
         };
         let shared = Arc::new(Self {
             dir,
@@ -181,6 +198,8 @@ impl Shared {
             inner: Mutex::new(inner),
             work: Condvar::new(),
             moved: Condvar::new(),
+            keep: Condvar::new(),
+            keeping: Mutex::new(()),
         });
         let writer = Writer::new(Arc::clone(&shared), options.salts, header, file);
         Ok((shared, writer, report))
@@ -207,6 +226,7 @@ impl Shared {
         if inner.unsynced() > self.limits.max_unsynced {
             return Err(JournalError::Behind(inner.unsynced()));
         }
+        self.refuse_full(&mut inner)?;
         let inner = &mut *inner;
         let mut now = self.clock.now();
         if now.boot == inner.last_now.boot {
@@ -245,15 +265,11 @@ impl Shared {
         }
     }
 
-    pub fn trim(&self, consumed: Seq) {
-        let mut inner = self.lock();
-        inner.consumed = inner.consumed.max(consumed);
-    }
-
     /// Asks the threads to end.
     pub fn shut(&self) {
         self.lock().closing = true;
         self.work.notify_all();
         self.moved.notify_all();
+        self.keep.notify_all();
     }
 }

@@ -8,8 +8,9 @@ use std::time::Duration;
 use orderly_core::record::{Record, Seq};
 
 use super::JournalError;
-use super::format;
+use super::format::{self, Form};
 use super::scan::{Next, Scanner};
+use super::seal::{FrameReader, NextFrame};
 use super::segment::Segment;
 use super::shared::{HotGroup, Inner, Shared};
 
@@ -29,7 +30,13 @@ pub struct Tail {
 /// An open file that is being read.
 struct Cold {
     number: u64,
-    scanner: Scanner,
+    form: Form,
+    reader: Reader,
+}
+
+enum Reader {
+    Raw(Scanner),
+    Sealed(FrameReader),
 }
 
 /// Some durable records in order.
@@ -38,6 +45,8 @@ pub struct Group {
     start: usize,
     end: usize,
     last: Seq,
+    /// Up to where the journal holds nothing else; more than `last` when records behind it are lost.
+    through: Seq,
 }
 
 enum Bytes {
@@ -91,7 +100,7 @@ impl Group {
             }
             end += format::length(rest);
         }
-        Some(Self { start: start?, end, last, bytes: Bytes::Hot(group) })
+        Some(Self { start: start?, end, last, through: last, bytes: Bytes::Hot(group) })
     }
 }
 
@@ -130,7 +139,7 @@ impl Tail {
                 Found::Cold(segment) => self.read(&segment)?,
             };
             if let Some(group) = &group {
-                self.position = group.last;
+                self.position = group.through;
             }
             self.seen.store(self.position, Ordering::Relaxed);
             if group.is_some() {
@@ -169,53 +178,86 @@ impl Tail {
     fn read(&mut self, segment: &Segment) -> Result<Option<Group>, JournalError> {
         let number = segment.header.number;
         let path = segment.path(&self.shared.dir);
-        let mut cold = match self.cold.take().filter(|c| c.number == number) {
-            Some(mut cold) => {
-                cold.scanner.extend(segment.bytes);
-                cold
-            }
-            None => match self.shared.disk.open(&path) {
-                Ok(file) => {
-                    let (seq, offset) = segment.near(self.position + 1);
-                    let scanner = Scanner::from(file, segment.header.key(), seq, offset, segment.bytes);
-                    Cold { number, scanner }
-                }
+        let mut cold = match self.cold.take().filter(|c| c.number == number && c.form == segment.header.form)
+        {
+            Some(cold) => cold,
+            None => match self.open(segment) {
+                Ok(cold) => cold,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    // Sealed or deleted a moment ago, or taken away by somebody.
-                    let still =
-                        |s: &Segment| s.header.number == number && s.header.form == segment.header.form;
-                    if self.shared.lock().segments.iter().any(still) {
-                        tracing::error!(
-                            segment = number,
-                            "a journal segment is gone; its records are skipped"
-                        );
-                        self.position = segment.last;
-                    }
+                    self.skip_missing(segment);
                     return Ok(None);
                 }
                 Err(error) => return Err(JournalError::io("open", &path)(error)),
             },
         };
-        let mut bytes = Vec::new();
-        let mut last = self.position;
-        while bytes.len() < COLD_PIECE && last < segment.last {
-            match cold.scanner.next().map_err(JournalError::io("read", &path))? {
-                Next::Record { seq, .. } if seq > segment.last => last = segment.last,
-                Next::Record { seq, .. } if seq > self.position => {
-                    bytes.extend_from_slice(cold.scanner.record());
-                    last = seq;
-                }
-                Next::Record { .. } | Next::Damage { .. } => {}
-                Next::End { .. } => last = segment.last,
-            }
-        }
-        if last < segment.last {
+        let group = cold.read(self.position, segment).map_err(JournalError::io("read", &path))?;
+        if group.through < segment.last {
             self.cold = Some(cold);
         }
-        if bytes.is_empty() {
-            self.position = last;
+        if group.size() == 0 {
+            self.position = group.through;
             return Ok(None);
         }
-        Ok(Some(Group { start: 0, end: bytes.len(), last, bytes: Bytes::Own(bytes) }))
+        Ok(Some(group))
+    }
+
+    fn open(&self, segment: &Segment) -> io::Result<Cold> {
+        let header = &segment.header;
+        let file = self.shared.disk.open(&segment.path(&self.shared.dir))?;
+        let wanted = self.position + 1;
+        let reader = match header.form {
+            Form::Raw => {
+                let (seq, offset) = segment.near(wanted);
+                Reader::Raw(Scanner::from(file, header.key(), seq, offset, segment.bytes))
+            }
+            Form::Sealed => Reader::Sealed(FrameReader::new(file, segment, wanted)?),
+        };
+        Ok(Cold { number: header.number, form: header.form, reader })
+    }
+
+    /// A file was not there: sealed or deleted a moment ago, or taken away by somebody.
+    fn skip_missing(&mut self, segment: &Segment) {
+        let same =
+            |s: &Segment| s.header.number == segment.header.number && s.header.form == segment.header.form;
+        if self.shared.lock().segments.iter().any(same) {
+            tracing::error!(
+                segment = segment.header.number,
+                "a journal segment is gone; its records are skipped"
+            );
+            self.position = segment.last;
+        }
+    }
+}
+
+impl Cold {
+    /// Some records behind `after`, or none; damage is passed over, recovery reports it.
+    fn read(&mut self, after: Seq, segment: &Segment) -> io::Result<Group> {
+        let mut bytes = Vec::new();
+        let (mut last, mut through) = (after, after);
+        while bytes.len() < COLD_PIECE && through < segment.last {
+            match &mut self.reader {
+                Reader::Raw(scanner) => {
+                    scanner.extend(segment.bytes);
+                    match scanner.next()? {
+                        Next::Record { seq, .. } if seq > segment.last => through = segment.last,
+                        Next::Record { seq, .. } if seq > after => {
+                            bytes.extend_from_slice(scanner.record());
+                            (last, through) = (seq, seq);
+                        }
+                        Next::Record { .. } | Next::Damage { .. } => {}
+                        Next::End { .. } => through = segment.last,
+                    }
+                }
+                Reader::Sealed(frames) => match frames.next()? {
+                    NextFrame::Records { bytes: records, last: end } if end > after => {
+                        bytes.extend_from_slice(&records[format::offset_after(&records, after)..]);
+                        (last, through) = (end, end);
+                    }
+                    NextFrame::Records { .. } | NextFrame::Damage { .. } => {}
+                    NextFrame::End => through = segment.last,
+                },
+            }
+        }
+        Ok(Group { start: 0, end: bytes.len(), last, through, bytes: Bytes::Own(bytes) })
     }
 }

@@ -61,7 +61,7 @@ impl Writer {
         let _ended = Ended(Arc::clone(&self.shared));
         while let Some(taken) = self.take() {
             let next_salt = taken.next_salt;
-            let done = self.write(&taken.bytes).map(|()| self.publish(taken));
+            let done = self.write(&taken.bytes).map(|ms| self.publish(taken, ms));
             let done = done.and_then(|()| next_salt.map_or(Ok(()), |salt| self.advance(salt)));
             if let Err(error) = done {
                 self.fail(&error);
@@ -92,19 +92,25 @@ impl Writer {
         Some(Taken { first: inner.open_first, last: inner.next - 1, bytes, next_salt })
     }
 
-    fn write(&self, bytes: &[u8]) -> Result<(), JournalError> {
+    /// Milliseconds that it took.
+    fn write(&self, bytes: &[u8]) -> Result<u64, JournalError> {
         let path = || segment::path(&self.shared.dir, self.header.number, Form::Raw);
+        let began = self.shared.clock.now().steady_ms;
         self.file.write_at(bytes, self.size).map_err(|e| JournalError::io("write", &path())(e))?;
-        self.file.sync_data().map_err(|e| JournalError::io("sync", &path())(e))
+        self.file.sync_data().map_err(|e| JournalError::io("sync", &path())(e))?;
+        Ok(self.shared.clock.now().steady_ms.saturating_sub(began))
     }
 
-    fn publish(&mut self, taken: Taken) {
+    fn publish(&mut self, taken: Taken, took_ms: u64) {
         let Taken { first, last, bytes, .. } = taken;
         let offset = self.size;
         self.size += bytes.len() as u64;
         let mut inner = self.shared.lock();
         inner.writing = 0;
         inner.durable.seq = last;
+        inner.syncs += 1;
+        inner.last_sync_ms = took_ms;
+        inner.file_bytes += bytes.len() as u64;
         inner.hot_bytes += bytes.len();
         inner.hot.push_back(Arc::new(HotGroup { last, bytes }));
         inner.evict(self.shared.limits.hot_bytes);
@@ -174,7 +180,7 @@ impl Writer {
     fn create(&mut self, salt: u128, first: Seq, base: Seq) -> Result<(), JournalError> {
         self.number += 1;
         let created = self.shared.clock.now().wall;
-        let previous = self.header.hash();
+        let previous = segment::last_hash(&self.shared.lock().segments);
         let header = Header { form: Form::Raw, number: self.number, first, base, created, salt, previous };
         let made = segment::create(&*self.shared.disk, &self.shared.dir, &header);
         let file = made.inspect_err(|_| {
@@ -187,7 +193,11 @@ impl Writer {
         self.header = header;
         self.file = file;
         self.size = ZONE as u64;
-        self.shared.lock().segments.push(Segment::new(header));
+        let mut inner = self.shared.lock();
+        inner.segments.push(Segment::new(header));
+        inner.recount();
+        inner.keep_wanted = true;
+        self.shared.keep.notify_one();
         Ok(())
     }
 }

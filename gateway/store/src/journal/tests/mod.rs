@@ -1,5 +1,6 @@
 //! Tests of the journal: whole ways here, damage and power cuts in their own files.
 
+mod power;
 mod ways;
 
 use std::path::Path;
@@ -10,7 +11,7 @@ use std::time::Duration;
 use orderly_core::record::{Entry, Flags, Kind, Seq};
 use orderly_core::time::{Clock, Now, Timestamp};
 
-use super::{Durable, Journal, JournalError, JournalOptions, Recovered, Tail};
+use super::{Appended, Durable, Journal, JournalError, JournalOptions, Recovered, Tail};
 use crate::disk::Disk;
 
 /// A clock that counts how often it was asked.
