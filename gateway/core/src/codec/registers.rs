@@ -154,6 +154,12 @@ struct Block<'a> {
     data: Result<&'a [u8], u8>,
 }
 
+impl Block<'_> {
+    fn covers(&self, table: Table, address: u16) -> bool {
+        self.table == table && address.checked_sub(self.start).is_some_and(|offset| offset < self.count)
+    }
+}
+
 /// The blocks of a body.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Blocks<'a>(SmallVec<[Block<'a>; 4]>);
@@ -198,9 +204,18 @@ impl<'a> Blocks<'a> {
         Ok(Self(blocks))
     }
 
-    /// The value of a register; absent when the poll did not cover it or the unit refused it.
+    /// The value of a register: absent when the poll did not cover it, null when the unit refused it.
     #[must_use]
     pub fn value(&self, register: &Register) -> Sent<'static> {
+        let refused =
+            self.0.iter().any(|block| block.data.is_err() && block.covers(register.table, register.address));
+        match (self.read(register), refused) {
+            (Sent::Absent, true) => Sent::Null,
+            (sent, _) => sent,
+        }
+    }
+
+    fn read(&self, register: &Register) -> Sent<'static> {
         match register.form {
             Form::Bit(_) if register.table.holds_bits() => match self.bit(register.table, register.address) {
                 Some(bit) => Sent::Flag(bit),
@@ -225,13 +240,8 @@ impl<'a> Blocks<'a> {
     }
 
     fn find(&self, table: Table, address: u16) -> Option<(&'a [u8], usize)> {
-        self.0.iter().find_map(|block| {
-            let offset = address.checked_sub(block.start).filter(|offset| *offset < block.count)?;
-            if block.table != table {
-                return None;
-            }
-            block.data.ok().map(|data| (data, usize::from(offset)))
-        })
+        let block = self.0.iter().find(|block| block.data.is_ok() && block.covers(table, address))?;
+        block.data.ok().map(|data| (data, usize::from(address - block.start)))
     }
 
     fn word(&self, table: Table, address: u16) -> Option<[u8; 2]> {
@@ -308,8 +318,9 @@ mod tests {
         assert_eq!(value(Table::Input, 10, Form::Bit(15), Order::Abcd), Sent::Flag(true));
         assert_eq!(value(Table::Coil, 108, Form::Bit(0), Order::Abcd), Sent::Flag(true));
         assert_eq!(value(Table::Coil, 101, Form::Bit(0), Order::Abcd), Sent::Flag(false));
+        assert_eq!(value(Table::Holding, 1, Form::U16, Order::Abcd), Sent::Null, "the unit refused it");
         for (table, address) in
-            [(Table::Holding, 0), (Table::Input, 14), (Table::Coil, 109), (Table::Discrete, 100)]
+            [(Table::Holding, 2), (Table::Input, 14), (Table::Coil, 109), (Table::Discrete, 100)]
         {
             assert_eq!(value(table, address, Form::Bit(0), Order::Abcd), Sent::Absent, "{table:?} {address}");
         }

@@ -4,23 +4,70 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::layout::Picker;
+use super::layout::{Picker, in_line, in_poll};
 use super::{DecodeError, Decoded, Input, Profile, short_hash};
+use crate::codec::json::Picked;
+use crate::codec::line::{Line, LineError, Precision, parse};
+use crate::codec::registers::Blocks;
 use crate::codec::{Sent, cut};
 use crate::ids::{Id, StreamId};
+use crate::time::Timestamp;
 use crate::topic::{Leaf, Topic};
 
 pub(super) fn decode(profile: &Profile, input: Input<'_>) -> Result<Vec<Decoded>, DecodeError> {
     match &profile.layout.picker {
         Picker::Json(paths) => {
             let picked = paths.pick(input.payload).map_err(DecodeError::malformed)?;
-            Ok(vec![assemble(profile, input, &picked)?])
+            Ok(vec![assemble(profile, input.address, input.payload, &picked, None)?])
+        }
+        Picker::Line(_) => {
+            let precision = Precision::of_address(input.address);
+            let lines =
+                parse(input.payload, precision).map_err(|errors| DecodeError::malformed(show(&errors)))?;
+            if lines.is_empty() {
+                return Err(DecodeError::malformed("there is no line in the payload"));
+            }
+            lines.iter().map(|one| line(profile, one, input.address)).collect()
+        }
+        Picker::Registers(places) => {
+            let blocks = Blocks::parse(input.payload).map_err(DecodeError::malformed)?;
+            let picked: Picked<'_> = places.iter().map(|place| in_poll(&blocks, place)).collect();
+            Ok(vec![assemble(profile, input.address, input.payload, &picked, None)?])
         }
     }
 }
 
+/// Decodes one line of line protocol.
+pub(super) fn line(profile: &Profile, line: &Line<'_>, address: &str) -> Result<Decoded, DecodeError> {
+    let Picker::Line(places) = &profile.layout.picker else {
+        return Err(DecodeError::bad_field("the profile does not read line protocol"));
+    };
+    if !profile.reads(line) {
+        let measurement = profile.matching.measurement.as_deref().unwrap_or_default();
+        let found = cut(&line.measurement);
+        return Err(DecodeError {
+            code: "no_profile",
+            reason: format!("line {}: {found:?} is not {measurement:?} with the profile's tags", line.number),
+        });
+    }
+    let picked: Picked<'_> = places.iter().map(|place| in_line(line, place)).collect();
+    let time = line.time_ns.map(|ns| Timestamp(ns.div_euclid(1_000_000)));
+    assemble(profile, address, line.raw.as_bytes(), &picked, time)
+        .map_err(|error| DecodeError { reason: format!("line {}: {}", line.number, error.reason), ..error })
+}
+
+fn show(errors: &[LineError]) -> String {
+    errors.iter().take(5).map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
 /// Makes one reading of what was picked out of a payload, in the order of the layout.
-fn assemble(profile: &Profile, input: Input<'_>, picked: &[Sent<'_>]) -> Result<Decoded, DecodeError> {
+fn assemble(
+    profile: &Profile,
+    address: &str,
+    payload: &[u8],
+    picked: &[Sent<'_>],
+    line_time: Option<Timestamp>,
+) -> Result<Decoded, DecodeError> {
     let layout = &profile.layout;
     let at = |slot: Option<usize>| slot.and_then(|slot| picked.get(slot)).unwrap_or(&Sent::Absent);
 
@@ -36,11 +83,14 @@ fn assemble(profile: &Profile, input: Input<'_>, picked: &[Sent<'_>]) -> Result<
     for check in &profile.checks {
         check.apply(&profile.metrics, picked, &mut values);
     }
-    let device_time = profile
-        .time
-        .resolve(at(layout.time))
-        .map_err(|why| DecodeError::bad_field(format!("the device's time: {why}")))?;
-    let (device, topic_stream) = whose(profile, input.address);
+    let device_time = match layout.time {
+        None => line_time,
+        Some(_) => profile
+            .time
+            .resolve(at(layout.time))
+            .map_err(|why| DecodeError::bad_field(format!("the device's time: {why}")))?,
+    };
+    let (device, topic_stream) = whose(profile, address);
     let device = match text_of(at(layout.device), "device")? {
         Some(name) => Some(name_of(&name, "device")?),
         None => device.map(|name| name_of(name, "device")).transpose()?,
@@ -59,7 +109,7 @@ fn assemble(profile: &Profile, input: Input<'_>, picked: &[Sent<'_>]) -> Result<
         sequence: sequence_of(at(layout.sequence))?,
         boot: text_of(at(layout.boot), "boot id")?,
         values,
-        payload_hash: short_hash(input.payload),
+        payload_hash: short_hash(payload),
     })
 }
 
@@ -78,9 +128,9 @@ fn whose<'t>(profile: &Profile, address: &'t str) -> (Option<&'t str>, Option<&'
 }
 
 fn stream_of(profile: &Profile, name: &str) -> Result<StreamId, DecodeError> {
-    match profile.layout.names.iter().find(|(known, _)| **known == *name) {
-        Some((_, stream)) => Ok(stream.clone()),
-        None => name_of(name, "stream"),
+    match &profile.layout.known_stream {
+        (known, stream) if **known == *name => Ok(stream.clone()),
+        _ => name_of(name, "stream"),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::check::Check;
-use super::layout::{Codec, Layout, Place, Places, Wanted};
+use super::layout::{Codec, Layout, Place, Places, Poll, Wanted};
 use super::metric::{Label, Metric, MetricKind, Number, Report, States, Word};
 use super::time::TimeRule;
 use super::{Dedupe, DedupeBy, Matching, Profile, Source, short_hash, vectors};
@@ -122,21 +122,41 @@ fn source(root: &Section<'_, '_>) -> Option<Source> {
 fn codec(root: &Section<'_, '_>) -> Option<(Codec, Places)> {
     let section = root.need_section("codec")?;
     section.need_text("kind")?;
-    match section.choice("kind", &["json"])? {
+    match section.choice("kind", &["json", "line", "registers"])? {
         0 => Some((Codec::Json, Places::Json)),
-        _ => None,
+        1 => Some((Codec::Line, Places::Line)),
+        _ => {
+            let every_ms = section.millis("poll").unwrap_or(5_000).max(100);
+            let gap = section.integer("max_gap").unwrap_or(8).clamp(0, 100);
+            let count = section.integer("max_count").unwrap_or(120).clamp(1, 125);
+            let (max_gap, max_count) = (u16::try_from(gap).ok()?, u16::try_from(count).ok()?);
+            Some((Codec::Registers(Poll { every_ms, max_gap, max_count }), Places::Registers))
+        }
     }
 }
 
 fn matching(root: &Section<'_, '_>, places: Places) -> Option<(Matching, Option<Place>)> {
     let Some(section) = root.section("match") else {
+        if places == Places::Line {
+            root.wrong_here("line protocol needs a [match] with the measurement", None);
+            return None;
+        }
         return (!root.has("match")).then(|| (Matching::default(), None));
     };
     let topic = section.parsed("topic", TopicPattern::parse);
-    let device = match places {
-        Places::Json => section.section("device").and_then(|device| places.read(&device)),
-    };
-    if let Some(pattern) = &topic
+    let device = section.section("device").and_then(|device| places.need(&device));
+    let mut found = Matching { topic, ..Matching::default() };
+    if places == Places::Line {
+        found.measurement = section.need_text("measurement").map(str::to_owned);
+        if let Some(tags) = section.section("tags") {
+            found.tags = tags
+                .keys()
+                .into_iter()
+                .filter_map(|key| Some((key.to_owned(), tags.need_text(key)?.to_owned())))
+                .collect();
+        }
+    }
+    if let Some(pattern) = &found.topic
         && !pattern.names("device")
         && device.is_none()
     {
@@ -149,7 +169,7 @@ fn matching(root: &Section<'_, '_>, places: Places) -> Option<(Matching, Option<
             ),
         );
     }
-    Some((Matching { topic, ..Matching::default() }, device))
+    Some((found, device))
 }
 
 fn stream(head: Option<&Section<'_, '_>>, places: Places, wanted: &mut Wanted) -> Option<StreamId> {
@@ -165,11 +185,7 @@ fn stream(head: Option<&Section<'_, '_>>, places: Places, wanted: &mut Wanted) -
 
 fn place_of(root: &Section<'_, '_>, key: &str, places: Places) -> Option<Place> {
     let section = root.section(key)?;
-    let place = places.read(&section);
-    if place.is_none() && !section.has(places.key()) {
-        section.wrong(places.key(), format!("the key {:?} is missing", places.key()), None);
-    }
-    place
+    places.need(&section)
 }
 
 fn dedupe(root: &Section<'_, '_>, has_sequence: bool, class: &str) -> Option<Dedupe> {
@@ -230,10 +246,7 @@ fn metrics(root: &Section<'_, '_>, places: Places) -> (Vec<Metric>, Vec<Place>) 
 
 fn metric(section: &Section<'_, '_>, places: Places) -> Option<Metric> {
     let name: Option<MetricId> = section.need_text("name").and_then(|_| section.parsed("name", str::parse));
-    let place = places.read(section);
-    if place.is_none() && !section.has(places.key()) {
-        section.wrong(places.key(), format!("the key {:?} is missing", places.key()), None);
-    }
+    let place = places.need(section);
     let kind = kind(section);
     let required = section.flag("required").unwrap_or(true);
     let loinc = section.text("loinc");

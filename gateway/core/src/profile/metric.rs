@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::DecodeError;
 use super::layout::Place;
+use crate::codec::registers::Register;
 use crate::codec::{Sent, cut};
 use crate::ids::MetricId;
 use crate::reading::Measured;
@@ -117,6 +118,15 @@ impl Word {
 }
 
 impl Metric {
+    /// The register that holds it, for profiles that are polled.
+    #[must_use]
+    pub const fn register(&self) -> Option<&Register> {
+        match &self.place {
+            Place::Register(register) => Some(register),
+            Place::Path(_) | Place::Field(_) | Place::Tag(_) => None,
+        }
+    }
+
     /// The value that was sent; `None` when nothing was and nothing had to be.
     pub(super) fn measure(&self, sent: &Sent<'_>) -> Result<Option<Measured>, DecodeError> {
         match sent {

@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use crate::codec::line::Line;
 use crate::diagnostic::Diagnostic;
 use crate::ids::{ClassId, DeviceId, MetricId, ProfileId, StreamId};
 use crate::reading::Measured;
@@ -28,7 +29,7 @@ use crate::record::Flags;
 use crate::time::Timestamp;
 use crate::topic::TopicPattern;
 
-pub use layout::Codec;
+pub use layout::{Codec, Poll};
 pub use metric::{Label, Metric, MetricKind, Report};
 pub use time::TimeRule;
 
@@ -75,8 +76,6 @@ pub struct Matching {
     pub measurement: Option<String>,
     /// Tags that the line must carry.
     pub tags: Vec<(String, String)>,
-    /// The tag that names the device.
-    pub device_tag: Option<String>,
 }
 
 /// How repeats of a reading are told from new ones (the engine does it).
@@ -168,6 +167,23 @@ impl Profile {
     /// When the payload is malformed, or a field that must be there is missing or of the wrong type.
     pub fn decode(&self, input: Input<'_>) -> Result<Vec<Decoded>, DecodeError> {
         decode::decode(self, input)
+    }
+
+    /// Whether a line of line protocol is for this profile: its measurement and tags.
+    #[must_use]
+    pub fn reads(&self, line: &Line<'_>) -> bool {
+        let wanted = &self.matching;
+        wanted.measurement.as_deref() == Some(line.measurement.as_ref())
+            && wanted.tags.iter().all(|(key, value)| line.tag(key) == Some(value))
+    }
+
+    /// Decodes one line of line protocol that [`Profile::reads`] has accepted. The doors take lines of many
+    /// devices in one body (`Flags::LINE_PROTOCOL`); the engine finds the profile of each.
+    ///
+    /// # Errors
+    /// As [`Profile::decode`].
+    pub fn decode_line(&self, line: &Line<'_>, address: &str) -> Result<Decoded, DecodeError> {
+        decode::line(self, line, address)
     }
 
     /// The device that a foreign topic names; `None` when the profile has no pattern or it does not fit.

@@ -127,3 +127,133 @@ fn the_shipped_meter_reads_the_message_of_the_guide() {
     assert_eq!(profile.every_ms(), Some(3 * 86_400_000));
     assert_eq!(profile.time().max_past_ms, 400 * 86_400_000);
 }
+
+const LINE: &str = r#"
+[profile]
+id = "t-line"
+class = "scale"
+vendor = "T"
+model = "L"
+version = "1"
+schema = 1
+stream = "weight"
+[source]
+document = "constructed"
+[codec]
+kind = "line"
+[match]
+measurement = "scale"
+tags = { kind = "floor" }
+device = { tag = "dev" }
+[sequence]
+field = "n"
+[[metric]]
+name = "weight"
+field = "g"
+unit = "g"
+range = [0, 300]
+[[metric]]
+name = "model"
+tag = "model"
+text = true
+required = false
+[[test]]
+input = '''
+scale,kind=floor,dev=s-1 g=70500i,n=5i 1763681400123000000
+scale,kind=floor,dev=s-2,model=x g=1.5,n=6i
+'''
+from = "constructed"
+[[test.expect]]
+device = "s-1"
+stream = "weight"
+time = "2025-11-20T23:30:00.123Z"
+sequence = 5
+weight = { value = 70.5, unit = "kg" }
+[[test.expect]]
+device = "s-2"
+sequence = 6
+weight = 0.0015
+model = "x"
+[[test]]
+input = "scale,kind=wall,dev=s-1 g=1i,n=5i"
+from = "constructed"
+error = "no_profile"
+[[test]]
+input = "scale g=1i,"
+from = "constructed"
+error = "malformed"
+"#;
+
+#[test]
+fn reads_line_protocol() {
+    let profile = Profile::parse(LINE, "line.toml").unwrap();
+    let lines =
+        crate::codec::line::parse_text("other g=1\nscale,kind=floor,dev=s-1 g=2i,n=1i", Default::default());
+    let reads: Vec<bool> = lines.unwrap().iter().map(|line| profile.reads(line)).collect();
+    assert_eq!(reads, [false, true]);
+}
+
+const MODBUS: &str = r#"
+[profile]
+id = "t-modbus"
+class = "cold_store"
+vendor = "T"
+model = "M"
+version = "1"
+schema = 1
+[source]
+document = "constructed"
+[codec]
+kind = "registers"
+poll = "2s"
+[[metric]]
+name = "temp"
+register = { kind = "input", address = 0, type = "i16" }
+scale = 0.1
+unit = "Cel"
+range = [-40, 60]
+missing = { sensor_fault = [-32768] }
+report = { deadband = 0.2, every = "1min" }
+[[metric]]
+name = "door"
+register = { kind = "discrete", address = 3 }
+states = { false = "closed", true = "open" }
+[[metric]]
+name = "set"
+register = { kind = "holding", address = 4, type = "f32", order = "cdab" }
+unit = "Cel"
+required = false
+[[test]]
+input = ["input 0 = 52", "discrete 0 = 0 0 0 1", "holding 4 = 0 0x40A0"]
+from = "constructed"
+[test.expect]
+temp = 5.2
+door = "open"
+set = 5
+[[test]]
+input = ["input 0 = -32768", "discrete 3 = 0", "holding 4 2 refused 2"]
+from = "constructed"
+[test.expect]
+temp = { missing = "sensor_fault", quality = "bad", reason = "missing", raw = "-32768" }
+door = "closed"
+set = { missing = "absent", quality = "bad" }
+[[test]]
+input = ["input 0 = 52"]
+from = "constructed"
+error = "bad_field"
+[[test]]
+hex = "01 03 00"
+from = "constructed"
+error = "malformed"
+"#;
+
+#[test]
+fn reads_modbus_polls() {
+    let profile = Profile::parse(MODBUS, "modbus.toml").unwrap();
+    let Codec::Registers(poll) = profile.codec() else { panic!("{:?}", profile.codec()) };
+    assert_eq!((poll.every_ms, poll.max_gap, poll.max_count), (2_000, 8, 120));
+    assert_eq!(profile.metrics()[0].report, Some(Report { deadband: 0.2, every_ms: Some(60_000) }));
+    let registers: Vec<_> =
+        profile.metrics().iter().filter_map(Metric::register).map(ToString::to_string).collect();
+    assert_eq!(registers, ["input register 0", "discrete input 3", "holding register 4"]);
+}

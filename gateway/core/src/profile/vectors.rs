@@ -2,6 +2,7 @@
 
 use super::layout::Places;
 use super::{Decoded, Input, Profile};
+use crate::codec::registers::{self, Table};
 use crate::diagnostic::{Section, nearest};
 use crate::reading::Measured;
 use crate::record::Flags;
@@ -43,9 +44,68 @@ pub(super) fn run(profile: Option<&Profile>, tests: &[Section<'_, '_>], places: 
 }
 
 fn payload(test: &Section<'_, '_>, places: Places) -> Option<Vec<u8>> {
+    if test.has("hex") {
+        return test.parsed("hex", from_hex);
+    }
     match places {
-        Places::Json if test.has("hex") => test.parsed("hex", from_hex),
-        Places::Json => test.need_text("input").map(|text| text.as_bytes().to_vec()),
+        Places::Json | Places::Line => test.need_text("input").map(|text| text.as_bytes().to_vec()),
+        Places::Registers => {
+            let mut body = registers::begin();
+            for block in test.texts("input")? {
+                if let Err(why) = push_block(&mut body, block) {
+                    test.wrong("input", why, None);
+                    return None;
+                }
+            }
+            Some(body)
+        }
+    }
+}
+
+/// Adds a block that a test writes as `input 0 = 52 -3 0x00FF`, `coil 16 = 1 0 1` or `holding 4 2 refused 2`.
+fn push_block(body: &mut Vec<u8>, block: &str) -> Result<(), String> {
+    let refuse = || {
+        format!(
+            "{block:?} is no block; write \"input 0 = 52 -3 0x00FF\", \"coil 16 = 1 0 1\" or \"holding 4 2 refused 2\" \
+             (address 4, 2 registers, exception 2)"
+        )
+    };
+    let mut words = block.split_ascii_whitespace();
+    let table = match words.next() {
+        Some("coil") => Table::Coil,
+        Some("discrete") => Table::Discrete,
+        Some("holding") => Table::Holding,
+        Some("input") => Table::Input,
+        _ => return Err(refuse()),
+    };
+    let rest: Vec<&str> = words.collect();
+    match rest.as_slice() {
+        [start, "=", values @ ..] if !values.is_empty() => {
+            let start = start.parse().map_err(|_| refuse())?;
+            let words: Option<Vec<u16>> = values.iter().map(|value| word16(value)).collect();
+            let words = words.ok_or_else(refuse)?;
+            if table.holds_bits() {
+                let bits: Vec<bool> = words.iter().map(|word| *word != 0).collect();
+                registers::push_bits(body, table, start, &bits);
+            } else {
+                registers::push_words(body, table, start, &words);
+            }
+            Ok(())
+        }
+        [start, count, "refused", code] => {
+            let (start, count) = (start.parse().map_err(|_| refuse())?, count.parse().map_err(|_| refuse())?);
+            registers::push_refused(body, table, start, count, code.parse().map_err(|_| refuse())?);
+            Ok(())
+        }
+        _ => Err(refuse()),
+    }
+}
+
+fn word16(text: &str) -> Option<u16> {
+    match (text.strip_prefix("0x"), text.strip_prefix('-')) {
+        (Some(hex), _) => u16::from_str_radix(hex, 16).ok(),
+        (None, Some(_)) => text.parse::<i16>().ok().map(i16::cast_unsigned),
+        (None, None) => text.parse().ok(),
     }
 }
 
