@@ -1,0 +1,40 @@
+//! The gateway's own figures, `orderly_<noun>_<unit>_total`, in the Prometheus text format.
+
+use metrics::{counter, gauge};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use orderly_core::output::Counts;
+
+/// Installs the recorder of this process, or finds the one that an earlier start installed.
+#[must_use]
+pub fn start() -> PrometheusHandle {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let handle = recorder.handle();
+    if metrics::set_global_recorder(recorder).is_err() {
+        tracing::debug!("figures are recorded already; those of this start stay empty");
+    }
+    handle
+}
+
+/// Adds what one commit counted.
+pub fn committed(counts: &Counts, alerts: usize) {
+    counter!("orderly_commits_total").increment(1);
+    counter!("orderly_records_handled_total").increment(counts.records);
+    counter!("orderly_readings_kept_total").increment(counts.readings);
+    counter!("orderly_readings_repeated_total").increment(counts.repeats);
+    counter!("orderly_readings_late_total").increment(counts.late);
+    counter!("orderly_readings_clock_suspect_total").increment(counts.clock_suspect);
+    counter!("orderly_readings_conflicting_total").increment(counts.conflicts);
+    counter!("orderly_inputs_quarantined_total").increment(counts.quarantined);
+    counter!("orderly_alert_steps_total").increment(u64::try_from(alerts).unwrap_or(u64::MAX));
+}
+
+/// A commit failed and is done again.
+pub fn commit_failed() {
+    counter!("orderly_commits_failed_total").increment(1);
+}
+
+/// How far the engine is behind the journal, in records.
+pub fn engine_lag(records: u64) {
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is read by people; 2^53 records are enough")]
+    gauge!("orderly_engine_lag_records").set(records as f64);
+}

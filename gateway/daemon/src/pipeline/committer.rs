@@ -1,0 +1,155 @@
+//! The committer thread: the only writer of the state store. Answers and news leave here, after the commit.
+
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+
+use orderly_core::output::{Answer, Output, Snapshot};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+
+use super::answers::Answers;
+use super::news::{CommitNews, Committed};
+use super::recent::Recent;
+use super::signals::Signals;
+use super::stores::{AuditCopy, DeliveryChange, OpenState, StateWrite};
+use crate::observe::health::Pulse;
+use crate::observe::metrics;
+
+/// What the owner of the state store is asked to do.
+pub enum StateCommand {
+    /// Write a batch of decisions.
+    Commit(Arc<Output>),
+    /// Write what became of a delivery.
+    Deliver {
+        /// The change.
+        change: DeliveryChange,
+        /// Told when it is written.
+        done: oneshot::Sender<Result<(), String>>,
+    },
+    /// Close and open the store again, after a failed commit.
+    Reopen(SyncSender<Result<Snapshot, String>>),
+    /// Show that you move.
+    Beat,
+    /// Nothing follows.
+    Stop,
+}
+
+/// What the committer works with.
+pub struct Committer {
+    /// Opens the store again after a failure.
+    pub opener: Box<dyn OpenState>,
+    /// The store; `None` after a failure.
+    pub store: Option<Box<dyn StateWrite>>,
+    /// The audit chain.
+    pub audit: Box<dyn AuditCopy>,
+    /// How far the threads are.
+    pub signals: Arc<Signals>,
+    /// Decided batches.
+    pub recent: Arc<Recent>,
+    /// People who wait.
+    pub answers: Arc<Answers>,
+    /// Told after each commit.
+    pub committed: watch::Sender<Committed>,
+    /// Told after each commit; nobody needs to listen.
+    pub news: broadcast::Sender<CommitNews>,
+    /// Beats with each command.
+    pub pulse: Pulse,
+    /// Answers whose audit entries are not yet on disk.
+    pub held: Vec<Answer>,
+}
+
+impl Committer {
+    /// Works until told to stop.
+    pub fn run(mut self, mut inbox: mpsc::Receiver<StateCommand>) {
+        while let Some(command) = inbox.blocking_recv() {
+            self.pulse.beat();
+            match command {
+                StateCommand::Commit(output) => self.commit(&output),
+                StateCommand::Deliver { change, done } => {
+                    // Who asked may be gone; the change is written all the same.
+                    drop(done.send(self.deliver(&change)));
+                }
+                StateCommand::Reopen(done) => {
+                    // The engine thread waits for this; it cannot be gone.
+                    drop(done.send(self.reopen()));
+                }
+                StateCommand::Beat => self.release(Vec::new()),
+                StateCommand::Stop => break,
+            }
+        }
+        self.release(Vec::new());
+        self.answers.stop();
+    }
+
+    fn commit(&mut self, output: &Output) {
+        // After a failure what was computed on top of the failed batch is dropped unseen.
+        let Some(store) = &mut self.store else {
+            self.signals.tell(|p| p.in_flight = false);
+            return;
+        };
+        match store.commit(output) {
+            Ok(commit) => self.after(commit, output),
+            Err(error) => {
+                tracing::error!(first = output.first, last = output.cursor, %error, "a commit failed and is done again");
+                metrics::commit_failed();
+                self.store = None;
+                self.signals.tell(|p| {
+                    p.in_flight = false;
+                    p.failed = Some(error);
+                });
+            }
+        }
+    }
+
+    fn after(&mut self, commit: u64, output: &Output) {
+        let cursor = output.cursor;
+        self.signals.tell(|p| {
+            p.in_flight = false;
+            p.committed = cursor;
+        });
+        if output.readings.is_empty() {
+            self.recent.dropped_empty(cursor);
+        }
+        metrics::committed(&output.counts, output.transitions.len());
+        self.committed.send_replace(Committed { cursor, commit });
+        if self.news.receiver_count() > 0 {
+            drop(self.news.send(CommitNews::of(commit, output)));
+        }
+        if !output.answers.is_empty() || !output.audit.is_empty() {
+            self.release(output.answers.clone());
+        }
+    }
+
+    /// Answers people whose audit entries are on disk; the others wait for the next try.
+    fn release(&mut self, answers: Vec<Answer>) {
+        let asked = !answers.is_empty();
+        self.held.extend(answers);
+        if !asked && self.held.is_empty() {
+            return;
+        }
+        match self.audit.catch_up() {
+            Ok(()) => self.answers.release(std::mem::take(&mut self.held)),
+            Err(error) => tracing::error!(%error, "the audit chain cannot be written; orders stay unanswered"),
+        }
+    }
+
+    fn deliver(&mut self, change: &DeliveryChange) -> Result<(), String> {
+        match &mut self.store {
+            Some(store) => store.deliver(change),
+            None => Err("the state store is being reopened".to_owned()),
+        }
+    }
+
+    fn reopen(&mut self) -> Result<Snapshot, String> {
+        self.store = None;
+        let (store, snapshot) = self.opener.open()?;
+        self.store = Some(store);
+        self.recent.dropped(snapshot.cursor);
+        let cursor = snapshot.cursor;
+        self.signals.tell(|p| {
+            p.failed = None;
+            p.in_flight = false;
+            p.committed = cursor;
+        });
+        Ok(snapshot)
+    }
+}

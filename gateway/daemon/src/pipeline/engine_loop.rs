@@ -1,0 +1,226 @@
+//! The engine thread: takes durable records in order, lets the engine decide, hands batches to the committer.
+//!
+//! It never writes a store. Batch n+1 is computed while n commits; never more than one is with the committer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use orderly_core::engine::{Engine, EngineSettings};
+use orderly_core::output::Snapshot;
+use orderly_core::record::{Record, Seq};
+use orderly_core::time::Clock;
+use orderly_store::journal::{Journal, Tail};
+use tokio::sync::mpsc;
+
+use super::committer::StateCommand;
+use super::lane::Lane;
+use super::lookup::Lookups;
+use super::recent::Recent;
+use super::signals::{Progress, Signals};
+use super::timers::Timers;
+use crate::observe::health::Pulse;
+use crate::observe::metrics;
+use crate::runtime::clock::Stopwatch;
+
+/// A commit carries about so many records at most.
+const BATCH_RECORDS: u64 = 4_000;
+/// A commit carries about so many bytes of input at most.
+const BATCH_BYTES: usize = 8 << 20;
+/// The engine runs at most so many batches ahead of the series store, which answers its look-ups.
+const AHEAD: usize = 8;
+/// The loop shows that it moves at least so often.
+const BEAT: Duration = Duration::from_secs(1);
+/// Pauses after a failed commit.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// What the engine thread works with.
+pub struct EngineLoop {
+    /// Where records come from and timer runs go to.
+    pub journal: Journal,
+    /// The clocks, for the question whether a timer is due. Decisions use the records' own time.
+    pub clock: Arc<dyn Clock>,
+    /// Fixed settings of the engine.
+    pub settings: EngineSettings,
+    /// The past.
+    pub lookups: Lookups,
+    /// When to write timer runs.
+    pub timers: Timers,
+    /// How far the threads are.
+    pub signals: Arc<Signals>,
+    /// Decided batches.
+    pub recent: Arc<Recent>,
+    /// The bulk lane.
+    pub lane: Arc<Lane>,
+    /// The committer.
+    pub committer: mpsc::Sender<StateCommand>,
+    /// Beats at least once a second.
+    pub pulse: Pulse,
+}
+
+/// Why one life of the engine ended.
+#[derive(Debug)]
+enum End {
+    Stopped,
+    Failed(String),
+}
+
+/// One life of the engine: from a snapshot to a failure or the stop.
+struct Life {
+    engine: Engine,
+    tail: Tail,
+    handled: Seq,
+    records: u64,
+    bytes: usize,
+}
+
+impl Life {
+    const fn full(&self) -> bool {
+        self.records >= BATCH_RECORDS || self.bytes >= BATCH_BYTES
+    }
+}
+
+impl EngineLoop {
+    /// Works until stopped; after a failed commit the engine is built anew from what is committed.
+    pub fn run(mut self, first: Snapshot) {
+        let mut snapshot = Some(first);
+        let mut pause = FIRST_PAUSE;
+        loop {
+            self.pulse.beat();
+            let opened = snapshot.take().map_or_else(|| self.reopen(), Ok);
+            let (end, moved) = match opened {
+                Ok(snapshot) => {
+                    let cursor = snapshot.cursor;
+                    let end = self.live(snapshot);
+                    (end, self.signals.look().committed > cursor)
+                }
+                Err(error) => (End::Failed(error), false),
+            };
+            let End::Failed(error) = end else { return };
+            pause = if moved { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
+            tracing::warn!(%error, pause_ms = pause.as_millis(), "the engine is built anew from the last commit");
+            if self.rest(pause) {
+                return;
+            }
+        }
+    }
+
+    /// Waits; `true` when the daemon stops meanwhile: what is not committed is handled at the next start.
+    fn rest(&self, pause: Duration) -> bool {
+        let mut left = pause;
+        while !left.is_zero() {
+            self.pulse.beat();
+            let step = left.min(BEAT);
+            if self.signals.wait(step, |p| p.stopping).stopping {
+                return true;
+            }
+            left -= step;
+        }
+        false
+    }
+
+    fn reopen(&self) -> Result<Snapshot, String> {
+        let (tell, told) = std::sync::mpsc::sync_channel(1);
+        self.committer.blocking_send(StateCommand::Reopen(tell)).map_err(|_| "the committer ended".to_owned())?;
+        told.recv().map_err(|_| "the committer ended".to_owned())?
+    }
+
+    fn live(&mut self, snapshot: Snapshot) -> End {
+        let cursor = snapshot.cursor;
+        let mut life = Life {
+            engine: Engine::new(self.settings.clone(), snapshot),
+            tail: self.journal.tail(cursor),
+            handled: cursor,
+            records: 0,
+            bytes: 0,
+        };
+        loop {
+            self.pulse.beat();
+            let progress = self.wait(&life);
+            if let Some(error) = progress.failed {
+                return End::Failed(error);
+            }
+            if let Err(error) = self.take(&mut life, progress.durable) {
+                return End::Failed(error);
+            }
+            self.hand_over(&mut life);
+            metrics::engine_lag(self.lane.unhandled());
+            if !progress.stopping {
+                let due = life.engine.next_timeout();
+                let served = self.timers.run(&self.journal, &*self.clock, due, life.handled, progress.nudged);
+                if served && progress.nudged {
+                    self.signals.tell(|p| p.nudged = false);
+                }
+            } else if self.drained(&life) {
+                return End::Stopped;
+            }
+        }
+    }
+
+    fn wait(&self, life: &Life) -> Progress {
+        let patience = self.timers.patience(&*self.clock, life.engine.next_timeout()).min(BEAT);
+        self.signals.wait(patience, |p| {
+            p.failed.is_some()
+                || (p.durable > life.handled && !life.full())
+                || (life.records > 0 && self.may_hand_over(p))
+                || (p.stopping && life.records == 0 && !p.in_flight)
+                || (p.nudged && !p.stopping && !self.timers.busy())
+        })
+    }
+
+    fn may_hand_over(&self, progress: &Progress) -> bool {
+        !progress.in_flight && self.recent.len() < AHEAD
+    }
+
+    /// Handles what is durable, as long as the batch has room.
+    fn take(&mut self, life: &mut Life, durable: Seq) -> Result<(), String> {
+        while !life.full() {
+            let Some(group) = life.tail.next(Duration::ZERO).map_err(|e| e.to_string())? else {
+                // All that was durable is handled, or gone by damage that the journal has reported.
+                life.handled = life.handled.max(durable);
+                self.lane.handled(life.handled, 0, Duration::ZERO);
+                return Ok(());
+            };
+            let watch = Stopwatch::start();
+            let before = life.records;
+            for record in group.iter() {
+                self.handle(life, &record)?;
+            }
+            self.lane.handled(life.handled, life.records - before, watch.elapsed());
+        }
+        Ok(())
+    }
+
+    fn handle(&mut self, life: &mut Life, record: &Record<'_>) -> Result<(), String> {
+        let prepared = life.engine.prepare(record);
+        let seen = self.lookups.answer(prepared.lookups())?;
+        life.engine.handle(prepared, &seen);
+        life.handled = record.seq;
+        life.records += 1;
+        life.bytes += record.entry.body.len();
+        Ok(())
+    }
+
+    /// Gives the batch to the committer, if it has nothing else to do.
+    fn hand_over(&mut self, life: &mut Life) {
+        if life.records == 0 || !self.may_hand_over(&self.signals.look()) {
+            return;
+        }
+        (life.records, life.bytes) = (0, 0);
+        let output = Arc::new(life.engine.drain());
+        if output.is_empty() {
+            return;
+        }
+        self.recent.push(Arc::clone(&output));
+        self.signals.tell(|p| p.in_flight = true);
+        if self.committer.blocking_send(StateCommand::Commit(output)).is_err() {
+            self.signals.tell(|p| p.failed = Some("the committer ended".to_owned()));
+        }
+    }
+
+    /// Everything durable is handled and committed.
+    fn drained(&self, life: &Life) -> bool {
+        let progress = self.signals.look();
+        life.records == 0 && !progress.in_flight && life.handled >= progress.durable
+    }
+}

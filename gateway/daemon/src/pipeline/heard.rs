@@ -1,0 +1,98 @@
+//! What the engine cannot see in the journal, collected until the next timer run: devices that answered without
+//! a report, and links that came up or went down.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use orderly_core::ids::DeviceId;
+use orderly_core::record::{LinkChange, TimerRun};
+
+use super::signals::Signals;
+
+/// More link changes than this between two timer runs are a storm; the oldest say nothing any more.
+const MAX_LINKS: usize = 1_000;
+
+/// Collects what the next timer run will say. Cloning is cheap.
+#[derive(Debug, Clone)]
+pub struct Heard {
+    collected: Arc<Mutex<Collected>>,
+    signals: Arc<Signals>,
+}
+
+#[derive(Debug, Default)]
+struct Collected {
+    devices: BTreeSet<DeviceId>,
+    links: Vec<LinkChange>,
+}
+
+impl Heard {
+    pub(super) fn new(signals: Arc<Signals>) -> Self {
+        Self { collected: Arc::default(), signals }
+    }
+
+    /// A device answered and had nothing to report.
+    pub fn device(&self, device: &DeviceId) {
+        let mut collected = self.lock();
+        if !collected.devices.contains(device) {
+            collected.devices.insert(device.clone());
+        }
+    }
+
+    /// A link came up or went down; the engine is told soon.
+    pub fn link(&self, change: LinkChange) {
+        let mut collected = self.lock();
+        if collected.links.len() == MAX_LINKS {
+            collected.links.remove(0);
+        }
+        collected.links.push(change);
+        drop(collected);
+        self.signals.tell(|progress| progress.nudged = true);
+    }
+
+    /// Whether a device was heard since the last call of `take`.
+    pub(super) fn any(&self) -> bool {
+        !self.lock().devices.is_empty()
+    }
+
+    /// What was collected since the last call.
+    pub(super) fn take(&self) -> TimerRun {
+        let Collected { devices, links } = std::mem::take(&mut *self.lock());
+        TimerRun { heard: devices.into_iter().collect(), links }
+    }
+
+    /// Puts back what could not be journalled.
+    pub(super) fn put_back(&self, run: TimerRun) {
+        let mut collected = self.lock();
+        collected.devices.extend(run.heard);
+        let later = std::mem::replace(&mut collected.links, run.links);
+        collected.links.extend(later);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Collected> {
+        self.collected.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn collects_each_device_once_and_links_in_order_and_nudges_for_links_only() {
+        let signals = Arc::new(Signals::default());
+        let heard = Heard::new(Arc::clone(&signals));
+        let device = DeviceId::new("fridge-01").unwrap();
+        heard.device(&device);
+        heard.device(&device);
+        assert!(!signals.look().nudged);
+
+        let change = |up| LinkChange { source: "modbus:a".into(), up, session_lost: false };
+        heard.link(change(false));
+        assert!(signals.look().nudged);
+        let first = heard.take();
+        heard.link(change(true));
+        heard.put_back(first);
+        assert_eq!(heard.take(), TimerRun { heard: vec![device], links: vec![change(false), change(true)] });
+        assert_eq!(heard.take(), TimerRun::default());
+    }
+}
