@@ -13,6 +13,9 @@ pub enum Unanswered {
     /// The order was lost before it was durable; it is not carried out.
     #[error("the order was lost by a failed write and is not carried out")]
     Lost,
+    /// The order is carried out, but its answer was lost with a failed commit.
+    #[error("the order was carried out; the same idempotency key gives the answer")]
+    Unknown,
     /// The daemon stops; the order may be carried out at the next start.
     #[error("the gateway is stopping; the same idempotency key finds out what became of the order")]
     Stopping,
@@ -60,6 +63,15 @@ impl Answers {
         }
     }
 
+    /// A commit that failed was written after all: orders up to `cursor` are carried out, their answers are lost.
+    pub fn unknown(&self, cursor: Seq) {
+        let mut waiting = self.lock();
+        let done: Vec<Seq> = waiting.keys().copied().filter(|seq| *seq <= cursor).collect();
+        for tell in done.iter().filter_map(|seq| waiting.remove(seq)) {
+            drop(tell.send(Err(Unanswered::Unknown)));
+        }
+    }
+
     /// Nobody is answered any more.
     pub fn stop(&self) {
         for (_, tell) in self.lock().drain() {
@@ -80,13 +92,15 @@ mod tests {
     fn each_one_who_waits_hears_once_what_became_of_the_order() {
         let answers = Answers::default();
         let wait = |seq| answers.register(|| Ok::<_, ()>(seq)).unwrap();
-        let (mut done, mut lost, mut last) = (wait(3), wait(7), wait(5));
+        let (mut done, mut lost, mut last, mut unknown) = (wait(3), wait(7), wait(5), wait(2));
         assert!(answers.register(|| Err("closed")).is_err());
 
         answers.release(vec![Answer { seq: 3, result: Ok("{}".into()) }, Answer { seq: 4, result: Ok("{}".into()) }]);
         answers.lost(6);
+        answers.unknown(4);
         answers.stop();
         assert_eq!(done.try_recv().unwrap().unwrap().seq, 3);
+        assert_eq!(unknown.try_recv().unwrap(), Err(Unanswered::Unknown));
         assert_eq!(lost.try_recv().unwrap(), Err(Unanswered::Lost));
         assert_eq!(last.try_recv().unwrap(), Err(Unanswered::Stopping));
     }

@@ -14,6 +14,9 @@ use super::stores::{AuditCopy, DeliveryChange, OpenState, StateWrite};
 use crate::observe::health::Pulse;
 use crate::observe::metrics;
 
+/// Told when a delivery change is written, or why not.
+pub type Done = oneshot::Sender<Result<(), String>>;
+
 /// What the owner of the state store is asked to do.
 pub enum StateCommand {
     /// Write a batch of decisions.
@@ -23,7 +26,7 @@ pub enum StateCommand {
         /// The change.
         change: DeliveryChange,
         /// Told when it is written.
-        done: oneshot::Sender<Result<(), String>>,
+        done: Done,
     },
     /// Close and open the store again, after a failed commit.
     Reopen(SyncSender<Result<Snapshot, String>>),
@@ -60,20 +63,21 @@ pub struct Committer {
 impl Committer {
     /// Works until told to stop.
     pub fn run(mut self, mut inbox: mpsc::Receiver<StateCommand>) {
-        while let Some(command) = inbox.blocking_recv() {
+        let mut next = inbox.blocking_recv();
+        while let Some(command) = next.take() {
             self.pulse.beat();
             match command {
                 StateCommand::Commit(output) => self.commit(&output),
-                StateCommand::Deliver { change, done } => {
-                    // Who asked may be gone; the change is written all the same.
-                    drop(done.send(self.deliver(&change)));
-                }
+                StateCommand::Deliver { change, done } => next = self.deliver_all(change, done, &mut inbox),
                 StateCommand::Reopen(done) => {
                     // The engine thread waits for this; it cannot be gone.
                     drop(done.send(self.reopen()));
                 }
-                StateCommand::Beat => self.release(Vec::new()),
+                StateCommand::Beat => self.idle(),
                 StateCommand::Stop => break,
+            }
+            if next.is_none() {
+                next = inbox.blocking_recv();
             }
         }
         self.release(Vec::new());
@@ -90,12 +94,7 @@ impl Committer {
             Ok(commit) => self.after(commit, output),
             Err(error) => {
                 tracing::error!(first = output.first, last = output.cursor, %error, "a commit failed and is done again");
-                metrics::commit_failed();
-                self.store = None;
-                self.signals.tell(|p| {
-                    p.in_flight = false;
-                    p.failed = Some(error);
-                });
+                self.broken(error);
             }
         }
     }
@@ -106,9 +105,6 @@ impl Committer {
             p.in_flight = false;
             p.committed = cursor;
         });
-        if output.readings.is_empty() {
-            self.recent.dropped_empty(cursor);
-        }
         metrics::committed(&output.counts, output.transitions.len());
         self.committed.send_replace(Committed { cursor, commit });
         if self.news.receiver_count() > 0 {
@@ -127,15 +123,69 @@ impl Committer {
             return;
         }
         match self.audit.catch_up() {
-            Ok(()) => self.answers.release(std::mem::take(&mut self.held)),
+            Ok(change) => {
+                self.answers.release(std::mem::take(&mut self.held));
+                if let Some(change) = change {
+                    // When it cannot be written now, the same entries are found in the chain the next time.
+                    drop(self.deliver(&[change]));
+                }
+            }
             Err(error) => tracing::error!(%error, "the audit chain cannot be written; orders stay unanswered"),
         }
     }
 
-    fn deliver(&mut self, change: &DeliveryChange) -> Result<(), String> {
-        match &mut self.store {
-            Some(store) => store.deliver(change),
-            None => Err("the state store is being reopened".to_owned()),
+    /// Writes this change and all that wait directly behind it in one transaction; gives what came after them.
+    fn deliver_all(
+        &mut self,
+        change: DeliveryChange,
+        done: Done,
+        inbox: &mut mpsc::Receiver<StateCommand>,
+    ) -> Option<StateCommand> {
+        let (mut changes, mut waiting) = (vec![change], vec![done]);
+        let mut behind = None;
+        while let Ok(command) = inbox.try_recv() {
+            match command {
+                StateCommand::Deliver { change, done } => {
+                    changes.push(change);
+                    waiting.push(done);
+                }
+                other => {
+                    behind = Some(other);
+                    break;
+                }
+            }
+        }
+        let result = self.deliver(&changes);
+        for done in waiting {
+            // Who asked may be gone; the change is written all the same.
+            drop(done.send(result.clone()));
+        }
+        behind
+    }
+
+    fn deliver(&mut self, changes: &[DeliveryChange]) -> Result<(), String> {
+        let Some(store) = &mut self.store else { return Err("the state store is being reopened".to_owned()) };
+        let result = store.deliver(changes);
+        if let Err(error) = &result {
+            self.broken(error.clone());
+        }
+        result
+    }
+
+    /// After an error nobody knows what the store holds; the engine thread has it opened again.
+    fn broken(&mut self, error: String) {
+        metrics::commit_failed();
+        self.store = None;
+        self.signals.tell(|p| {
+            p.in_flight = false;
+            p.failed = Some(error);
+        });
+    }
+
+    fn idle(&mut self) {
+        self.release(Vec::new());
+        if let Some(Err(error)) = self.store.as_mut().map(|store| store.tidy()) {
+            tracing::warn!(%error, "the state store could not be tidied");
         }
     }
 
@@ -143,8 +193,9 @@ impl Committer {
         self.store = None;
         let (store, snapshot) = self.opener.open()?;
         self.store = Some(store);
-        self.recent.dropped(snapshot.cursor);
         let cursor = snapshot.cursor;
+        self.recent.dropped(cursor);
+        self.answers.unknown(cursor);
         self.signals.tell(|p| {
             p.failed = None;
             p.in_flight = false;

@@ -22,6 +22,8 @@ pub struct Progress {
     pub nudged: bool,
     /// Finish what is durable, then end.
     pub stopping: bool,
+    /// Engine and committer have ended.
+    pub ended: bool,
 }
 
 /// The shared progress, and a bell that rings at each change.

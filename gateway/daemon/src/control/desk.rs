@@ -1,0 +1,94 @@
+//! Carries out what is asked, over the socket or under the lock: one and the same way.
+
+use std::sync::Arc;
+
+use orderly_core::ids::ActorId;
+use orderly_core::record::{Action, Order};
+use orderly_core::time::Clock;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::protocol::{Reply, Request};
+use super::secret::DeviceSecret;
+use crate::pipeline::StateFile;
+use crate::runtime::orders::OrderDesk;
+
+/// The actor of everything that is done at the box itself; people get names of their own with accounts.
+const LOCAL: &str = "local-admin";
+
+/// Where requests are carried out.
+#[derive(Clone)]
+pub struct Desk {
+    /// Takes orders.
+    pub orders: OrderDesk,
+    /// What is committed.
+    pub state: StateFile,
+    /// The clocks.
+    pub clock: Arc<dyn Clock>,
+    /// How the daemon is.
+    pub status: Arc<dyn Fn() -> Value + Send + Sync>,
+    /// Ends the daemon.
+    pub stop: CancellationToken,
+}
+
+impl std::fmt::Debug for Desk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Desk").finish_non_exhaustive()
+    }
+}
+
+impl Desk {
+    /// Carries one request out.
+    pub async fn carry_out(&self, request: Request) -> Reply {
+        match self.try_to(request).await {
+            Ok(value) => Reply::Ok(value),
+            Err(why) => Reply::Error(why),
+        }
+    }
+
+    async fn try_to(&self, request: Request) -> Result<Value, String> {
+        match request {
+            Request::DeviceAdd { device, class, profile, zone, key } => {
+                let made = DeviceSecret::make().map_err(|e| e.to_string())?;
+                let name = device.to_string();
+                let credential = Some(made.kept);
+                let order =
+                    Order::RegisterDevice { device, class, profile, zone, credential, commissioned_at: None };
+                self.order(order, key).await?;
+                Ok(json!({ "device": name, "secret": made.secret.reveal() }))
+            }
+            Request::DeviceRevoke { device, key } => {
+                let name = device.to_string();
+                self.order(Order::RevokeDevice { device }, key).await?;
+                Ok(json!({ "device": name, "revoked": true }))
+            }
+            Request::DeviceList => self.devices(),
+            Request::Status => Ok((self.status)()),
+            Request::Stop => {
+                self.stop.cancel();
+                Ok(json!({ "stopping": true }))
+            }
+        }
+    }
+
+    async fn order(&self, order: Order, idempotency_key: String) -> Result<String, String> {
+        let actor = ActorId::new(LOCAL).map_err(|e| e.to_string())?;
+        let action = Action { actor, happened_at: self.clock.now().wall, idempotency_key, order };
+        self.orders.submit(&action).await.map_err(|e| e.to_string())?.result
+    }
+
+    fn devices(&self) -> Result<Value, String> {
+        let rows = self.state.reader()?.devices().map_err(|e| e.to_string())?;
+        let devices: Vec<Value> = rows
+            .iter()
+            .map(|row| {
+                json!({
+                    "device": row.device, "class": row.class, "profile": row.profile, "zone": row.zone,
+                    "credential": row.credential.is_some(), "self_registered": row.self_registered,
+                    "revoked": row.revoked,
+                })
+            })
+            .collect();
+        Ok(json!({ "devices": devices }))
+    }
+}

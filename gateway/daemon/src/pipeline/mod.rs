@@ -1,0 +1,29 @@
+//! The path of a record behind the journal: engine thread, committer thread, series thread.
+//!
+//! Nothing leaves the daemon before its commit, and nobody but these three threads writes a store.
+
+mod answers;
+mod committer;
+mod engine_loop;
+mod heard;
+mod lane;
+mod lookup;
+mod news;
+mod recent;
+mod series_loop;
+mod signals;
+mod stores;
+mod timers;
+
+pub use answers::{Answers, Unanswered};
+pub use committer::{Committer, StateCommand};
+pub use engine_loop::EngineLoop;
+pub use heard::Heard;
+pub use lane::Lane;
+pub use lookup::Lookups;
+pub use news::{CommitNews, Committed};
+pub use recent::Recent;
+pub use series_loop::SeriesLoop;
+pub use signals::{Progress, Signals};
+pub use stores::{AuditCopy, DeliveryChange, OpenState, StateFile, StateWrite};
+pub use timers::Timers;

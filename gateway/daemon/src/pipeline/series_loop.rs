@@ -1,0 +1,166 @@
+//! The series thread: brings committed batches into `series.db`, keeps it small, and lets go of what it holds.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use orderly_core::record::Seq;
+use orderly_core::time::Clock;
+use orderly_store::journal::Journal;
+use orderly_store::series::SeriesStore;
+use orderly_store::state::StateReader;
+use tokio::sync::{mpsc, oneshot};
+
+use super::committer::StateCommand;
+use super::recent::Recent;
+use super::signals::Signals;
+use super::stores::{DeliveryChange, StateFile};
+use crate::observe::health::Pulse;
+
+/// The loop shows that it moves at least so often.
+const BEAT: Duration = Duration::from_secs(1);
+/// How often stored batches and journal segments that nobody needs are let go.
+const TIDY_MS: u64 = 10_000;
+/// Small batches that wait are applied together up to so many readings.
+const TOGETHER: usize = 2_000;
+/// Bytes of stored batches that are read at once.
+const PIECE: usize = 4 << 20;
+
+/// What the series thread works with.
+pub struct SeriesLoop {
+    /// The data directory.
+    pub dir: PathBuf,
+    /// The only writing connection.
+    pub store: SeriesStore,
+    /// Stored batches, for what is no longer at hand.
+    pub state: StateReader,
+    /// How far the threads are.
+    pub signals: Arc<Signals>,
+    /// Decided batches at hand.
+    pub recent: Arc<Recent>,
+    /// Lets go of stored batches.
+    pub committer: mpsc::Sender<StateCommand>,
+    /// Lets go of old segments.
+    pub journal: Journal,
+    /// The clocks.
+    pub clock: Arc<dyn Clock>,
+    /// Beats at least once a second.
+    pub pulse: Pulse,
+}
+
+impl SeriesLoop {
+    /// Opens the store, and brings it up to what is committed; look-ups need that before the engine begins.
+    ///
+    /// # Errors
+    /// When a store cannot be read or written.
+    pub fn catch_up(dir: &PathBuf) -> Result<(SeriesStore, StateReader), String> {
+        let mut store = SeriesStore::open(dir).map_err(|e| e.to_string())?;
+        let state = StateFile(dir.clone()).reader()?;
+        apply_stored(&mut store, &state)?;
+        Ok((store, state))
+    }
+
+    /// Works until the engine and the committer have ended and all is applied.
+    pub fn run(mut self) {
+        let mut behind = false;
+        let mut tidied_ms = self.clock.now().steady_ms;
+        loop {
+            self.pulse.beat();
+            let applied = self.store.applied();
+            let progress = self.signals.wait(BEAT, |p| p.committed > applied || p.ended);
+            if progress.committed > applied || behind {
+                match self.apply(progress.committed, behind) {
+                    Ok(()) => behind = false,
+                    Err(error) => {
+                        tracing::error!(%error, "series.db cannot be written; it is opened again");
+                        behind = true;
+                        if progress.ended {
+                            return;
+                        }
+                        self.reopen();
+                    }
+                }
+            }
+            let now_ms = self.clock.now().steady_ms;
+            if now_ms.saturating_sub(tidied_ms) >= TIDY_MS {
+                tidied_ms = now_ms;
+                self.tidy(progress.committed);
+            }
+            if progress.ended && self.store.applied() >= progress.committed {
+                return;
+            }
+        }
+    }
+
+    fn apply(&mut self, committed: Seq, behind: bool) -> Result<(), String> {
+        if behind {
+            apply_stored(&mut self.store, &self.state)?;
+        } else {
+            self.apply_recent(committed)?;
+        }
+        let applied = self.store.applied();
+        self.recent.applied(applied);
+        self.signals.tell(|p| p.applied = applied);
+        Ok(())
+    }
+
+    fn apply_recent(&mut self, committed: Seq) -> Result<(), String> {
+        let batches = self.recent.between(self.store.applied(), committed);
+        let (Some(first), Some(last)) = (batches.first(), batches.last()) else { return Ok(()) };
+        let readings: usize = batches.iter().map(|b| b.readings.len()).sum();
+        if batches.len() > 1 && readings <= TOGETHER {
+            let all: Vec<_> = batches.iter().flat_map(|b| b.readings.iter().cloned()).collect();
+            return self.store.apply(first.first, last.cursor, &all).map_err(|e| e.to_string());
+        }
+        for batch in &batches {
+            self.pulse.beat();
+            self.store.apply(batch.first, batch.cursor, &batch.readings).map_err(|e| e.to_string())?;
+        }
+        Ok(())
+    }
+
+    fn reopen(&mut self) {
+        // Waits first: what broke it is seldom over at once.
+        self.signals.wait(BEAT, |p| p.ended);
+        match SeriesStore::open(&self.dir) {
+            Ok(store) => self.store = store,
+            Err(error) => tracing::error!(%error, "series.db cannot be opened"),
+        }
+    }
+
+    /// Lets go of what every reader has.
+    fn tidy(&mut self, committed: Seq) {
+        self.journal.trim(committed);
+        if self.store.applied() == self.store.flushed() {
+            return;
+        }
+        match self.store.flush() {
+            Ok(seq) => self.deliver(DeliveryChange::BatchesTrimmed { seq }),
+            Err(error) => tracing::warn!(%error, "series.db could not be flushed; stored batches stay"),
+        }
+    }
+
+    fn deliver(&self, change: DeliveryChange) {
+        let (done, _nobody_waits) = oneshot::channel();
+        // A full queue: it is done the next time.
+        drop(self.committer.try_send(StateCommand::Deliver { change, done }));
+    }
+}
+
+/// Brings the store up to the end of the stored batches.
+fn apply_stored(store: &mut SeriesStore, state: &StateReader) -> Result<(), String> {
+    loop {
+        let found = state.batches_after(store.applied(), PIECE).map_err(|e| e.to_string())?;
+        for batch in &found.batches {
+            let readings = batch.readings().map_err(|e| e.to_string())?;
+            store.apply(batch.first, batch.last, &readings).map_err(|e| e.to_string())?;
+        }
+        if found.through <= store.applied() {
+            return Ok(());
+        }
+        if found.batches.is_empty() {
+            // Records without readings: only the cursor moves.
+            return store.apply(store.applied() + 1, found.through, &[]).map_err(|e| e.to_string());
+        }
+    }
+}
