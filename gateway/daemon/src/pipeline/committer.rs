@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
 use orderly_core::output::{Answer, Output, Snapshot};
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use orderly_core::record::Seq;
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::answers::Answers;
-use super::news::{CommitNews, Committed};
 use super::recent::Recent;
 use super::signals::Signals;
 use super::stores::{AuditCopy, DeliveryChange, OpenState, StateWrite};
@@ -16,6 +16,9 @@ use crate::observe::metrics;
 
 /// Told when a delivery change is written, or why not.
 pub type Done = oneshot::Sender<Result<(), String>>;
+
+/// Told what one commit wrote, after it; must not wait.
+pub type Observer = Box<dyn Fn(u64, &Output) + Send>;
 
 /// What the owner of the state store is asked to do.
 pub enum StateCommand {
@@ -50,10 +53,10 @@ pub struct Committer {
     pub recent: Arc<Recent>,
     /// People who wait.
     pub answers: Arc<Answers>,
-    /// Told after each commit.
-    pub committed: watch::Sender<Committed>,
-    /// Told after each commit; nobody needs to listen.
-    pub news: broadcast::Sender<CommitNews>,
+    /// The last record that is committed; what sinks and the notifier wait on.
+    pub committed: watch::Sender<Seq>,
+    /// Told of each commit, in order, with its number.
+    pub observers: Vec<Observer>,
     /// Beats with each command.
     pub pulse: Pulse,
     /// Answers whose audit entries are not yet on disk.
@@ -106,10 +109,10 @@ impl Committer {
             p.committed = cursor;
         });
         metrics::committed(&output.counts, output.transitions.len());
-        self.committed.send_replace(Committed { cursor, commit });
-        if self.news.receiver_count() > 0 {
-            drop(self.news.send(CommitNews::of(commit, output)));
+        for observer in &self.observers {
+            observer(commit, output);
         }
+        self.committed.send_replace(cursor);
         if !output.answers.is_empty() || !output.audit.is_empty() {
             self.release(output.answers.clone());
         }
