@@ -86,6 +86,25 @@ pub enum DeliveryChange {
         /// The record of the last entry.
         seq: Seq,
     },
+    /// A store outside does not take this one point: it goes to quarantine, where a person can see it.
+    Rejected {
+        /// The record of the reading.
+        seq: Seq,
+        /// Place of the reading within it.
+        index: u16,
+        /// When the store refused it.
+        at: Timestamp,
+        /// The consumer whose store it is.
+        consumer: String,
+        /// The device.
+        address: String,
+        /// Stable code of the reason.
+        code: &'static str,
+        /// What the store said.
+        reason: String,
+        /// The line that was refused.
+        excerpt: Vec<u8>,
+    },
     /// A person emptied the quarantine up to `seq`.
     QuarantineTrimmed {
         /// The last record to take away.
@@ -102,14 +121,14 @@ pub(super) fn deliver(
     let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut kept = quarantine_kept;
     for change in changes {
-        kept -= apply(&tx, change)?.min(kept);
+        kept = kept.saturating_add_signed(apply(&tx, change)?);
     }
     tx.commit()?;
     Ok(kept)
 }
 
-/// Gives the number of rows taken out of quarantine.
-fn apply(tx: &Transaction<'_>, change: &DeliveryChange) -> Result<usize, StateError> {
+/// Gives the number of rows by which the quarantine grew.
+fn apply(tx: &Transaction<'_>, change: &DeliveryChange) -> Result<isize, StateError> {
     let run = |sql: &str, args: &[&dyn rusqlite::ToSql]| tx.prepare_cached(sql)?.execute(args);
     match change {
         DeliveryChange::ConsumerAdded { consumer, seq } => {
@@ -172,8 +191,25 @@ fn apply(tx: &Transaction<'_>, change: &DeliveryChange) -> Result<usize, StateEr
             move_cursor(tx, AUDIT, *seq)?;
             run("DELETE FROM audit_out WHERE seq <= ?1", params![*seq as i64])?;
         }
+        DeliveryChange::Rejected { seq, index, at, consumer, address, code, reason, excerpt } => {
+            // Two stores may refuse the same reading: one row tells of both.
+            let grown = run(
+                "INSERT INTO quarantine(seq, idx, received_at, source, address, code, reason, excerpt)
+                 SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
+                 WHERE NOT EXISTS (SELECT 1 FROM quarantine WHERE seq = ?1 AND idx = ?2)",
+                params![*seq as i64, index, at.0, consumer, address, code, reason, excerpt],
+            )?;
+            if grown == 0 {
+                run(
+                    "UPDATE quarantine SET reason = reason || '; ' || ?3 || ': ' || ?4
+                     WHERE seq = ?1 AND idx = ?2 AND instr(reason, ?4) = 0",
+                    params![*seq as i64, index, consumer, reason],
+                )?;
+            }
+            return Ok(grown as isize);
+        }
         DeliveryChange::QuarantineTrimmed { seq } => {
-            return Ok(run("DELETE FROM quarantine WHERE seq <= ?1", params![*seq as i64])?);
+            return Ok(-(run("DELETE FROM quarantine WHERE seq <= ?1", params![*seq as i64])? as isize));
         }
     }
     Ok(0)

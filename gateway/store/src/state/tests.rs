@@ -222,3 +222,29 @@ fn the_quarantine_is_capped_and_counted() {
     store.commit(&output(6)).unwrap();
     assert_eq!(reader.status().unwrap().quarantine_kept, 2);
 }
+
+#[test]
+fn a_point_that_stores_refuse_is_one_row_with_every_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = store_with(dir.path(), 1);
+    let refused = |consumer: &str, reason: &str| DeliveryChange::Rejected {
+        seq: 7,
+        index: 2,
+        at: Timestamp(99),
+        consumer: consumer.to_owned(),
+        address: "d-1".to_owned(),
+        code: "store_rejected",
+        reason: reason.to_owned(),
+        excerpt: b"line".to_vec(),
+    };
+    for _ in 0..2 {
+        store.deliver(&refused("sink:a", "field type conflict")).unwrap();
+    }
+    store.deliver(&refused("sink:b", "too old")).unwrap();
+    let filter = QuarantineFilter { code: Some("store_rejected".into()), ..QuarantineFilter::default() };
+    let rows = StateReader::open(dir.path()).unwrap().quarantine(&filter).unwrap();
+    assert_eq!(rows.len(), 1);
+    assert_eq!((rows[0].seq, rows[0].index, rows[0].source.as_str()), (7, 2, "sink:a"));
+    assert_eq!(rows[0].reason, "field type conflict; sink:b: too old");
+    assert_eq!(StateReader::open(dir.path()).unwrap().status().unwrap().quarantine_kept, 2);
+}
