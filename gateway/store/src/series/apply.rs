@@ -8,6 +8,7 @@ use super::SeriesError;
 use super::catalog::Catalog;
 use super::part::Bounds;
 use super::rows;
+use super::seal::Waiting;
 
 /// Time taken and origin of the latest reading of each stream.
 pub(super) fn load_latest(db: &Connection) -> Result<Vec<Option<(Timestamp, Origin)>>, SeriesError> {
@@ -28,6 +29,7 @@ pub(super) fn write(
     tx: &Transaction<'_>,
     catalog: &mut Catalog,
     latest: &mut Vec<Option<(Timestamp, Origin)>>,
+    waiting: &mut Vec<Waiting>,
     readings: &[&Reading],
 ) -> Result<(), SeriesError> {
     let mut order: Vec<(u32, &Reading)> = readings.iter().map(|r| (catalog.stream_of(r), *r)).collect();
@@ -63,6 +65,12 @@ pub(super) fn write(
         let slot = *stream as usize;
         if latest.len() <= slot {
             latest.resize(slot + 1, None);
+        }
+        if waiting.len() <= slot {
+            waiting.resize(slot + 1, Waiting::default());
+        }
+        if let Some(waiting) = waiting.get_mut(slot) {
+            waiting.add(group.len(), b.received);
         }
         // History comes too late to be anybody's present value.
         let newest =

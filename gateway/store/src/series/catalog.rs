@@ -124,6 +124,11 @@ impl Catalog {
             .ok_or_else(|| SeriesError::Row { table: "stream", why: format!("there is no stream {id}") })
     }
 
+    /// How many streams there are.
+    pub(super) const fn len(&self) -> u32 {
+        self.streams.len() as u32
+    }
+
     /// The streams of a device.
     pub(super) fn of_device(&self, device: &DeviceId) -> impl Iterator<Item = (u32, &Stream)> {
         let ids = self.by_device.get(device).map(Vec::as_slice).unwrap_or_default();

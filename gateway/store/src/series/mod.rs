@@ -6,16 +6,27 @@
 
 mod apply;
 mod catalog;
+mod chunk;
+mod gather;
+mod ints;
+mod numbers;
 mod part;
 mod reader;
+mod retention;
+mod rollup;
 mod rows;
 mod schema;
+mod seal;
+mod values;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_rollup;
 
 use std::path::{Path, PathBuf};
 
+use orderly_core::ids::ClassId;
 use orderly_core::reading::{Origin, Reading};
 use orderly_core::record::Seq;
 use orderly_core::time::Timestamp;
@@ -24,11 +35,18 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::batch::DecodeError;
 use crate::sqlite::{self, SqliteError, Wal};
 use catalog::Catalog;
+use seal::Waiting;
 
+pub use gather::Bucket;
 pub use reader::{Query, SeriesReader, same_time_in};
+pub use retention::Dropped;
 
 /// Pages of the log from which an apply copies it into the file (32 MiB).
-const FORCE_PAGES: u64 = 4096;
+const FORCE_PAGES: u64 = 8192;
+/// Streams that are sealed in one transaction, so that taking in never waits long.
+const SEAL_TOGETHER: usize = 32;
+/// Streams that are looked at in one transaction when old chunks are dropped.
+const DROP_TOGETHER: u32 = 1000;
 
 /// Why the series store could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -73,7 +91,21 @@ pub struct SeriesStore {
     flushed: Seq,
     /// By stream: time taken and origin of its latest reading.
     latest: Vec<Option<(Timestamp, Origin)>>,
+    /// By stream: what waits to be sealed.
+    waiting: Vec<Waiting>,
+    seal_from: u32,
     broken: bool,
+}
+
+/// What one call of [`SeriesStore::seal`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sealed {
+    /// Streams sealed.
+    pub streams: usize,
+    /// Readings in them.
+    pub readings: usize,
+    /// There are more to be sealed: call again.
+    pub more: bool,
 }
 
 impl std::fmt::Debug for SeriesStore {
@@ -93,6 +125,7 @@ impl SeriesStore {
         let mut catalog = Catalog::default();
         catalog.refresh(&db)?;
         let latest = apply::load_latest(&db)?;
+        let waiting = seal::load_waiting(&db)?;
         let mut store = Self {
             db,
             dir: dir.to_owned(),
@@ -100,6 +133,8 @@ impl SeriesStore {
             applied: applied as u64,
             flushed: 0,
             latest,
+            waiting,
+            seal_from: seal::ENOUGH,
             broken: false,
         };
         store.flush()?;
@@ -134,7 +169,7 @@ impl SeriesStore {
             let fresh: Vec<&Reading> =
                 readings.iter().filter(|r| r.origin.seq > store.applied && r.origin.seq <= last).collect();
             let tx = store.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            apply::write(&tx, &mut store.catalog, &mut store.latest, &fresh)?;
+            apply::write(&tx, &mut store.catalog, &mut store.latest, &mut store.waiting, &fresh)?;
             tx.prepare_cached("UPDATE applied SET seq = ?1")?.execute([last as i64])?;
             store.catalog.save(&tx)?;
             tx.commit()?;
@@ -142,6 +177,70 @@ impl SeriesStore {
             store.applied = last;
             Ok(())
         })?;
+        self.shorten_log()
+    }
+
+    /// Seals streams that have enough readings, or whose oldest recent row is an hour old; a few dozen in one call.
+    ///
+    /// # Errors
+    /// When SQLite or the disk refuses: then nothing of it is in the file, and the store must be opened again.
+    pub fn seal(&mut self, now: Timestamp) -> Result<Sealed, SeriesError> {
+        let enough = self.seal_from;
+        let due: Vec<u32> =
+            (0_u32..).zip(&self.waiting).filter(|(_, w)| w.is_due(now, enough)).map(|(id, _)| id).collect();
+        let (today, later) = due.split_at(due.len().min(SEAL_TOGETHER));
+        if today.is_empty() {
+            return Ok(Sealed::default());
+        }
+        let readings = self.guarded(|store| {
+            let tx = store.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let mut readings = 0;
+            for &id in today {
+                readings += seal::seal(&tx, &mut store.catalog, id)?;
+            }
+            store.catalog.save(&tx)?;
+            tx.commit()?;
+            store.catalog.saved();
+            for &id in today {
+                if let Some(waiting) = store.waiting.get_mut(id as usize) {
+                    *waiting = Waiting::default();
+                }
+            }
+            Ok(readings)
+        })?;
+        self.shorten_log()?;
+        Ok(Sealed { streams: today.len(), readings, more: !later.is_empty() })
+    }
+
+    /// Seals a stream once it has so many readings; for tests and small boxes.
+    pub const fn set_seal_from(&mut self, readings: u32) {
+        self.seal_from = readings;
+    }
+
+    /// Drops chunks whose readings were all taken before what their class keeps; `None` keeps everything.
+    /// Roll-ups and latest values stay.
+    ///
+    /// # Errors
+    /// When SQLite or the disk refuses.
+    pub fn drop_before(
+        &mut self,
+        keep_from: &dyn Fn(&ClassId) -> Option<Timestamp>,
+    ) -> Result<Dropped, SeriesError> {
+        let mut dropped = Dropped::default();
+        let end = self.catalog.len();
+        for start in (0..end).step_by(DROP_TOGETHER as usize) {
+            let tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let streams = start..end.min(start + DROP_TOGETHER);
+            let some = retention::drop_before(&tx, &self.catalog, streams, keep_from)?;
+            tx.commit()?;
+            dropped.chunks += some.chunks;
+            dropped.readings += some.readings;
+        }
+        self.shorten_log()?;
+        Ok(dropped)
+    }
+
+    fn shorten_log(&mut self) -> Result<(), SeriesError> {
         let wal = sqlite::wal(&self.db)?;
         if wal.pages.saturating_sub(wal.copied) >= FORCE_PAGES {
             self.flush()?;

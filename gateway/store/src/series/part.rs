@@ -3,7 +3,7 @@
 use orderly_core::reading::Reading;
 
 use super::catalog::{Catalog, Stream};
-use super::rows;
+use super::{chunk, rows};
 use crate::batch::DecodeError;
 
 /// The bounds of a part.
@@ -52,6 +52,7 @@ impl Bounds {
 pub(super) fn decode(blob: &[u8], stream: &Stream, catalog: &Catalog) -> Result<Vec<Reading>, DecodeError> {
     match blob.split_first() {
         Some((&rows::ROWS, body)) => rows::decode(body, stream, catalog),
+        Some((&chunk::COLUMNS, body)) => chunk::decode(body, stream, catalog),
         Some((other, _)) => Err(DecodeError::Format(*other)),
         None => Err(DecodeError::Short),
     }

@@ -15,8 +15,8 @@ use crate::sqlite;
 
 /// A read-only connection; one per thread.
 pub struct SeriesReader {
-    db: Connection,
-    catalog: Catalog,
+    pub(super) db: Connection,
+    pub(super) catalog: Catalog,
 }
 
 /// Which readings of a device are wanted.
@@ -56,6 +56,20 @@ impl Query {
         }
     }
 
+    /// Whether this metric is asked for.
+    pub(super) fn wants(&self, metric: &MetricId) -> bool {
+        self.metrics.is_empty() || self.metrics.contains(metric)
+    }
+
+    /// The streams that are asked for.
+    pub(super) fn streams(&self, catalog: &Catalog) -> Vec<u32> {
+        catalog
+            .of_device(&self.device)
+            .filter(|(_, s)| self.stream.as_ref().is_none_or(|wanted| s.stream == *wanted))
+            .map(|(id, _)| id)
+            .collect()
+    }
+
     fn key(&self, r: &Reading) -> Key {
         let (t, o) = (r.taken_at, r.origin);
         // Turned round, the greatest comes first.
@@ -79,15 +93,16 @@ impl Query {
 struct Key(i64, u64, u16);
 
 /// Where a part lies, before it is read.
-struct Place {
-    stream: u32,
-    taken: (i64, i64),
-    table: Table,
+pub(super) struct Place {
+    pub(super) stream: u32,
+    pub(super) taken: (i64, i64),
+    pub(super) table: Table,
+    pub(super) rolled: i64,
     id: i64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Table {
+pub(super) enum Table {
     Recent,
     Chunk,
 }
@@ -285,7 +300,7 @@ fn of_latest_epoch(mut latest: Vec<Reading>) -> Vec<Reading> {
     latest
 }
 
-fn overlapping(
+pub(super) fn overlapping(
     tx: &Transaction<'_>,
     stream: u32,
     from: i64,
@@ -293,13 +308,19 @@ fn overlapping(
     places: &mut Vec<Place>,
 ) -> Result<(), SeriesError> {
     for (table, sql) in [
-        (Table::Chunk, "SELECT id, t0, t1 FROM chunk WHERE stream = ?1 AND t1 >= ?2 AND t0 < ?3"),
-        (Table::Recent, "SELECT id, t0, t1 FROM recent WHERE stream = ?1 AND t1 >= ?2 AND t0 < ?3"),
+        (Table::Chunk, "SELECT id, t0, t1, rolled FROM chunk WHERE stream = ?1 AND t1 >= ?2 AND t0 < ?3"),
+        (Table::Recent, "SELECT id, t0, t1, 0 FROM recent WHERE stream = ?1 AND t1 >= ?2 AND t0 < ?3"),
     ] {
         let mut statement = tx.prepare_cached(sql)?;
         let mut rows = statement.query(params![stream, from, to])?;
         while let Some(row) = rows.next()? {
-            places.push(Place { stream, taken: (row.get(1)?, row.get(2)?), table, id: row.get(0)? });
+            places.push(Place {
+                stream,
+                taken: (row.get(1)?, row.get(2)?),
+                table,
+                rolled: row.get(3)?,
+                id: row.get(0)?,
+            });
         }
     }
     Ok(())
@@ -319,7 +340,7 @@ fn with_time(tx: &Transaction<'_>, stream: u32, at: i64, places: &mut Vec<Place>
         let mut statement = tx.prepare_cached(sql)?;
         let mut rows = statement.query(params![stream, at])?;
         while let Some(row) = rows.next()? {
-            places.push(Place { stream, taken: (at, at), table, id: row.get(0)? });
+            places.push(Place { stream, taken: (at, at), table, rolled: 0, id: row.get(0)? });
         }
     }
     Ok(())
@@ -336,20 +357,36 @@ fn by_seq(tx: &Transaction<'_>, from: Seq, to: Seq) -> Result<Vec<(Seq, Place)>,
         let mut rows = statement.query(params![from as i64, to])?;
         while let Some(row) = rows.next()? {
             let lowest = row.get::<_, i64>(0)? as u64;
-            places.push((lowest, Place { stream: row.get(2)?, taken: (0, 0), table, id: row.get(1)? }));
+            places.push((
+                lowest,
+                Place { stream: row.get(2)?, taken: (0, 0), table, rolled: 0, id: row.get(1)? },
+            ));
         }
     }
     Ok(places)
 }
 
 fn read(tx: &Transaction<'_>, catalog: &Catalog, place: &Place) -> Result<Vec<Reading>, SeriesError> {
-    let (table, sql) = match place.table {
-        Table::Recent => ("recent", "SELECT blob FROM recent WHERE id = ?1"),
-        Table::Chunk => ("chunk", "SELECT blob FROM chunk WHERE id = ?1"),
+    let table = match place.table {
+        Table::Recent => "recent",
+        Table::Chunk => "chunk",
     };
-    let mut statement = tx.prepare_cached(sql)?;
+    let stream = catalog.stream(place.stream)?;
+    let readings = blob_of(tx, place, |blob| part::decode(blob, stream, catalog))?;
+    Ok(readings.transpose().map_err(SeriesError::row(table))?.unwrap_or_default())
+}
+
+/// Lends the blob of a part without copying it.
+pub(super) fn blob_of<R>(
+    tx: &Transaction<'_>,
+    place: &Place,
+    with: impl FnOnce(&[u8]) -> R,
+) -> Result<Option<R>, SeriesError> {
+    let mut statement = tx.prepare_cached(match place.table {
+        Table::Recent => "SELECT blob FROM recent WHERE id = ?1",
+        Table::Chunk => "SELECT blob FROM chunk WHERE id = ?1",
+    })?;
     let mut rows = statement.query([place.id])?;
-    let Some(row) = rows.next()? else { return Ok(Vec::new()) };
-    let blob = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
-    part::decode(blob, catalog.stream(place.stream)?, catalog).map_err(SeriesError::row(table))
+    let Some(row) = rows.next()? else { return Ok(None) };
+    Ok(Some(with(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?)))
 }

@@ -12,7 +12,7 @@ pub(super) const SERIES: Kind = Kind {
     application_id: 0x4f52_4432,
     version: 1,
     full: false,
-    page: 8192,
+    page: 4096,
     schema: SCHEMA,
 };
 
@@ -52,11 +52,13 @@ CREATE TABLE chunk(
   s0 INTEGER NOT NULL,
   s1 INTEGER NOT NULL,
   n INTEGER NOT NULL,
+  rolled INTEGER NOT NULL,
   format INTEGER NOT NULL,
   blob BLOB NOT NULL
 ) STRICT;
 CREATE INDEX chunk_stream ON chunk(stream, t1, t0, d0, d1);
 CREATE INDEX chunk_seq ON chunk(s1, s0);
+CREATE INDEX chunk_small ON chunk(stream) WHERE n < 512 AND rolled = 0;
 CREATE TABLE latest(
   stream INTEGER PRIMARY KEY,
   taken_at INTEGER NOT NULL,
@@ -64,18 +66,8 @@ CREATE TABLE latest(
   idx INTEGER NOT NULL,
   blob BLOB NOT NULL
 ) STRICT;
-CREATE TABLE rollup_1m(
-  stream INTEGER NOT NULL,
-  hour INTEGER NOT NULL,
-  blob BLOB NOT NULL,
-  PRIMARY KEY(stream, hour)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE rollup_1h(
-  stream INTEGER NOT NULL,
-  day INTEGER NOT NULL,
-  blob BLOB NOT NULL,
-  PRIMARY KEY(stream, day)
-) STRICT, WITHOUT ROWID;
+CREATE TABLE rollup_1m(key INTEGER PRIMARY KEY, blob BLOB NOT NULL) STRICT;
+CREATE TABLE rollup_1h(key INTEGER PRIMARY KEY, blob BLOB NOT NULL) STRICT;
 CREATE TABLE superseded(
   stream INTEGER NOT NULL,
   seq INTEGER NOT NULL,

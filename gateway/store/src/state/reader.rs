@@ -43,8 +43,8 @@ pub struct AlertFilter {
 pub struct QuarantineFilter {
     /// Only with this reason code.
     pub code: Option<String>,
-    /// Only older than this record; for paging.
-    pub before: Option<Seq>,
+    /// Only before this record and place; for paging.
+    pub before: Option<(Seq, u16)>,
     /// At most so many, newest first; 0 means 1,000.
     pub limit: usize,
 }
@@ -231,10 +231,10 @@ impl StateReader {
     pub fn quarantine(&self, filter: &QuarantineFilter) -> Result<Vec<QuarantineRow>, StateError> {
         let mut statement = self.db.prepare_cached(
             "SELECT seq, idx, received_at, source, address, code, reason, excerpt FROM quarantine
-             WHERE seq < ?1 AND (?2 IS NULL OR code = ?2) ORDER BY seq DESC, idx DESC LIMIT ?3",
+             WHERE (seq, idx) < (?1, ?2) AND (?3 IS NULL OR code = ?3) ORDER BY seq DESC, idx DESC LIMIT ?4",
         )?;
-        let before = filter.before.map_or(i64::MAX, |seq| seq as i64);
-        let rows = statement.query_map(params![before, filter.code, limit(filter.limit)], |row| {
+        let (seq, idx) = filter.before.map_or((i64::MAX, 0), |(seq, idx)| (seq as i64, idx));
+        let rows = statement.query_map(params![seq, idx, filter.code, limit(filter.limit)], |row| {
             Ok(QuarantineRow {
                 seq: row.get::<_, i64>(0)? as u64,
                 index: row.get(1)?,

@@ -216,7 +216,7 @@ fn the_quarantine_is_capped_and_counted() {
     assert_eq!(kept.iter().map(|q| q.seq).collect::<Vec<_>>(), [50, 40, 30]);
     let status = reader.status().unwrap();
     assert_eq!((status.quarantined, status.quarantine_kept), (5, 3));
-    let older = QuarantineFilter { before: Some(50), code: Some("malformed".into()), limit: 1 };
+    let older = QuarantineFilter { before: Some((50, 0)), code: Some("malformed".into()), limit: 1 };
     assert_eq!(reader.quarantine(&older).unwrap()[0].seq, 40);
     store.deliver(&DeliveryChange::QuarantineTrimmed { seq: 40 }).unwrap();
     store.commit(&output(6)).unwrap();
