@@ -6,7 +6,7 @@ mod victoria;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use orderly::config::Span;
+use orderly::config::{Size, Span};
 use orderly::sinks::influx::{Dialect, Engine, InfluxConfig};
 use orderly::sinks::{Hole, SinkState};
 use orderly_tests::fakestore::{FakeStore, Field, Plan, Seen, Step};
@@ -135,10 +135,9 @@ async fn one_poison_line_among_five_thousand_is_found_and_nothing_good_is_lost()
             assert_eq!(seen.rows.len(), 4_999);
             let rejected = rig.memory.rejected.lock().unwrap().clone();
             assert_eq!((rejected.len(), state.rejected), (1, 1));
-            assert_eq!((rejected[0].origin.seq, rejected[0].code), (poisoned, "store_rejected"));
-            assert!(
-                rejected[0].line.contains("device=bad") && rejected[0].reason.contains("field type conflict")
-            );
+            let (seq, code, line, reason) = &rejected[0];
+            assert_eq!((*seq, *code), (poisoned, "store_rejected"));
+            assert!(line.contains("device=bad") && reason.contains("field type conflict"));
         }
     }
 }
@@ -278,6 +277,31 @@ async fn holes_are_filled_from_history_and_then_closed() {
     let expected: BTreeSet<u64> = (101..=200).chain(1_001..=12_010).collect();
     store.until(|seen| seen.rows.len() == expected.len()).await;
     assert_eq!(values(&store.seen()), expected);
+}
+
+#[tokio::test]
+async fn a_backlog_above_its_cap_becomes_a_hole_and_is_filled_later() {
+    let store = FakeStore::start().await;
+    store.plan(Plan::always(Step::refuse(500)));
+    let memory: Arc<Memory> = Arc::default();
+    // 50 bytes count for a reading: 300 of these 1,000 may wait.
+    let mut rig = Rig::with(InfluxConfig { backlog_bytes: Size(15_000), ..config(store.url()) }, memory);
+    let mut all = Vec::new();
+    for _ in 0..10 {
+        let last = rig.commit("bp-1", 100);
+        all.extend((last - 99..=last).map(|seq| reading("bp-1", seq)));
+    }
+    let memory = rig.stop().await;
+    *memory.history.lock().unwrap() = all;
+    store.plan(Plan::default());
+    let mut again =
+        Rig::with(InfluxConfig { backlog_bytes: Size(15_000), ..config(store.url()) }, Arc::clone(&memory));
+    again.until_cursor(1_000).await;
+    store.until(|seen| seen.rows.len() == 1_000).await;
+    memory.until(|m| m.holes.lock().unwrap().is_empty()).await;
+    assert_eq!(values(&store.seen()), (1..=1_000).collect());
+    let newest_first = store.ask(|seen| seen.order[0].ns % 1_000_000);
+    assert!(newest_first > 700, "what may wait goes before what became a hole: {newest_first}");
 }
 
 #[tokio::test]

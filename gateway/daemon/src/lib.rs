@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod config;
+pub mod delivery;
 pub mod outbound;
 pub mod retry;
 pub mod sinks;

@@ -4,15 +4,15 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::future::BoxFuture;
 use orderly::config::Credentials;
+use orderly::delivery::Delivery;
 use orderly::sinks::influx::{self, InfluxConfig};
-use orderly::sinks::{
-    Batch, BatchSource, Delivery, Hole, Rejected, SinkChange, SinkState, SinkStatus, SourceError,
-};
+use orderly::sinks::{Batch, BatchSource, Hole, SinkState, SinkStatus, SourceError};
 use orderly_core::ids::{ClassId, DeviceId, MetricId, SiteId, StreamId};
 use orderly_core::reading::{Marks, Measured, Origin, Reading};
 use orderly_core::record::Seq;
 use orderly_core::time::{Clock, Now, Timestamp};
 use orderly_core::value::{Quality, Value};
+use orderly_store::state::DeliveryChange;
 use smallvec::smallvec;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -25,7 +25,8 @@ pub struct Memory {
     pub history: Mutex<Vec<Reading>>,
     pub holes: Mutex<Vec<Hole>>,
     pub cursor: Mutex<Seq>,
-    pub rejected: Mutex<Vec<Rejected>>,
+    /// Record, code, line and reason of each point that the store refused.
+    pub rejected: Mutex<Vec<(Seq, &'static str, String, String)>>,
     /// Every cursor that was stored, in order.
     pub moves: Mutex<Vec<Seq>>,
     /// Answers the next calls with an error.
@@ -51,50 +52,85 @@ impl BatchSource for Memory {
         Ok(*self.cursor.lock().unwrap())
     }
 
-    fn batches_after(&self, after: Seq, max_bytes: usize) -> Result<Vec<Batch>, SourceError> {
+    fn batches_after(&self, after: Seq, max_bytes: usize) -> Result<(Vec<Batch>, Seq), SourceError> {
         if self.failing() {
             return Err(SourceError("the disk is away".to_owned()));
         }
         let batches = self.batches.lock().unwrap();
         let mut left = max_bytes;
-        Ok(batches
+        let found: Vec<Batch> = batches
             .iter()
             .filter(|b| b.last > after)
             .take_while(|b| {
                 let more = left > 0;
-                left = left.saturating_sub(b.readings.len() * 50);
+                left = left.saturating_sub(bytes(b));
                 more
             })
             .cloned()
-            .collect())
+            .collect();
+        let through = found.last().map_or(after, |b| b.last);
+        Ok((found, through))
     }
 
     fn holes(&self, _: &str) -> Result<Vec<Hole>, SourceError> {
         Ok(self.holes.lock().unwrap().clone())
     }
 
-    fn history(&self, after: Origin, last: Seq, limit: usize) -> Result<Vec<Reading>, SourceError> {
+    fn history(&self, from: Seq, to: Seq, limit: usize) -> Result<(Vec<Reading>, Seq), SourceError> {
         let history = self.history.lock().unwrap();
-        Ok(history.iter().filter(|r| r.origin > after && r.origin.seq <= last).take(limit).cloned().collect())
+        let inside = |r: &&Reading| (from..=to).contains(&r.origin.seq);
+        let found: Vec<Reading> = history.iter().filter(inside).take(limit).cloned().collect();
+        let through = if found.len() < limit { to } else { found.last().unwrap().origin.seq };
+        Ok((found, through))
+    }
+
+    fn over_cap(&self, after: Seq, keep_bytes: u64) -> Result<Option<Seq>, SourceError> {
+        let batches = self.batches.lock().unwrap();
+        let mut left = keep_bytes;
+        for batch in batches.iter().rev().filter(|b| b.last > after) {
+            match left.checked_sub(bytes(batch) as u64) {
+                Some(rest) => left = rest,
+                None => return Ok(Some(batch.last)),
+            }
+        }
+        Ok(None)
     }
 }
 
+/// What a batch counts for.
+fn bytes(batch: &Batch) -> usize {
+    batch.readings.len() * 50
+}
+
 impl Delivery for Memory {
-    fn deliver(&self, change: SinkChange) -> BoxFuture<'_, Result<(), String>> {
+    fn deliver(&self, change: DeliveryChange) -> BoxFuture<'_, Result<(), String>> {
         Box::pin(async move {
             if self.failing() {
                 return Err("the state store is away".to_owned());
             }
             match change {
-                SinkChange::Moved { seq, .. } => {
+                DeliveryChange::CursorMoved { seq, .. } => {
                     *self.cursor.lock().unwrap() = seq;
                     self.moves.lock().unwrap().push(seq);
                 }
-                SinkChange::HoleFilled { hole, up_to, .. } => {
-                    let mut holes = self.holes.lock().unwrap();
-                    holes.retain(|h| *h != hole || up_to < hole.last);
+                DeliveryChange::HoleOpened { from, to, .. } => {
+                    self.holes.lock().unwrap().push(Hole { first: from, last: to });
+                    self.batches.lock().unwrap().retain(|b| b.last > to);
+                    *self.cursor.lock().unwrap() = to;
                 }
-                SinkChange::Rejected(rejected) => self.rejected.lock().unwrap().push(rejected),
+                DeliveryChange::HoleFilled { from, to, .. } => {
+                    let mut holes = self.holes.lock().unwrap();
+                    for hole in holes.iter_mut().filter(|h| h.first == from) {
+                        hole.first = to + 1;
+                    }
+                    holes.retain(|h| h.first <= h.last);
+                }
+                DeliveryChange::Rejected { seq, code, reason, excerpt, .. } => {
+                    let line = String::from_utf8(excerpt).unwrap();
+                    self.rejected.lock().unwrap().push((seq, code, line, reason));
+                }
+                DeliveryChange::ConsumerAdded { seq, .. } => assert_eq!(seq, 0),
+                other => panic!("a sink says {other:?}"),
             }
             self.news.send_modify(|n| *n += 1);
             Ok(())

@@ -1,15 +1,16 @@
 //! Where readings go. A sink reads decided batches at its own cursor; it never decodes, never de-duplicates,
 //! and never holds up ingest or another sink.
 
+mod from_store;
 pub mod influx;
 
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
-use orderly_core::ids::DeviceId;
-use orderly_core::reading::{Origin, Reading};
+use orderly_core::reading::Reading;
 use orderly_core::record::Seq;
 use orderly_core::time::Timestamp;
+
+pub use from_store::Stores;
 
 /// One decided batch: the readings of one commit.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,84 +33,32 @@ pub struct Hole {
 }
 
 /// Where a sink reads from. Calls block; a sink makes them off the async threads.
+///
+/// Every call fails when the store cannot be read; the sink asks again.
 pub trait BatchSource: Send + Sync + 'static {
     /// The record up to which this consumer has everything.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
     fn cursor(&self, consumer: &str) -> Result<Seq, SourceError>;
 
-    /// Batches whose last record lies after `after`, in order, of at least one and about `max_bytes` in all.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    fn batches_after(&self, after: Seq, max_bytes: usize) -> Result<Vec<Batch>, SourceError>;
+    /// Batches whose last record lies after `after`, in order: at least one if there is one, and about
+    /// `max_bytes` in all. The second answer is the record up to which they reach: records without readings have
+    /// no batch.
+    fn batches_after(&self, after: Seq, max_bytes: usize) -> Result<(Vec<Batch>, Seq), SourceError>;
 
     /// The consumer's holes, oldest first.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
     fn holes(&self, consumer: &str) -> Result<Vec<Hole>, SourceError>;
 
-    /// Readings of the long-term store after this origin and up to this record, in order of origin.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    fn history(&self, after: Origin, last: Seq, limit: usize) -> Result<Vec<Reading>, SourceError>;
+    /// Readings of the long-term store from one record to another, in order of origin, about `limit` of them. The
+    /// second answer is the record up to which they are complete.
+    fn history(&self, from: Seq, to: Seq, limit: usize) -> Result<(Vec<Reading>, Seq), SourceError>;
+
+    /// The last record to pass over when the batches after `after` hold more than `keep_bytes`.
+    fn over_cap(&self, after: Seq, keep_bytes: u64) -> Result<Option<Seq>, SourceError>;
 }
 
 /// The store could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the batches cannot be read: {0}")]
+#[error("the gateway's own stores cannot be read: {0}")]
 pub struct SourceError(pub String);
-
-/// What a sink tells the state store. It counts as done only when it is durable.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SinkChange {
-    /// The far side has everything up to this record.
-    Moved {
-        /// The sink.
-        consumer: Arc<str>,
-        /// The record.
-        seq: Seq,
-    },
-    /// The far side has the hole up to this record; when that is its end, the hole is closed.
-    HoleFilled {
-        /// The sink.
-        consumer: Arc<str>,
-        /// The hole as it was read.
-        hole: Hole,
-        /// The record.
-        up_to: Seq,
-    },
-    /// The far side does not take this one point: it goes to quarantine, where a person can see it.
-    Rejected(Rejected),
-}
-
-/// A point that a store does not take.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rejected {
-    /// The sink.
-    pub consumer: Arc<str>,
-    /// The reading.
-    pub origin: Origin,
-    /// Its device.
-    pub device: DeviceId,
-    /// When the store refused it.
-    pub at: Timestamp,
-    /// Stable code: `store_rejected`, `store_too_large`, `unwritable`, `same_millisecond`.
-    pub code: &'static str,
-    /// What the store said.
-    pub reason: String,
-    /// The line that was refused.
-    pub line: String,
-}
-
-/// The sink's way to the state store.
-pub trait Delivery: Send + Sync + 'static {
-    /// Stores the change; done when it is durable.
-    fn deliver(&self, change: SinkChange) -> BoxFuture<'_, Result<(), String>>;
-}
 
 /// How a sink is, for the status page.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]

@@ -282,6 +282,24 @@ impl StateReader {
         Ok(found)
     }
 
+    /// The last record to pass over so that the batches after it hold at most `keep_bytes`; `None`: all that
+    /// lie after `seq` fit.
+    pub fn backlog_over(&self, seq: Seq, keep_bytes: u64) -> Result<Option<Seq>, StateError> {
+        let mut statement = self.db.prepare_cached(
+            "SELECT last_seq, length(blob) FROM batch WHERE last_seq > ?1 ORDER BY last_seq DESC",
+        )?;
+        let mut rows = statement.query([seq as i64])?;
+        let mut left = keep_bytes;
+        while let Some(row) = rows.next()? {
+            let bytes = row.get::<_, i64>(1)?.unsigned_abs();
+            match left.checked_sub(bytes) {
+                Some(rest) => left = rest,
+                None => return Ok(Some(row.get::<_, i64>(0)?.unsigned_abs())),
+            }
+        }
+        Ok(None)
+    }
+
     /// Notices whose time has come, oldest first.
     pub fn outbox_due(&self, now: Timestamp, limit: usize) -> Result<Vec<DueNotice>, StateError> {
         let mut statement = self.db.prepare_cached(

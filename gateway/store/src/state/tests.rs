@@ -248,3 +248,18 @@ fn a_point_that_stores_refuse_is_one_row_with_every_reason() {
     assert_eq!(rows[0].reason, "field type conflict; sink:b: too old");
     assert_eq!(StateReader::open(dir.path()).unwrap().status().unwrap().quarantine_kept, 2);
 }
+
+#[test]
+fn says_what_a_slow_consumer_must_pass_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let _store = store_with(dir.path(), 4);
+    let reader = StateReader::open(dir.path()).unwrap();
+    let sizes: Vec<u64> =
+        reader.batches_after(0, usize::MAX).unwrap().batches.iter().map(|b| b.blob.len() as u64).collect();
+    let all: u64 = sizes.iter().sum();
+    assert_eq!(reader.backlog_over(0, all).unwrap(), None);
+    assert_eq!(reader.backlog_over(0, all - 1).unwrap(), Some(10));
+    assert_eq!(reader.backlog_over(0, sizes[3] + sizes[2]).unwrap(), Some(20));
+    assert_eq!(reader.backlog_over(0, 0).unwrap(), Some(40));
+    assert_eq!(reader.backlog_over(40, 0).unwrap(), None);
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Precision, SinkSettings, Span};
+use crate::config::{Precision, SinkSettings, Size, Span};
 
 /// A store that takes line protocol over HTTP.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +46,8 @@ pub struct InfluxConfig {
     /// The cursor stays this far behind, and what lies between is sent again when the store was restarted.
     /// For stores that answer before they have it on disk. Default: 60 s for VictoriaMetrics, else nothing.
     pub settle: Option<Span>,
+    /// Batches that wait for the store above this become a hole, which is filled in later from the long-term store.
+    pub backlog_bytes: Size,
     /// With a longer backlog than this many records, the newest readings get one request in five.
     pub split_after: u64,
 }
@@ -95,6 +97,7 @@ impl Default for InfluxConfig {
             retry_most: Span::seconds(60),
             hold: Span::seconds(60),
             settle: None,
+            backlog_bytes: Size(512 << 20),
             split_after: 20_000,
         }
     }
@@ -112,6 +115,7 @@ impl InfluxConfig {
             token_file: settings.token_file.clone(),
             precision: settings.precision,
             timeout: settings.timeout,
+            backlog_bytes: settings.backlog_bytes,
             ..Self::default()
         }
     }

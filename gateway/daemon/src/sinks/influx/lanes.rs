@@ -6,7 +6,6 @@
 
 use std::collections::VecDeque;
 
-use orderly_core::reading::Origin;
 use orderly_core::record::Seq;
 
 use crate::sinks::Hole;
@@ -29,12 +28,10 @@ pub enum Job {
         /// Where the backlog ends.
         end: Seq,
     },
-    /// Readings of the long-term store after this origin and up to the end of the hole.
+    /// Readings of the long-term store after this record and up to the end of the hole.
     Fill {
-        /// The hole as it was read.
+        /// What is left of the hole.
         hole: Hole,
-        /// Where to begin.
-        after: Origin,
     },
 }
 
@@ -43,7 +40,7 @@ pub enum Job {
 pub struct Lanes {
     live: Seq,
     backlog: Option<(Seq, Seq)>,
-    holes: VecDeque<(Hole, Origin)>,
+    holes: VecDeque<Hole>,
     split_after: u64,
     turn: u64,
 }
@@ -63,16 +60,9 @@ impl Lanes {
         lanes
     }
 
-    /// Takes over the holes that the store knows; those already under way keep their place.
+    /// Takes over the holes that the state store knows.
     pub fn set_holes(&mut self, holes: &[Hole]) {
-        let known = std::mem::take(&mut self.holes);
-        self.holes = holes
-            .iter()
-            .map(|hole| {
-                let at = known.iter().find(|(k, _)| k == hole).map(|(_, at)| *at);
-                (*hole, at.unwrap_or(Origin { seq: hole.first.saturating_sub(1), index: u16::MAX }))
-            })
-            .collect();
+        self.holes = holes.iter().copied().collect();
     }
 
     /// Everything up to this record has been read and sent.
@@ -90,7 +80,7 @@ impl Lanes {
     /// Records of holes that are still missing.
     #[must_use]
     pub fn missing(&self) -> u64 {
-        self.holes.iter().map(|(hole, at)| hole.last.saturating_sub(at.seq)).sum()
+        self.holes.iter().map(|hole| (hole.last + 1).saturating_sub(hole.first)).sum()
     }
 
     /// Begins behind this record, wherever it stood.
@@ -113,26 +103,30 @@ impl Lanes {
         }
         let live = (head > self.live).then_some(Job::Live { after: self.live });
         let backlog = self.backlog.map(|(after, end)| Job::Backlog { after, end });
-        let fill = self.holes.front().map(|(hole, after)| Job::Fill { hole: *hole, after: *after });
+        let fill = self.holes.front().map(|hole| Job::Fill { hole: *hole });
         self.turn += 1;
         let (main, other) = if backlog.is_some() { (backlog, live.or(fill)) } else { (live, fill) };
         if self.turn.is_multiple_of(SHARE) { other.or(main) } else { main.or(other) }
     }
 
-    /// The job was done up to this place.
-    pub fn done(&mut self, job: Job, up_to: Origin) {
+    /// The job was done up to this record.
+    pub fn done(&mut self, job: Job, up_to: Seq) {
         match job {
-            Job::Live { .. } => self.live = self.live.max(up_to.seq),
-            Job::Backlog { end, .. } => {
-                self.backlog = (up_to.seq < end).then_some((up_to.seq, end));
-            }
-            Job::Fill { hole, .. } => {
-                if let Some((_, at)) = self.holes.iter_mut().find(|(h, _)| *h == hole) {
-                    *at = up_to;
+            Job::Live { .. } => self.live = self.live.max(up_to),
+            Job::Backlog { end, .. } => self.backlog = (up_to < end).then_some((up_to, end)),
+            Job::Fill { hole } => {
+                if let Some(known) = self.holes.iter_mut().find(|known| **known == hole) {
+                    known.first = known.first.max(up_to + 1);
                 }
-                self.holes.retain(|(hole, at)| at.seq < hole.last);
+                self.holes.retain(|hole| hole.first <= hole.last);
             }
         }
+    }
+
+    /// Passes over everything up to this record: it has become a hole.
+    pub fn skip(&mut self, to: Seq) {
+        self.live = self.live.max(to);
+        self.backlog = self.backlog.filter(|(_, end)| *end > to).map(|(after, end)| (after.max(to), end));
     }
 }
 
@@ -140,17 +134,13 @@ impl Lanes {
 mod tests {
     use super::*;
 
-    const fn whole(seq: Seq) -> Origin {
-        Origin { seq, index: u16::MAX }
-    }
-
     #[test]
     fn one_lane_in_order_while_it_keeps_up() {
         let mut lanes = Lanes::new(10, &[], 100);
         assert_eq!(lanes.next(10), None);
         let job = lanes.next(12).unwrap();
         assert_eq!(job, Job::Live { after: 10 });
-        lanes.done(job, whole(12));
+        lanes.done(job, 12);
         assert_eq!((lanes.cursor(), lanes.next(12)), (12, None));
     }
 
@@ -164,12 +154,12 @@ mod tests {
                 Job::Backlog { after, end } => {
                     assert_eq!((lanes.cursor(), end), (after, 1_000), "the cursor stays with the backlog");
                     order.push(after);
-                    lanes.done(job, whole((after + 50).min(end)));
+                    lanes.done(job, (after + 50).min(end));
                     head += 1;
                 }
                 Job::Live { .. } => {
                     newest += 1;
-                    lanes.done(job, whole(head));
+                    lanes.done(job, head);
                 }
                 Job::Fill { .. } => panic!("there is no hole"),
             }
@@ -188,30 +178,36 @@ mod tests {
         for head in 101..=108 {
             let job = lanes.next(head).unwrap();
             let up_to = match job {
-                Job::Live { .. } => whole(head),
-                Job::Fill { hole, .. } => whole(hole.last),
+                Job::Live { .. } => head,
+                Job::Fill { hole } => hole.last,
                 Job::Backlog { .. } => panic!("there is no backlog"),
             };
             jobs.push(matches!(job, Job::Fill { .. }));
             lanes.done(job, up_to);
         }
         assert_eq!(jobs, [false, false, false, false, true, false, false, false]);
-        let fill = Job::Fill { hole: holes[1], after: whole(19) };
+        let fill = Job::Fill { hole: holes[1] };
         assert_eq!(lanes.next(108), Some(fill), "idle: all turns");
-        lanes.done(fill, Origin { seq: 24, index: 3 });
-        assert_eq!(
-            (lanes.missing(), lanes.next(108)),
-            (5, Some(Job::Fill { hole: holes[1], after: Origin { seq: 24, index: 3 } }))
-        );
-        lanes.set_holes(&holes[1..]);
-        assert_eq!(lanes.missing(), 5, "a hole under way keeps its place");
+        lanes.done(fill, 24);
+        assert_eq!(lanes.missing(), 5);
+        assert_eq!(lanes.next(108), Some(Job::Fill { hole: Hole { first: 25, last: 29 } }));
+    }
+
+    #[test]
+    fn what_became_a_hole_is_passed_over() {
+        let mut lanes = Lanes::new(0, &[], 100);
+        assert_eq!(lanes.next(1_000), Some(Job::Backlog { after: 0, end: 1_000 }));
+        lanes.skip(600);
+        assert_eq!((lanes.cursor(), lanes.next(1_000)), (600, Some(Job::Backlog { after: 600, end: 1_000 })));
+        lanes.skip(1_500);
+        assert_eq!((lanes.cursor(), lanes.next(1_000)), (1_500, None));
     }
 
     #[test]
     fn a_store_that_forgot_gets_it_again() {
         let mut lanes = Lanes::new(0, &[], 100);
         let job = lanes.next(50).unwrap();
-        lanes.done(job, whole(50));
+        lanes.done(job, 50);
         lanes.rewind(20);
         assert_eq!((lanes.cursor(), lanes.next(50)), (20, Some(Job::Live { after: 20 })));
     }

@@ -20,9 +20,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use orderly_core::ids::SiteId;
-use orderly_core::reading::Origin;
 use orderly_core::record::Seq;
 use orderly_core::time::Clock;
+use orderly_store::state::DeliveryChange;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -34,8 +34,9 @@ use self::prepare::{Prepared, Reader};
 use self::report::Report;
 use self::send::{Sender, Stopped};
 use self::settle::Tail;
-use super::{BatchSource, Delivery, Rejected, SinkChange, SinkState, SinkStatus, SourceError};
+use super::{BatchSource, Hole, SinkState, SinkStatus, SourceError};
 use crate::config::Credentials;
+use crate::delivery::Delivery;
 use crate::outbound::OutboundError;
 use crate::retry::Backoff;
 
@@ -70,8 +71,7 @@ pub async fn run(config: InfluxConfig, deps: Deps, stop: CancellationToken) -> R
     let store = client::Store::new(&config, &deps.credentials)?;
     let seed = deps.clock.now().wall.0.unsigned_abs();
     let Deps { source, delivery, clock, head, status, site, credentials: _ } = deps;
-    let name: Arc<str> = config.name.as_str().into();
-    status.send_modify(|s| s.name = Arc::clone(&name));
+    status.send_modify(|s| s.name = config.name.as_str().into());
     let encoder = Encoder::new(site, config.milliseconds_only());
     let reader = Reader {
         source,
@@ -80,7 +80,8 @@ pub async fn run(config: InfluxConfig, deps: Deps, stop: CancellationToken) -> R
         max_lines: config.max_lines,
     };
     let sink = Sink {
-        consumer: name,
+        consumer: format!("sink:{}", config.name),
+        cap: config.backlog_bytes.0,
         reader,
         delivery,
         report: Report { status, clock: Arc::clone(&clock) },
@@ -98,7 +99,8 @@ pub async fn run(config: InfluxConfig, deps: Deps, stop: CancellationToken) -> R
 }
 
 struct Sink {
-    consumer: Arc<str>,
+    /// Its name in the state store.
+    consumer: String,
     reader: Reader,
     delivery: Arc<dyn Delivery>,
     clock: Arc<dyn Clock>,
@@ -110,6 +112,8 @@ struct Sink {
     stored: Seq,
     stored_at: u64,
     holes_at: u64,
+    /// Most bytes of batches that wait for the store.
+    cap: u64,
     stop: CancellationToken,
 }
 
@@ -121,7 +125,7 @@ impl Sink {
         // What was sent since the cursor was last stored would only be sent again: not worth a delay.
         let settled = self.tail.settled(self.lanes.cursor());
         if settled > self.stored {
-            let moved = SinkChange::Moved { consumer: Arc::clone(&self.consumer), seq: settled };
+            let moved = DeliveryChange::CursorMoved { consumer: self.consumer.clone(), seq: settled };
             drop(tokio::time::timeout(Duration::from_millis(500), self.delivery.deliver(moved)).await);
         }
         self.report.change(|s| s.state = SinkState::Stopped);
@@ -142,17 +146,14 @@ impl Sink {
                 self.wait(head).await?;
                 continue;
             };
-            let prepared = self.prepared(job, newest, ahead.take()).await?;
+            let prepared = self.prepared(job, ahead.take()).await?;
             ahead = self.look_ahead(&prepared, *head.borrow());
             let refused = self.sender.send(&prepared.chunk, &self.report, &self.stop).await?;
             self.quarantine(&prepared, refused).await?;
             self.lanes.done(prepared.job, prepared.up_to);
             self.tail.sent(self.lanes.cursor(), self.clock.now().steady_ms);
-            if let Job::Fill { hole, .. } = prepared.job {
-                let up_to = prepared.up_to;
-                let up_to = if up_to.index == u16::MAX { up_to.seq } else { up_to.seq.saturating_sub(1) };
-                let consumer = Arc::clone(&self.consumer);
-                self.deliver(SinkChange::HoleFilled { consumer, hole, up_to }).await?;
+            if let Job::Fill { hole } = prepared.job {
+                self.filled(hole, prepared.up_to).await?;
             }
             let newest = *head.borrow();
             self.report.moved(self.lanes.cursor(), newest, self.lanes.catching_up(), self.lanes.missing());
@@ -161,7 +162,9 @@ impl Sink {
 
     /// Reads the cursor; nothing can be sent before it is known.
     async fn begin(&mut self) -> Result<(), Stopped> {
-        let consumer = Arc::clone(&self.consumer);
+        // From here on batches wait for this sink; nothing happens when it is known.
+        self.deliver(DeliveryChange::ConsumerAdded { consumer: self.consumer.clone(), seq: 0 }).await?;
+        let consumer = self.consumer.clone();
         let cursor = self.ask(move |source| source.cursor(&consumer)).await?;
         self.lanes.begin(cursor);
         self.tail.begin(cursor);
@@ -191,21 +194,45 @@ impl Sink {
         }
         let settled = self.tail.settled(self.lanes.cursor());
         if settled > self.stored && now.saturating_sub(self.stored_at) >= CURSOR_EVERY_MS {
-            let consumer = Arc::clone(&self.consumer);
-            self.deliver(SinkChange::Moved { consumer, seq: settled }).await?;
+            let consumer = self.consumer.clone();
+            self.deliver(DeliveryChange::CursorMoved { consumer, seq: settled }).await?;
             (self.stored, self.stored_at) = (settled, now);
         }
         if self.holes_at == 0 || now.saturating_sub(self.holes_at) >= HOLES_EVERY_MS {
-            let consumer = Arc::clone(&self.consumer);
-            let holes = self.ask(move |source| source.holes(&consumer)).await?;
-            self.lanes.set_holes(&holes);
+            self.cap_and_holes(settled).await?;
             self.holes_at = now.max(1);
         }
         Ok(())
     }
 
+    /// A backlog above its cap becomes a hole, so that the batches can go; then reads which holes there are.
+    async fn cap_and_holes(&mut self, settled: Seq) -> Result<(), Stopped> {
+        let cap = self.cap;
+        if let Some(to) = self.ask(move |source| source.over_cap(settled, cap)).await? {
+            let (consumer, from) = (self.consumer.clone(), settled + 1);
+            self.deliver(DeliveryChange::HoleOpened { consumer, from, to }).await?;
+            self.lanes.skip(to);
+            self.tail.skip(to);
+            tracing::warn!(sink = %self.consumer, from, to, "the backlog is full; this part is filled in later");
+        }
+        let consumer = self.consumer.clone();
+        let holes = self.ask(move |source| source.holes(&consumer)).await?;
+        self.lanes.set_holes(&holes);
+        Ok(())
+    }
+
+    async fn filled(&mut self, hole: Hole, to: Seq) -> Result<(), Stopped> {
+        if to < hole.first {
+            // The long-term store is behind: there is nothing to fill yet. Ask again with the other holes.
+            self.lanes.set_holes(&[]);
+            return Ok(());
+        }
+        let (consumer, from) = (self.consumer.clone(), hole.first);
+        self.deliver(DeliveryChange::HoleFilled { consumer, from, to }).await
+    }
+
     /// The chunk of this job: the one read ahead if it was for the same job.
-    async fn prepared(&mut self, job: Job, newest: Seq, ahead: Ahead) -> Result<Prepared, Stopped> {
+    async fn prepared(&mut self, job: Job, ahead: Ahead) -> Result<Prepared, Stopped> {
         if let Some(ahead) = ahead
             && let Ok(Ok(prepared)) = ahead.await
             && prepared.job == job
@@ -213,7 +240,7 @@ impl Sink {
             return Ok(prepared);
         }
         let reader = self.reader.clone();
-        self.blocking(move || reader.prepare(job, newest)).await
+        self.blocking(move || reader.prepare(job)).await
     }
 
     /// Reads and encodes the next chunk while this one is on its way.
@@ -222,7 +249,7 @@ impl Sink {
         lanes.done(prepared.job, prepared.up_to);
         let job = lanes.next(newest)?;
         let reader = self.reader.clone();
-        Some(tokio::task::spawn_blocking(move || reader.prepare(job, newest)))
+        Some(tokio::task::spawn_blocking(move || reader.prepare(job)))
     }
 
     /// Puts on record what the store does not take, before the cursor passes it.
@@ -242,15 +269,23 @@ impl Sink {
             unwritable.map(|(origin, device, code, reason)| (origin, device, code, reason, String::new()));
         for (origin, device, code, reason, line) in refused.chain(unwritable) {
             self.report.rejected(code);
-            let consumer = Arc::clone(&self.consumer);
-            let rejected = Rejected { consumer, origin, device, at, code, reason, line };
-            self.deliver(SinkChange::Rejected(rejected)).await?;
+            let rejected = DeliveryChange::Rejected {
+                seq: origin.seq,
+                index: origin.index,
+                at,
+                consumer: self.consumer.clone(),
+                address: device.to_string(),
+                code,
+                reason,
+                excerpt: line.into_bytes(),
+            };
+            self.deliver(rejected).await?;
         }
         Ok(())
     }
 
     /// Tells the state store, as often as it takes.
-    async fn deliver(&self, change: SinkChange) -> Result<(), Stopped> {
+    async fn deliver(&self, change: DeliveryChange) -> Result<(), Stopped> {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5), self.stored);
         loop {
             let done = tokio::select! {
@@ -293,9 +328,4 @@ impl Sink {
             () = self.stop.cancelled() => Err(Stopped),
         }
     }
-}
-
-/// The place after which nothing of this record is left.
-const fn whole(seq: Seq) -> Origin {
-    Origin { seq, index: u16::MAX }
 }

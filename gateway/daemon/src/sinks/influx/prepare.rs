@@ -2,20 +2,19 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use orderly_core::reading::Origin;
+use orderly_core::reading::Reading;
 use orderly_core::record::Seq;
 
 use super::encode::{Chunk, Encoder};
 use super::lanes::Job;
-use super::whole;
 use crate::sinks::{BatchSource, SourceError};
 
 /// A job's lines.
 #[derive(Debug)]
 pub(super) struct Prepared {
     pub(super) job: Job,
-    /// The job is done up to here once the lines are sent.
-    pub(super) up_to: Origin,
+    /// The job is done up to this record once the lines are sent.
+    pub(super) up_to: Seq,
     pub(super) chunk: Chunk,
 }
 
@@ -29,39 +28,31 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// `head` is what was committed before the call: where nothing is found, the job is done up to there.
-    pub(super) fn prepare(&self, job: Job, head: Seq) -> Result<Prepared, SourceError> {
+    /// Reads what the job names.
+    pub(super) fn prepare(&self, job: Job) -> Result<Prepared, SourceError> {
         match job {
-            Job::Live { after } => self.batches(job, after, Seq::MAX, head),
-            Job::Backlog { after, end } => self.batches(job, after, end, end),
-            Job::Fill { hole, after } => {
-                let limit = self.max_lines.max(1);
-                let readings = self.source.history(after, hole.last, limit)?;
-                let up_to = match readings.last() {
-                    Some(last) if readings.len() >= limit => last.origin,
-                    _ => whole(hole.last),
-                };
-                let mut chunk = Chunk::default();
-                let mut encoder = self.encoder.lock().unwrap_or_else(PoisonError::into_inner);
-                for reading in readings.iter().filter(|r| r.origin > after && r.origin.seq <= hole.last) {
-                    encoder.push(&mut chunk, reading);
-                }
-                Ok(Prepared { job, up_to, chunk })
+            Job::Live { after } => self.batches(job, after, Seq::MAX),
+            Job::Backlog { after, end } => self.batches(job, after, end),
+            Job::Fill { hole } => {
+                let (readings, up_to) = self.source.history(hole.first, hole.last, self.max_lines.max(1))?;
+                Ok(Prepared { job, up_to, chunk: self.encode(readings.iter()) })
             }
         }
     }
 
-    fn batches(&self, job: Job, after: Seq, end: Seq, nothing: Seq) -> Result<Prepared, SourceError> {
-        let batches = self.source.batches_after(after, self.max_bytes)?;
-        let mut up_to = nothing;
-        let mut chunk = Chunk::default();
+    fn batches(&self, job: Job, after: Seq, end: Seq) -> Result<Prepared, SourceError> {
+        let (batches, through) = self.source.batches_after(after, self.max_bytes)?;
+        let readings = batches.iter().flat_map(|batch| batch.readings.iter());
+        let chunk = self.encode(readings.filter(|r| r.origin.seq > after && r.origin.seq <= end));
+        Ok(Prepared { job, up_to: through.min(end), chunk })
+    }
+
+    fn encode<'a>(&self, readings: impl Iterator<Item = &'a Reading>) -> Chunk {
         let mut encoder = self.encoder.lock().unwrap_or_else(PoisonError::into_inner);
-        for batch in batches.iter().take_while(|batch| batch.first <= end) {
-            up_to = batch.last.min(end);
-            for reading in batch.readings.iter().filter(|r| r.origin.seq > after && r.origin.seq <= end) {
-                encoder.push(&mut chunk, reading);
-            }
+        let mut chunk = Chunk::default();
+        for reading in readings {
+            encoder.push(&mut chunk, reading);
         }
-        Ok(Prepared { job, up_to: whole(up_to), chunk })
+        chunk
     }
 }

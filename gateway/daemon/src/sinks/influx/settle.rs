@@ -62,6 +62,11 @@ impl Tail {
         }
     }
 
+    /// Everything up to this record is a hole now and waits for nothing.
+    pub(super) fn skip(&mut self, to: Seq) {
+        self.settled = self.settled.max(to);
+    }
+
     /// Takes the store's answer; `false`: it was restarted, and what is not settled must be sent again.
     pub(super) fn seen(&mut self, answer: Started, now: u64) -> bool {
         self.checked_at = Some(now);
