@@ -7,6 +7,8 @@ pub mod audit;
 pub mod batch;
 pub mod disk;
 pub mod journal;
+pub mod lock;
 pub mod series;
 pub mod sqlite;
 pub mod state;
+pub mod version;

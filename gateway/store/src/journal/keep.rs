@@ -130,7 +130,7 @@ impl Shared {
         if self.lock().closing {
             return Ok(false);
         }
-        let sealed = seal::seal(&*self.disk, &self.dir, &segment)?;
+        let sealed = seal::seal(&*self.disk, &self.dir, &segment, self.limits.frame_bytes)?;
         let mut inner = self.lock();
         let Some(i) = inner.position(&segment) else { return Ok(true) };
         match sealed {

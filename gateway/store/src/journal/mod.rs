@@ -18,6 +18,7 @@
 //!
 //! The journal never decodes a payload and never refuses to open because of what its files hold.
 
+mod check;
 mod error;
 mod format;
 mod keep;
@@ -41,6 +42,7 @@ use orderly_core::record::{Entry, Seq};
 use orderly_core::time::{Clock, Now};
 
 use crate::disk::Disk;
+pub use check::{Report, SegmentReport, check, dump};
 pub use error::JournalError;
 pub use format::{Form, MAX_BODY};
 pub use recover::{Damage, Recovered};
@@ -55,6 +57,8 @@ pub struct JournalOptions {
     pub segment_bytes: u64,
     /// How many bytes of durable records stay in memory for tails that are close behind.
     pub hot_bytes: usize,
+    /// Sealed segments are compressed in frames of this many bytes, which is what one damaged byte can cost.
+    pub frame_bytes: usize,
     /// With more bytes waiting for the disk, `append` refuses.
     pub max_unsynced: usize,
     /// Consumed segments older than this are deleted.
@@ -79,6 +83,7 @@ impl JournalOptions {
             dir,
             segment_bytes: 32 << 20,
             hot_bytes: 16 << 20,
+            frame_bytes: 64 << 10,
             max_unsynced: 64 << 20,
             keep_for: Duration::from_secs(30 * 24 * 3600),
             keep_bytes: 20 << 30,

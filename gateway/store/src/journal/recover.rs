@@ -237,9 +237,13 @@ fn end_of_raw(mut scanner: Scanner, segment: &Segment, limit: Seq) -> std::io::R
         good: ZONE as u64,
         torn: 0,
     };
-    loop {
+    while end.last < limit {
         match scanner.next()? {
-            Next::Record { seq, .. } if seq > limit => return Ok(end),
+            Next::Record { seq, .. } if seq > limit => {
+                // What lies before it and is no record belongs to a withdrawn group too, or the caller counts it.
+                end.damaged.pop_if(|d| d.offset >= end.good);
+                break;
+            }
             Next::Record { offset, seq } => {
                 if format::starts_group(scanner.record()) {
                     end.group = offset;
@@ -258,10 +262,11 @@ fn end_of_raw(mut scanner: Scanner, segment: &Segment, limit: Seq) -> std::io::R
             }),
             Next::End { rest, .. } => {
                 end.torn = rest;
-                return Ok(end);
+                break;
             }
         }
     }
+    Ok(end)
 }
 
 /// Writes the last group over itself and syncs it: reading it back proved nothing about the disk.

@@ -20,15 +20,15 @@ use super::scan::{Next, Scanner};
 use super::segment::{self, Segment};
 use crate::disk::{Disk, DiskFile};
 
-/// A frame ends behind the record with which it reaches this size.
-pub(crate) const FRAME: usize = 64 << 10;
 const FRAME_HEAD: usize = 32;
 const INDEX_ENTRY: usize = 24;
 const FOOT: usize = 16;
 /// Sealing runs beside ingest on the same cores; higher levels cost more than their bytes are worth.
 const LEVEL: i32 = 1;
+/// Frames end behind the record with which they reach the configured size, at most this.
+const MAX_FRAME: usize = 1 << 20;
 /// No frame is longer: the longest record behind a nearly full frame.
-const MAX_PLAIN: usize = FRAME + HEAD + 255 + 65_535 + format::MAX_BODY;
+const MAX_PLAIN: usize = MAX_FRAME + HEAD + 255 + 65_535 + format::MAX_BODY;
 
 /// What sealing a segment came to.
 pub(crate) enum Sealed {
@@ -47,12 +47,17 @@ pub(crate) struct Frame {
 }
 
 /// Writes the sealed file beside the raw one, under its own name only when it is whole and durable.
-pub(crate) fn seal(disk: &dyn Disk, dir: &Path, segment: &Segment) -> Result<Sealed, JournalError> {
+pub(crate) fn seal(
+    disk: &dyn Disk,
+    dir: &Path,
+    segment: &Segment,
+    frame_bytes: usize,
+) -> Result<Sealed, JournalError> {
     let raw = segment.path(dir);
     let number = segment.header.number;
     let temporary = segment::temporary(dir, number);
     let file = disk.open(&raw).map_err(JournalError::io("open", &raw))?;
-    let mut packed = Packer::new(segment.header);
+    let mut packed = Packer::new(segment.header, frame_bytes.min(MAX_FRAME));
     let mut scanner = Scanner::new(file, segment.header.key(), segment.header.first, segment.bytes);
     let mut last = segment.header.first.saturating_sub(1);
     while last < segment.last {
@@ -82,6 +87,7 @@ pub(crate) fn seal(disk: &dyn Disk, dir: &Path, segment: &Segment) -> Result<Sea
 }
 
 struct Packer {
+    frame_bytes: usize,
     out: Vec<u8>,
     plain: Vec<u8>,
     frames: Vec<Frame>,
@@ -91,17 +97,17 @@ struct Packer {
 }
 
 impl Packer {
-    fn new(header: Header) -> Self {
+    fn new(header: Header, frame_bytes: usize) -> Self {
         let out = Header { form: Form::Sealed, ..header }.zone();
         let key = header.key();
-        Self { out, plain: Vec::new(), frames: Vec::new(), key, last: 0, wall: header.created }
+        Self { frame_bytes, out, plain: Vec::new(), frames: Vec::new(), key, last: 0, wall: header.created }
     }
 
     fn add(&mut self, record: &[u8]) -> io::Result<()> {
         self.plain.extend_from_slice(record);
         self.last = format::seq_of(record);
         self.wall = format::wall_of(record);
-        if self.plain.len() >= FRAME { self.frame() } else { Ok(()) }
+        if self.plain.len() >= self.frame_bytes { self.frame() } else { Ok(()) }
     }
 
     fn frame(&mut self) -> io::Result<()> {
@@ -152,6 +158,14 @@ pub(crate) enum NextFrame {
     Damage { offset: u64, bytes: u64, lost: u64 },
     /// No frame from here on.
     End,
+}
+
+/// A good frame: its records, and its length in the file.
+struct Opened {
+    plain: Vec<u8>,
+    first: Seq,
+    last: Seq,
+    length: u64,
 }
 
 /// A reader of one sealed segment.
@@ -221,7 +235,7 @@ impl FrameReader {
     }
 
     /// The good frame at an offset whose numbers fit, and its length in the file.
-    fn frame(&self, at: u64) -> io::Result<Option<(Vec<u8>, Seq, Seq, u64)>> {
+    fn frame(&self, at: u64) -> io::Result<Option<Opened>> {
         let head = self.bytes(at, FRAME_HEAD)?;
         if head.len() < FRAME_HEAD || u32_at(&head, 0) != self.key.sync {
             return Ok(None);
@@ -239,13 +253,13 @@ impl FrameReader {
             return Ok(None);
         }
         let plain = zstd::bulk::decompress(&whole[FRAME_HEAD..], plain).ok();
-        Ok(plain.map(|plain| (plain, first, last, whole.len() as u64)))
+        Ok(plain.map(|plain| Opened { plain, first, last, length: whole.len() as u64 }))
     }
 
-    fn found(&mut self, (bytes, _, last, length): (Vec<u8>, Seq, Seq, u64)) -> (Vec<u8>, Seq) {
-        self.at += length;
-        self.expect = last + 1;
-        (bytes, last)
+    fn found(&mut self, frame: Opened) -> (Vec<u8>, Seq) {
+        self.at += frame.length;
+        self.expect = frame.last + 1;
+        (frame.plain, frame.last)
     }
 
     /// The next thing in the segment.
@@ -266,7 +280,7 @@ impl FrameReader {
         for at in rest.windows(4).enumerate().skip(1).filter(|(_, w)| *w == sync).map(|(i, _)| bad + i as u64)
         {
             if let Some(frame) = self.frame(at)? {
-                let lost = frame.1 - expected;
+                let lost = frame.first - expected;
                 self.at = at;
                 self.held = Some(self.found(frame));
                 return Ok(NextFrame::Damage { offset: bad, bytes: at - bad, lost });

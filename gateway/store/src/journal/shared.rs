@@ -43,6 +43,7 @@ pub(crate) struct Shared {
 pub(crate) struct Limits {
     pub segment_bytes: u64,
     pub hot_bytes: usize,
+    pub frame_bytes: usize,
     pub max_unsynced: usize,
     pub retry: Duration,
     pub keep_for: Duration,
@@ -184,6 +185,7 @@ impl Shared {
         let limits = Limits {
             segment_bytes: options.segment_bytes,
             hot_bytes: options.hot_bytes,
+            frame_bytes: options.frame_bytes,
             max_unsynced: options.max_unsynced,
             retry: options.retry,
             keep_for: options.keep_for,

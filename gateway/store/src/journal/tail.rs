@@ -1,6 +1,7 @@
 //! A reader of durable records, in order: from memory when close behind, from the files when not.
 
 use std::io;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -13,6 +14,7 @@ use super::scan::{Next, Scanner};
 use super::seal::{FrameReader, NextFrame};
 use super::segment::Segment;
 use super::shared::{HotGroup, Inner, Shared};
+use crate::disk::Disk;
 
 /// A group that is given out ends behind the record with which it reaches this size.
 const PIECE: usize = 1 << 20;
@@ -27,8 +29,8 @@ pub struct Tail {
     cold: Option<Cold>,
 }
 
-/// An open file that is being read.
-struct Cold {
+/// An open segment that is being read.
+pub(crate) struct Cold {
     number: u64,
     form: Form,
     reader: Reader,
@@ -69,6 +71,10 @@ impl Group {
     #[must_use]
     pub fn last(&self) -> Seq {
         self.last
+    }
+
+    pub(crate) fn through(&self) -> Seq {
+        self.through
     }
 
     /// Bytes of the encoded records.
@@ -181,7 +187,7 @@ impl Tail {
         let mut cold = match self.cold.take().filter(|c| c.number == number && c.form == segment.header.form)
         {
             Some(cold) => cold,
-            None => match self.open(segment) {
+            None => match Cold::open(&*self.shared.disk, &self.shared.dir, segment, self.position + 1) {
                 Ok(cold) => cold,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     self.skip_missing(segment);
@@ -201,20 +207,6 @@ impl Tail {
         Ok(Some(group))
     }
 
-    fn open(&self, segment: &Segment) -> io::Result<Cold> {
-        let header = &segment.header;
-        let file = self.shared.disk.open(&segment.path(&self.shared.dir))?;
-        let wanted = self.position + 1;
-        let reader = match header.form {
-            Form::Raw => {
-                let (seq, offset) = segment.near(wanted);
-                Reader::Raw(Scanner::from(file, header.key(), seq, offset, segment.bytes))
-            }
-            Form::Sealed => Reader::Sealed(FrameReader::new(file, segment, wanted)?),
-        };
-        Ok(Cold { number: header.number, form: header.form, reader })
-    }
-
     /// A file was not there: sealed or deleted a moment ago, or taken away by somebody.
     fn skip_missing(&mut self, segment: &Segment) {
         let same =
@@ -230,8 +222,22 @@ impl Tail {
 }
 
 impl Cold {
+    /// Opens a segment at or before a record.
+    pub fn open(disk: &dyn Disk, dir: &Path, segment: &Segment, wanted: Seq) -> io::Result<Self> {
+        let header = &segment.header;
+        let file = disk.open(&segment.path(dir))?;
+        let reader = match header.form {
+            Form::Raw => {
+                let (seq, offset) = segment.near(wanted);
+                Reader::Raw(Scanner::from(file, header.key(), seq, offset, segment.bytes))
+            }
+            Form::Sealed => Reader::Sealed(FrameReader::new(file, segment, wanted)?),
+        };
+        Ok(Self { number: header.number, form: header.form, reader })
+    }
+
     /// Some records behind `after`, or none; damage is passed over, recovery reports it.
-    fn read(&mut self, after: Seq, segment: &Segment) -> io::Result<Group> {
+    pub fn read(&mut self, after: Seq, segment: &Segment) -> io::Result<Group> {
         let mut bytes = Vec::new();
         let (mut last, mut through) = (after, after);
         while bytes.len() < COLD_PIECE && through < segment.last {

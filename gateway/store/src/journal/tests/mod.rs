@@ -1,5 +1,7 @@
 //! Tests of the journal: whole ways here, damage and power cuts in their own files.
 
+mod damage;
+mod keeping;
 mod power;
 mod ways;
 
@@ -57,6 +59,12 @@ pub(super) fn open_watched(
 
 pub(super) fn entry<'a>(address: &'a str, body: &'a [u8]) -> Entry<'a> {
     Entry { kind: Kind::Envelope, flags: Flags::DUP, source: "listener", connection: 3, address, body }
+}
+
+/// A number from the environment: how long to test is a setting of the test run.
+#[expect(clippy::disallowed_methods, reason = "the tests have no configuration file")]
+pub(super) fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default)
 }
 
 /// A body from which its place in the test can be told.

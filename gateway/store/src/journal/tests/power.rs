@@ -33,7 +33,7 @@ fn note(durable: Durable) -> u64 {
     u64::from(durable.generation) << 40 | durable.seq
 }
 
-fn start(disk: &SimDisk, seed: u64, cap: u64) -> (Journal, Recovered) {
+fn start(disk: &SimDisk, seed: u64, cap: u64) -> Result<(Journal, Recovered), JournalError> {
     let mut options = options(&dir());
     options.salts = salts(seed);
     options.segment_bytes = 6_000;
@@ -43,18 +43,18 @@ fn start(disk: &SimDisk, seed: u64, cap: u64) -> (Journal, Recovered) {
     options.background = false;
     let marks = disk.clone();
     let shared: Arc<dyn Disk> = Arc::new(disk.clone());
-    open_watched(options, &shared, Box::new(move |d| marks.mark(note(d)))).unwrap()
+    open_watched(options, &shared, Box::new(move |d| marks.mark(note(d))))
 }
 
-/// Appends, waits, trims and seals as the seed says; with a fault, some of it fails.
-fn work(disk: SimDisk, seed: u64, ack: Ack, fault: Option<Fault>) -> Run {
+/// Appends, waits, trims and seals as the seed says; with a fault, some of it fails, the start included.
+fn work(disk: SimDisk, seed: u64, steps: u64, ack: Ack, fault: Option<Fault>) -> Run {
     let mut rng = Rng(seed);
-    let (journal, _) = start(&disk, seed, 24_000);
     let mut run = Run { disk: disk.clone(), appended: BTreeMap::new(), appends: Vec::new() };
     if let Some(fault) = fault {
         disk.fail(fault);
     }
-    for step in 0..60 {
+    let Ok((journal, _)) = start(&disk, seed, 24_000) else { return run };
+    for step in 0..steps {
         let bodies: Vec<_> =
             (0..=rng.below(6)).map(|i| body(seed << 20 | step << 8 | i, rng.below(700) as usize)).collect();
         let entries: Vec<_> = bodies.iter().map(|b| entry("t", b)).collect();
@@ -100,7 +100,7 @@ fn owed(run: &Run, at: usize) -> Vec<Seq> {
 /// Opens the disk after a cut and says what is wrong, if anything.
 fn judge(run: &Run, at: usize, seed: u64) -> Result<SimDisk, String> {
     let after = run.disk.cut(at, seed);
-    let (journal, found) = start(&after, seed ^ 1, 1 << 20);
+    let (journal, found) = start(&after, seed ^ 1, 1 << 20).unwrap();
     let got = drain(&mut journal.tail(0)).unwrap();
     let has = |seq: Seq| got.binary_search_by_key(&seq, |g| g.0).is_ok();
     for (seq, body) in &got {
@@ -133,18 +133,13 @@ fn judge(run: &Run, at: usize, seed: u64) -> Result<SimDisk, String> {
     if run.appended.contains_key(&appended.first) && got.iter().any(|g| g.0 >= appended.first) {
         return Err(format!("number {} was given out twice", appended.first));
     }
-    let again = drain(&mut start(&after.settled(), seed ^ 2, 1 << 20).0.tail(0)).unwrap();
+    let again = drain(&mut start(&after.settled(), seed ^ 2, 1 << 20).unwrap().0.tail(0)).unwrap();
     let mut expected = got;
     expected.push((appended.first, b"after the cut".to_vec()));
     if again != expected {
         return Err("the second start sees something else".to_owned());
     }
     Ok(after)
-}
-
-fn setting(name: &str, default: u64) -> u64 {
-    #[expect(clippy::disallowed_methods, reason = "how long to test is a setting of the test run")]
-    std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default)
 }
 
 fn cuts() -> u64 {
@@ -155,7 +150,7 @@ fn cuts() -> u64 {
 fn no_acknowledged_record_is_lost_by_a_power_cut() {
     let (mut owed_in_all, mut sealed) = (0, 0);
     for seed in 0..cuts().div_ceil(25) {
-        let run = work(SimDisk::new(), seed, Ack::WhenDurable, None);
+        let run = work(SimDisk::new(), seed, 60, Ack::WhenDurable, None);
         let mut rng = Rng(seed);
         for cut in 0..25 {
             let at = rng.below(run.disk.log_len() as u64 + 1) as usize;
@@ -176,7 +171,7 @@ fn no_acknowledged_record_is_lost_by_a_power_cut() {
 #[test]
 fn a_source_that_acknowledges_too_early_is_caught() {
     let caught = (0..40_u64).find_map(|seed| {
-        let run = work(SimDisk::new(), seed, Ack::TooEarly, None);
+        let run = work(SimDisk::new(), seed, 60, Ack::TooEarly, None);
         (0..25).find_map(|cut| {
             let at = Rng(seed << 8 | cut).below(run.disk.log_len() as u64 + 1) as usize;
             judge(&run, at, cut).err()
@@ -198,7 +193,7 @@ fn a_cut_after_a_failed_call_loses_nothing_acknowledged() {
             sticky: rng.below(4) == 0,
             errno: if rng.below(2) == 0 { EIO } else { ENOSPC },
         };
-        let run = work(SimDisk::new(), seed, Ack::WhenDurable, Some(fault));
+        let run = work(SimDisk::new(), seed, 60, Ack::WhenDurable, Some(fault));
         fired += run.disk.mend();
         for cut in 0..10 {
             let at = rng.below(run.disk.log_len() as u64 + 1) as usize;
@@ -211,4 +206,65 @@ fn a_cut_after_a_failed_call_loses_nothing_acknowledged() {
         }
     }
     assert!(fired > cuts() / 50, "{fired}");
+}
+
+/// Fails the first, second, ... call of a run until a run has fewer calls; what is owed must be there afterwards.
+fn sweep(sticky: bool, errno: i32) -> u64 {
+    let mut n = 0;
+    loop {
+        n += 1;
+        let run =
+            work(SimDisk::new(), 5, 40, Ack::WhenDurable, Some(Fault { call: None, nth: n, sticky, errno }));
+        if run.disk.mend() == 0 {
+            return n - 1;
+        }
+        let at = run.disk.log_len();
+        // The process ends and starts again, then the power goes and comes back.
+        let (journal, found) = start(&run.disk, 6, 1 << 20).unwrap();
+        let got = drain(&mut journal.tail(0)).unwrap();
+        let lost: Vec<Seq> = owed(&run, at).into_iter().filter(|s| !got.iter().any(|g| g.0 == *s)).collect();
+        assert!(lost.is_empty(), "call {n}, sticky {sticky}: lost {lost:?}; {found:?}");
+        assert!(got.iter().all(|g| run.appended.get(&g.0) == Some(&g.1)), "call {n}: invented");
+        journal.close();
+        let cut = run.disk.cut(run.disk.log_len(), n);
+        let still = drain(&mut start(&cut, 7, 1 << 20).unwrap().0.tail(0)).unwrap();
+        assert_eq!(still, got, "call {n}, sticky {sticky}: what a start has seen survives a power cut");
+    }
+}
+
+#[test]
+fn every_call_may_fail_once_or_for_good() {
+    for errno in [EIO, ENOSPC] {
+        let once = sweep(false, errno);
+        let for_good = sweep(true, errno);
+        println!("errno {errno}: {once} calls failed once, {for_good} for good");
+        assert!(once > 60 && for_good > 60);
+    }
+}
+
+#[test]
+fn the_journal_goes_on_by_itself_after_a_failed_sync() {
+    let disk = SimDisk::new();
+    let (told, changes) = std::sync::mpsc::sync_channel(16);
+    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    let watch = Box::new(move |d: Durable| told.send(d).unwrap());
+    let (journal, _) = open_watched(options(&dir()), &shared, watch).unwrap();
+    let mut tail = journal.tail(0);
+    let one = journal.append(&[entry("t", b"one")]).unwrap();
+    assert!(changes.recv().unwrap().covers(&one));
+    disk.fail(Fault { call: Some(Call::Sync), nth: 1, sticky: false, errno: EIO });
+    let two = journal.append(&[entry("t", b"two")]).unwrap();
+    assert_eq!(changes.recv().unwrap(), Durable { seq: 1, generation: 1 }, "told at once");
+    assert_eq!(changes.recv().unwrap(), Durable { seq: 1, generation: 1 }, "a new segment is open");
+    assert!(matches!(journal.wait_durable(two.last), Err(JournalError::Withdrawn(2))));
+    let three = journal.append(&[entry("t", b"three")]).unwrap();
+    let durable = changes.recv().unwrap();
+    assert!(durable.covers(&three) && !durable.covers(&two) && durable.seq > two.last);
+    let expected = [(1, b"one".to_vec()), (3, b"three".to_vec())];
+    assert_eq!(drain(&mut tail).unwrap(), expected);
+    assert_eq!(drain(&mut journal.tail(0)).unwrap(), expected, "from the files");
+    journal.close();
+    let (journal, found) = open(options(&dir()), &shared).unwrap();
+    assert_eq!((found.records, found.last, found.damaged.len()), (2, 3, 0));
+    assert_eq!(drain(&mut journal.tail(0)).unwrap(), expected);
 }
