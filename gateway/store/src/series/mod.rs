@@ -160,14 +160,21 @@ impl SeriesStore {
     ///
     /// # Errors
     /// When SQLite or the disk refuses: then nothing of it is in the file, and the store must be opened again.
-    pub fn apply(&mut self, first: Seq, last: Seq, readings: &[Reading]) -> Result<(), SeriesError> {
+    pub fn apply<'a>(
+        &mut self,
+        first: Seq,
+        last: Seq,
+        readings: impl IntoIterator<Item = &'a Reading>,
+    ) -> Result<(), SeriesError> {
         debug_assert!(first <= last, "a batch covers {first} to {last}");
         self.guarded(|store| {
             if last <= store.applied {
                 return Ok(());
             }
-            let fresh: Vec<&Reading> =
-                readings.iter().filter(|r| r.origin.seq > store.applied && r.origin.seq <= last).collect();
+            let fresh: Vec<&Reading> = readings
+                .into_iter()
+                .filter(|r| r.origin.seq > store.applied && r.origin.seq <= last)
+                .collect();
             let tx = store.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
             apply::write(&tx, &mut store.catalog, &mut store.latest, &mut store.waiting, &fresh)?;
             tx.prepare_cached("UPDATE applied SET seq = ?1")?.execute([last as i64])?;

@@ -5,6 +5,7 @@ use orderly_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::StateError;
+use crate::audit::AuditHead;
 
 /// The consumer under whose name the copy to `audit.db` keeps its cursor.
 pub const AUDIT: &str = "audit";
@@ -85,6 +86,8 @@ pub enum DeliveryChange {
     AuditCopied {
         /// The record of the last entry.
         seq: Seq,
+        /// The head of the chain then; kept here, so that a chain that was cut off shows.
+        head: AuditHead,
     },
     /// A store outside does not take this one point: it goes to quarantine, where a person can see it.
     Rejected {
@@ -187,7 +190,11 @@ fn apply(tx: &Transaction<'_>, change: &DeliveryChange) -> Result<isize, StateEr
                 params![*seq as i64],
             )?;
         }
-        DeliveryChange::AuditCopied { seq } => {
+        DeliveryChange::AuditCopied { seq, head } => {
+            run(
+                "INSERT OR REPLACE INTO audit_head(one, n, hash) VALUES(1, ?1, ?2)",
+                params![head.n as i64, head.hash],
+            )?;
             move_cursor(tx, AUDIT, *seq)?;
             run("DELETE FROM audit_out WHERE seq <= ?1", params![*seq as i64])?;
         }

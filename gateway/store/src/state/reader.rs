@@ -12,6 +12,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::schema::{LIVE, STATE};
 use super::{StateError, commit, load};
+use crate::audit::AuditHead;
 use crate::{batch, sqlite};
 
 /// A read-only connection; one per thread.
@@ -324,10 +325,19 @@ impl StateReader {
         Ok(statement.query_row([], |row| row.get::<_, Option<i64>>(0))?.map(Timestamp))
     }
 
-    /// Audit entries after a cursor, in order.
-    pub fn audit_after(&self, seq: Seq, limit: usize) -> Result<Vec<AuditEntry>, StateError> {
-        let sql = "SELECT blob FROM audit_out WHERE seq > ?1 ORDER BY seq, idx LIMIT ?2";
-        load::packed(&self.db, "audit_out", sql, params![seq as i64, limit as i64])
+    /// Audit entries that are to be copied, behind this record and place, in order.
+    pub fn audit_from(&self, (seq, index): (Seq, u16), limit: usize) -> Result<Vec<AuditEntry>, StateError> {
+        let sql = "SELECT blob FROM audit_out WHERE (seq, idx) > (?1, ?2) ORDER BY seq, idx LIMIT ?3";
+        load::packed(&self.db, "audit_out", sql, params![seq as i64, index, limit as i64])
+    }
+
+    /// The head of the audit chain at the last copy.
+    pub fn audit_head(&self) -> Result<Option<AuditHead>, StateError> {
+        let mut statement = self.db.prepare_cached("SELECT n, hash FROM audit_head")?;
+        let head = statement
+            .query_row([], |row| Ok(AuditHead { n: row.get::<_, i64>(0)? as u64, hash: row.get(1)? }))
+            .optional()?;
+        Ok(head)
     }
 
     /// How far everybody is.

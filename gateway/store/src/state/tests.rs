@@ -61,7 +61,7 @@ pub(super) fn alert(n: u64, condition: Condition, handling: Handling) -> Alert {
 }
 
 /// An output that touches every table, covering the ten records up to `10 * n`.
-pub(super) fn output(n: u64) -> Output {
+pub(crate) fn output(n: u64) -> Output {
     let cursor = 10 * n;
     Output {
         first: cursor - 9,
@@ -144,7 +144,7 @@ pub(super) fn expected(n: u64) -> Snapshot {
     s
 }
 
-pub(super) fn store_with(dir: &Path, n: u64) -> StateStore {
+pub(crate) fn store_with(dir: &Path, n: u64) -> StateStore {
     let (mut store, _) = StateStore::open(dir).unwrap();
     for i in 1..=n {
         assert_eq!(store.commit(&output(i)).unwrap(), i);
