@@ -21,7 +21,8 @@ pub fn read<T>(
 ) -> Result<T, Vec<Diagnostic>> {
     let report = Report { file, lines: Lines::new(text), found: RefCell::default() };
     let (document, errors) = DeTable::parse_recoverable(text);
-    for error in errors {
+    // What a parser says after its first complaint is mostly about its own recovery.
+    for error in errors.into_iter().take(1) {
         report.add(error.span().unwrap_or(0..0).start, String::new(), error.message().to_owned(), None);
     }
     // After a syntax error the recovered keys would only raise follow-up complaints.
@@ -86,10 +87,17 @@ pub struct Section<'r, 'i> {
 }
 
 impl<'r, 'i> Section<'r, 'i> {
-    /// Whether the key is there, whatever its type.
+    /// Whether the key is there, whatever its type. It counts as known from here on.
     #[must_use]
     pub fn has(&self, key: &str) -> bool {
+        self.asked.borrow_mut().push(key.to_owned());
         self.table.contains_key(key)
+    }
+
+    /// Whether nothing has been found wrong so far in the whole text.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.report.found.borrow().is_empty()
     }
 
     /// The keys of the table in the order of the text; all count as known from here on.
@@ -225,7 +233,6 @@ impl<'r, 'i> Section<'r, 'i> {
 
     /// A scalar as a person wrote it, when the key is there at all.
     pub fn word_if(&self, key: &str) -> Option<String> {
-        self.asked.borrow_mut().push(key.to_owned());
         if self.has(key) { self.word(key) } else { None }
     }
 
@@ -298,7 +305,6 @@ impl<'r, 'i> Section<'r, 'i> {
         if self.has(key) {
             return Some(());
         }
-        self.asked.borrow_mut().push(key.to_owned());
         self.wrong(key, format!("the key {key:?} is missing"), None);
         None
     }
@@ -356,6 +362,9 @@ impl Drop for Section<'_, '_> {
                     let mut known: Vec<_> = asked.iter().map(String::as_str).collect();
                     known.sort_unstable();
                     known.dedup();
+                    if known.is_empty() {
+                        known.push("nothing");
+                    }
                     format!("known here: {}", known.join(", "))
                 }
             };

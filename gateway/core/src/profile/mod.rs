@@ -15,6 +15,8 @@ mod time;
 mod vectors;
 
 #[cfg(test)]
+mod broken;
+#[cfg(test)]
 mod tests;
 
 use std::sync::Arc;

@@ -257,3 +257,76 @@ fn reads_modbus_polls() {
         profile.metrics().iter().filter_map(Metric::register).map(ToString::to_string).collect();
     assert_eq!(registers, ["input register 0", "discrete input 3", "holding register 4"]);
 }
+
+/// Every shipped profile, by what it reads.
+fn shipped() -> Vec<Profile> {
+    [
+        include_str!("../../../../device-profiles/bedside_monitor/orderly-bm-1.toml"),
+        include_str!("../../../../device-profiles/glucose_meter/orderly-gm-1.toml"),
+        include_str!("../../../../device-profiles/charger/orderly-ch-1.toml"),
+        LINE,
+    ]
+    .into_iter()
+    .map(|text| Profile::parse(text, "shipped").unwrap())
+    .collect()
+}
+
+mod fuzz {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Payloads that are nearly right: pieces of real ones, with bytes changed.
+    fn payload() -> impl Strategy<Value = Vec<u8>> {
+        let real = prop::sample::select(vec![
+            &br#"{"hr":80,"rr":18,"spo2":97,"temp":36.8,"on_o2":false,"acvpu":"A","seq":123456,"t":1795217400123}"#[..],
+            br#"{"seq":5,"glucose":"HI","context":"fasting","t":"2026-11-21T06:45:00+08:00"}"#,
+            b"scale,kind=floor,dev=s-1 g=70500i,n=5i 1763681400123000000\nscale,kind=floor,dev=s-2 g=1.5,n=6i",
+            &[1, 4, 0, 0, 0, 7, 0, 2, 0, 0, 27, 128, 0, 18, 214, 135, 0, 0, 1, 156, 2, 0, 0, 0, 1, 0],
+        ]);
+        let changes = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4);
+        let changed = (real, changes).prop_map(|(real, changes)| {
+            let mut bytes = real.to_vec();
+            for (at, byte) in changes {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+            bytes
+        });
+        prop_oneof![3 => changed, 1 => prop::collection::vec(any::<u8>(), 0..200)]
+    }
+
+    #[test]
+    fn whatever_comes_is_decoded_or_refused_with_a_reason() {
+        let profiles = shipped();
+        let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(600));
+        let strategy = (payload(), "[a-z0-9/{}+#\u{e9}]{0,40}");
+        let result = runner.run(&strategy, |(payload, address)| {
+            for profile in &profiles {
+                let input = Input {
+                    address: &address,
+                    payload: &payload,
+                    received_at: Timestamp(0),
+                    flags: Flags::default(),
+                };
+                match profile.decode(input) {
+                    Ok(decoded) => {
+                        let finite = decoded.iter().flat_map(|d| &d.values).all(|m| match m.value {
+                            Value::Number(n) => n.is_finite(),
+                            _ => true,
+                        });
+                        prop_assert!(finite);
+                        let sound = decoded
+                            .iter()
+                            .flat_map(|d| &d.values)
+                            .all(|m| (m.quality == Quality::Good) == m.reason.is_none());
+                        prop_assert!(sound, "a reason stands exactly beside what is not good");
+                    }
+                    Err(error) => prop_assert!(!error.reason.is_empty() && error.reason.len() < 2_000),
+                }
+            }
+            Ok(())
+        });
+        assert_eq!(result, Ok(()));
+    }
+}

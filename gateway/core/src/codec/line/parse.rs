@@ -170,7 +170,7 @@ impl<'a> Cursor<'a> {
         if name.is_empty() {
             return Err(format!("{what} is empty"));
         }
-        Ok(if escaped { Cow::Owned(unescape(name, &[b',', b'=', b' ', b'\\'])) } else { Cow::Borrowed(name) })
+        Ok(if escaped { Cow::Owned(unescape(name, b",= \\")) } else { Cow::Borrowed(name) })
     }
 
     fn field_value(&mut self) -> Result<Field<'a>, String> {

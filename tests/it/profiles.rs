@@ -1,0 +1,76 @@
+//! Every shipped profile: its own tests pass, it has at least three, and one of them is malformed.
+
+use std::path::{Path, PathBuf};
+
+use orderly_core::profile::{Codec, Profile};
+
+fn shipped() -> Vec<(PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../device-profiles");
+    let mut found = Vec::new();
+    for class in std::fs::read_dir(root).unwrap() {
+        for file in std::fs::read_dir(class.unwrap().path()).unwrap() {
+            let path = file.unwrap().path();
+            let text = std::fs::read_to_string(&path).unwrap();
+            found.push((path, text));
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn every_shipped_profile_passes_its_own_tests() {
+    let mut classes = Vec::new();
+    for (path, text) in shipped() {
+        let name = path.display().to_string();
+        let profile = match Profile::parse(&text, &name) {
+            Ok(profile) => profile,
+            Err(found) => panic!("{}", found.iter().map(|d| format!("{d}\n")).collect::<String>()),
+        };
+        let folder = path.parent().and_then(Path::file_name).unwrap().to_str().unwrap();
+        assert_eq!(folder, profile.class().as_str(), "{name}: the folder is the class");
+        let file = path.file_stem().unwrap().to_str().unwrap();
+        assert_eq!(file, profile.id().as_str(), "{name}: the file is named after the profile");
+        assert!(profile.tests() >= 3, "{name}: {} tests", profile.tests());
+        assert!(text.contains("error = \"malformed\""), "{name}: no test with a malformed payload");
+        assert!(profile.every_ms().is_some(), "{name}: silence must be an event");
+        assert!(
+            profile.metrics().iter().all(|metric| metric.label.is_some()),
+            "{name}: a metric without a label"
+        );
+        classes.push(profile.class().to_string());
+    }
+    assert_eq!(
+        classes,
+        [
+            "bedside_monitor",
+            "bp_meter",
+            "charger",
+            "cold_store",
+            "drug_cabinet",
+            "glucose_meter",
+            "guidance_sign",
+            "parking_sensor",
+            "powerbank_cabinet",
+            "wheelchair",
+            "wheelchair_dock",
+        ]
+    );
+}
+
+#[test]
+fn every_polled_metric_says_when_it_is_worth_a_record() {
+    let mut polled = 0;
+    for (path, text) in shipped() {
+        let profile = Profile::parse(&text, &path.display().to_string()).unwrap();
+        if matches!(profile.codec(), Codec::Registers(_)) {
+            polled += 1;
+            assert!(
+                profile.metrics().iter().all(|m| m.register().is_some() && m.report.is_some()),
+                "{}",
+                path.display()
+            );
+        }
+    }
+    assert_eq!(polled, 4);
+}
