@@ -5,14 +5,18 @@
 
 pub mod alert;
 pub mod codec;
+pub mod dedupe;
 pub mod diagnostic;
 pub mod duration;
+pub mod engine;
 pub mod ids;
 pub mod output;
 pub mod profile;
 pub mod reading;
 pub mod record;
+pub mod rule;
 pub mod time;
 pub mod topic;
+pub mod twin;
 pub mod unit;
 pub mod value;

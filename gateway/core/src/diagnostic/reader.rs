@@ -116,6 +116,16 @@ impl<'r, 'i> Section<'r, 'i> {
         self.report.add(offset, self.dotted(key), message.into(), hint);
     }
 
+    /// Reports a mistake at a byte of the text that a key holds.
+    pub fn wrong_within(&self, key: &str, at: usize, message: impl Into<String>) {
+        let span = self.table.get(key).map_or(self.span.clone(), Spanned::span);
+        let text = self.table.get(key).and_then(|value| value.get_ref().as_str()).unwrap_or("");
+        // With escapes or triple quotes the bytes of the value are not those of the file.
+        let plain = span.len() == text.len() + 2;
+        let offset = if plain { span.start + 1 + at } else { span.start };
+        self.report.add(offset, self.dotted(key), message.into(), None);
+    }
+
     /// Reports a mistake about the table as a whole.
     pub fn wrong_here(&self, message: impl Into<String>, hint: Option<String>) {
         self.report.add(self.span.start, self.path.clone(), message.into(), hint);

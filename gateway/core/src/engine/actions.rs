@@ -1,0 +1,333 @@
+//! What people order: the register, and the handling of alerts.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use crate::alert::{Alert, Condition, Handling};
+use crate::diagnostic::nearest;
+use crate::ids::{ActorId, ClassId, DeviceId, ProfileId};
+use crate::output::{Answer, AuditEntry, DeviceRow};
+use crate::record::{Action, Order, Record, Seq};
+use crate::rule::RuleState;
+use crate::time::Timestamp;
+use crate::twin::Twin;
+
+use super::Engine;
+use super::alerts::is_over;
+use super::register::Device;
+
+/// The codes with which a person ends an alert (DOMAIN 9.5).
+const OUTCOMES: &[&str] = &[
+    "contacted_ok",
+    "med_adjusted",
+    "visit_booked",
+    "sent_emergency",
+    "referred",
+    "education",
+    "artefact",
+    "wrong_person",
+    "device_problem",
+    "unreachable",
+    "declined",
+    "died",
+    "moved",
+    "returned",
+    "found",
+    "not_found",
+    "cleaned",
+    "repaired",
+    "vendor_called",
+    "owner_called",
+    "released",
+    "guard_on_site",
+    "false_sensor",
+    "restocked",
+    "removed_expired",
+    "quarantined",
+    "scrapped",
+    "released_after_review",
+    "recount_ok",
+    "recount_adjusted",
+    "explained",
+    "reported_loss",
+    "door_closed",
+    "probe_replaced",
+    "false_alarm",
+    "attended",
+    "doctor_informed",
+    "rapid_response",
+    "lead_refitted",
+    "device_swapped",
+];
+
+/// What an order did: verb, subject, details for the audit, and the answer or why it was refused.
+struct Done {
+    verb: &'static str,
+    subject: String,
+    detail: serde_json::Value,
+    result: Result<serde_json::Value, String>,
+}
+
+impl Engine {
+    /// Carries an order out, once per idempotency key.
+    pub(super) fn act(&mut self, record: &Record<'_>) {
+        let action: Action = match rmp_serde::from_slice(record.entry.body) {
+            Ok(action) => action,
+            Err(error) => {
+                let reason = format!("the action cannot be read: {error}");
+                self.batch.answers.push(Answer { seq: record.seq, result: Err(reason.clone()) });
+                return self.batch.quarantine(record, 0, "malformed", reason, record.entry.body);
+            }
+        };
+        let wall = record.now.wall;
+        if let Some(result) = self.keys.find(&action.actor, &action.idempotency_key, wall) {
+            return self.batch.answers.push(Answer { seq: record.seq, result });
+        }
+        let done = self.order(&action, record.seq);
+        let mut detail = done.detail;
+        if let (Err(reason), Some(detail)) = (&done.result, detail.as_object_mut()) {
+            detail.insert("refused".to_owned(), json!(reason));
+        }
+        self.batch.audit.push(AuditEntry {
+            seq: record.seq,
+            index: 0,
+            decided_at: wall,
+            happened_at: action.happened_at,
+            actor: action.actor.clone(),
+            verb: done.verb.to_owned(),
+            subject: done.subject,
+            detail: detail.to_string(),
+        });
+        let result = done.result.map(|value| value.to_string());
+        self.keys.remember(&action.actor, &action.idempotency_key, wall, &result);
+        self.batch.answers.push(Answer { seq: record.seq, result });
+    }
+
+    fn order(&mut self, action: &Action, seq: Seq) -> Done {
+        match &action.order {
+            Order::RegisterDevice { device, class, profile, zone, credential, commissioned_at } => {
+                let result = self.wanted_profile(class, profile.as_ref()).map(|profile| {
+                    let known = self.register.find(device.as_str()).map(|n| self.register.get(n).row.clone());
+                    let row = DeviceRow {
+                        device: device.clone(),
+                        class: class.clone(),
+                        profile,
+                        zone: zone.clone(),
+                        epoch: known.as_ref().map_or(0, |row| row.epoch),
+                        credential: credential.clone().or(known.and_then(|row| row.credential)),
+                        self_registered: false,
+                        revoked: false,
+                        commissioned_at: *commissioned_at,
+                    };
+                    let (profile, created) = (row.profile.clone(), self.put_device(row, seq));
+                    json!({"device": device, "class": class, "profile": profile, "created": created})
+                });
+                Done {
+                    verb: "device.register",
+                    subject: device.to_string(),
+                    detail: json!({"class": class, "profile": profile, "zone": zone, "credential": credential.is_some()}),
+                    result,
+                }
+            }
+            Order::RevokeDevice { device } => {
+                let result = self.revoke(device, seq).map(|()| json!({"device": device, "revoked": true}));
+                Done { verb: "device.revoke", subject: device.to_string(), detail: json!({}), result }
+            }
+            Order::NewEpoch { device } => {
+                let result = self.new_epoch(device).map(|epoch| json!({"device": device, "epoch": epoch}));
+                Done { verb: "device.new_epoch", subject: device.to_string(), detail: json!({}), result }
+            }
+            Order::AcknowledgeAlert { alert } => Done {
+                verb: "alert.acknowledge",
+                subject: alert.clone(),
+                detail: json!({}),
+                result: self.acknowledge(alert, action, seq),
+            },
+            Order::CloseAlert { alert, outcome } => Done {
+                verb: "alert.close",
+                subject: alert.clone(),
+                detail: json!({"outcome": outcome}),
+                result: self.close(alert, outcome, action, seq),
+            },
+        }
+    }
+
+    /// Registers a device that spoke for the first time on loopback (DESIGN 7.12).
+    pub(super) fn self_register(
+        &mut self,
+        device: &DeviceId,
+        class: &ClassId,
+        profile: &ProfileId,
+        seq: Seq,
+    ) -> Option<usize> {
+        let row = DeviceRow {
+            device: device.clone(),
+            class: class.clone(),
+            profile: profile.clone(),
+            zone: None,
+            epoch: 0,
+            credential: None,
+            self_registered: true,
+            revoked: false,
+            commissioned_at: None,
+        };
+        self.put_device(row, seq);
+        let wall = self.clock.clocks().wall;
+        if let Ok(actor) = ActorId::new("anonymous") {
+            self.batch.audit.push(AuditEntry {
+                seq,
+                index: 0,
+                decided_at: wall,
+                happened_at: wall,
+                actor,
+                verb: "device.self_register".to_owned(),
+                subject: device.to_string(),
+                detail: json!({"class": class, "profile": profile}).to_string(),
+            });
+        }
+        self.register.find(device.as_str())
+    }
+
+    fn wanted_profile(&self, class: &ClassId, wanted: Option<&ProfileId>) -> Result<ProfileId, String> {
+        let Some(id) = wanted else {
+            return self.config.only_profile(class.as_str()).map(|p| p.id().clone()).map_err(|(_, why)| why);
+        };
+        match self.config.profile(id) {
+            Some(profile) if profile.class() == class => Ok(id.clone()),
+            Some(profile) => {
+                Err(format!("the profile {id:?} is for the class {:?}, not {class:?}", profile.class()))
+            }
+            None => {
+                let known = self.config.profiles().map(|profile| profile.id().as_str());
+                let near =
+                    nearest(id.as_str(), known).map_or(String::new(), |n| format!("; did you mean {n:?}?"));
+                Err(format!("there is no profile {id:?}{near}"))
+            }
+        }
+    }
+
+    /// Puts a row on the register. Tells whether the device is new.
+    fn put_device(&mut self, row: DeviceRow, seq: Seq) -> bool {
+        let profile = self.config.profile(&row.profile).cloned();
+        let class = self.config.class(&row.class);
+        let clocks = self.clock.clocks();
+        let known = self.register.find(row.device.as_str());
+        if let Some(number) = known {
+            if self.register.get(number).class != class {
+                let device = row.device.clone();
+                self.clear_where("class_changed", seq, |alert| alert.device == device);
+                self.register.get_mut(number).twin.rules = RuleState::new(self.config.rules(class), clocks);
+            }
+            let listening = self.clock.listening(None);
+            let device = self.register.get_mut(number);
+            if device.row.revoked && !row.revoked {
+                device.twin.source = None;
+                device.twin.heard_at = clocks.wall;
+                device.twin.heard_listening = listening;
+                device.twin.rules = RuleState::new(self.config.rules(class), clocks);
+            }
+            device.row = row;
+            device.profile = profile;
+            device.class = class;
+            self.touch_row(number);
+            self.touch_twin(number);
+            self.schedule(number);
+            return false;
+        }
+        let twin = Twin {
+            heard_at: clocks.wall,
+            heard_listening: self.clock.listening(None),
+            rules: RuleState::new(self.config.rules(class), clocks),
+            ..Twin::default()
+        };
+        let number = self.register.add(Device::new(row, profile, class, twin));
+        self.touch_row(number);
+        self.touch_twin(number);
+        self.schedule(number);
+        true
+    }
+
+    fn find_device(&self, device: &DeviceId) -> Result<usize, String> {
+        self.register.find(device.as_str()).ok_or_else(|| format!("{device:?} is not on the register"))
+    }
+
+    fn revoke(&mut self, device: &DeviceId, seq: Seq) -> Result<(), String> {
+        let number = self.find_device(device)?;
+        self.clear_where("device_revoked", seq, |alert| alert.device == *device);
+        self.register.get_mut(number).row.revoked = true;
+        self.touch_row(number);
+        Ok(())
+    }
+
+    fn new_epoch(&mut self, device: &DeviceId) -> Result<u32, String> {
+        let number = self.find_device(device)?;
+        let device = self.register.get_mut(number);
+        device.row.epoch += 1;
+        let epoch = device.row.epoch;
+        // The boot id that comes next belongs to the new epoch, whatever it is.
+        device.twin.boots.clear();
+        self.touch_row(number);
+        self.touch_twin(number);
+        Ok(epoch)
+    }
+
+    fn open_alert(&self, id: &str) -> Result<(Arc<str>, &Alert), String> {
+        match self.alerts.get_key_value(id) {
+            Some((id, alert)) if alert.handling != Handling::Closed => Ok((Arc::clone(id), alert)),
+            Some((_, alert)) if !is_over(alert) => Err(format!(
+                "the alert {id} is already closed with {:?}",
+                alert.outcome.as_deref().unwrap_or("no outcome")
+            )),
+            Some(_) | None => Err(format!("there is no open alert {id:?}")),
+        }
+    }
+
+    fn acknowledge(&mut self, id: &str, action: &Action, seq: Seq) -> Result<serde_json::Value, String> {
+        let (id, alert) = self.open_alert(id)?;
+        if alert.handling == Handling::Open {
+            self.handle_alert(&id, Handling::Acknowledged, None, action, seq);
+        }
+        let alert = self.alerts.get(&id);
+        Ok(json!({
+            "alert": *id,
+            "handling": alert.map(|alert| alert.handling),
+            "handled_by": alert.and_then(|alert| alert.handled_by.clone()),
+        }))
+    }
+
+    fn close(
+        &mut self,
+        id: &str,
+        outcome: &str,
+        action: &Action,
+        seq: Seq,
+    ) -> Result<serde_json::Value, String> {
+        let (id, alert) = self.open_alert(id)?;
+        if !OUTCOMES.contains(&outcome) {
+            let near = nearest(outcome, OUTCOMES.iter().copied());
+            let hint = near.map_or(String::new(), |near| format!("; did you mean {near:?}?"));
+            return Err(format!("{outcome:?} is no outcome code{hint}"));
+        }
+        let firing = alert.condition == Condition::Firing;
+        self.handle_alert(&id, Handling::Closed, Some(Arc::from(outcome)), action, seq);
+        Ok(json!({"alert": *id, "handling": Handling::Closed, "outcome": outcome, "still_firing": firing}))
+    }
+
+    fn handle_alert(
+        &mut self,
+        id: &Arc<str>,
+        handling: Handling,
+        outcome: Option<Arc<str>>,
+        action: &Action,
+        seq: Seq,
+    ) {
+        let at: Timestamp = action.happened_at;
+        if let Some(alert) = self.alerts.get_mut(id) {
+            alert.handling = handling;
+            alert.handled_by = Some(action.actor.clone());
+            alert.outcome = outcome;
+        }
+        self.step(id, at, seq, false);
+    }
+}

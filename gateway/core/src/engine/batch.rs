@@ -1,0 +1,87 @@
+//! What was decided since the last drain.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::alert::Transition;
+use crate::output::{Answer, AuditEntry, Counts, Notice, Quarantined, TextRow};
+use crate::reading::Reading;
+use crate::record::{Record, Seq};
+
+use super::register::Chain;
+
+/// How much of a payload is kept in quarantine.
+const EXCERPT: usize = 4096;
+
+/// The present batch.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    /// Grows with each drain; chains of an earlier batch are void.
+    pub(super) number: u64,
+    pub(super) first: Seq,
+    pub(super) cursor: Seq,
+    pub(super) readings: Vec<Reading>,
+    /// For each reading, the reading of the same stream before it.
+    pub(super) before: Vec<u32>,
+    pub(super) twins: Vec<usize>,
+    pub(super) devices: Vec<usize>,
+    pub(super) alerts: BTreeSet<Arc<str>>,
+    pub(super) transitions: Vec<Transition>,
+    pub(super) texts: Vec<TextRow>,
+    pub(super) notices: Vec<Notice>,
+    pub(super) quarantined: Vec<Quarantined>,
+    pub(super) audit: Vec<AuditEntry>,
+    pub(super) answers: Vec<Answer>,
+    pub(super) counts: Counts,
+}
+
+/// No earlier reading.
+const NONE: u32 = u32::MAX;
+
+impl Batch {
+    /// Adds a reading to the batch and to the chain of its stream.
+    pub(super) fn push(&mut self, reading: Reading, chain: &mut Chain) {
+        let number = u32::try_from(self.readings.len()).unwrap_or(NONE);
+        self.before.push(if chain.batch == self.number { chain.last } else { NONE });
+        self.readings.push(reading);
+        *chain = Chain { batch: self.number, last: number };
+        self.counts.readings += 1;
+    }
+
+    /// The readings of a stream in this batch, last first.
+    pub(super) fn of_stream(&self, chain: Option<Chain>) -> impl Iterator<Item = &Reading> {
+        let mut next = chain.filter(|chain| chain.batch == self.number).map_or(NONE, |chain| chain.last);
+        std::iter::from_fn(move || {
+            let reading = self.readings.get(next as usize)?;
+            next = self.before.get(next as usize).copied().unwrap_or(NONE);
+            Some(reading)
+        })
+    }
+
+    /// Puts an input aside with the reason.
+    pub(super) fn quarantine(
+        &mut self,
+        record: &Record<'_>,
+        index: u16,
+        code: &'static str,
+        reason: String,
+        excerpt: &[u8],
+    ) {
+        self.counts.quarantined += 1;
+        self.quarantined.push(Quarantined {
+            seq: record.seq,
+            index,
+            received_at: record.now.wall,
+            source: record.entry.source.to_owned(),
+            address: record.entry.address.to_owned(),
+            code,
+            reason,
+            excerpt: excerpt[..excerpt.len().min(EXCERPT)].to_vec(),
+        });
+    }
+
+    /// An empty batch that follows this one.
+    pub(super) fn next(&self) -> Self {
+        Self { number: self.number + 1, ..Self::default() }
+    }
+}

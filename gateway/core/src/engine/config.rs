@@ -1,0 +1,210 @@
+//! Profiles and rules in force, and what they make together for each class.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::diagnostic::{Diagnostic, nearest};
+use crate::ids::{ClassId, ProfileId, RuleId};
+use crate::profile::{self, Profile};
+use crate::rule::{Classes, MetricInfo, MetricKind, Rule, RuleFile, RuleSet, Slot};
+
+use super::classes::late_ms;
+
+/// Profiles and rules in force.
+#[derive(Debug, Default)]
+pub(super) struct Config {
+    profiles: BTreeMap<ProfileId, Arc<Profile>>,
+    files: BTreeMap<RuleId, RuleFile>,
+    metrics: BTreeMap<ClassId, Vec<MetricInfo>>,
+    numbers: BTreeMap<ClassId, usize>,
+    sets: Vec<Arc<RuleSet>>,
+}
+
+/// Names of the class and how it changed.
+#[derive(Debug)]
+pub(super) struct Recompiled {
+    pub(super) class: usize,
+    pub(super) before: Arc<RuleSet>,
+    pub(super) after: Arc<RuleSet>,
+    /// Rules that do not fit the class any more, with the reason.
+    pub(super) dropped: Vec<(RuleId, String)>,
+}
+
+impl Config {
+    /// Reads a profile; nothing is in force yet.
+    pub(super) fn read_profile(id: &ProfileId, text: &str) -> Result<Profile, String> {
+        let profile = Profile::parse(text, &format!("{id}.toml")).map_err(|found| sentence(&found))?;
+        if profile.id() != id {
+            return Err(format!("the text is of the profile {:?}, not {id:?}", profile.id()));
+        }
+        Ok(profile)
+    }
+
+    /// Reads a rule file; nothing is in force yet.
+    pub(super) fn read_rules(&self, name: &RuleId, text: &str) -> Result<RuleFile, String> {
+        let file = RuleFile::parse(text, &format!("{name}.toml"), self).map_err(|found| sentence(&found))?;
+        for (other, known) in self.files.iter().filter(|(other, _)| *other != name) {
+            if let Some(twice) = file.rules.iter().find(|rule| known.rules.iter().any(|k| k.id == rule.id)) {
+                return Err(format!("the rule {:?} is already in the file {other:?}", twice.id));
+            }
+        }
+        Ok(file)
+    }
+
+    /// Puts a profile into force, or takes it away. Gives the classes that it concerns.
+    pub(super) fn set_profile(&mut self, id: &ProfileId, profile: Option<Arc<Profile>>) -> Vec<ClassId> {
+        let mut classes: Vec<ClassId> = profile.iter().map(|profile| profile.class().clone()).collect();
+        let before = match profile {
+            Some(profile) => self.profiles.insert(id.clone(), profile),
+            None => self.profiles.remove(id),
+        };
+        classes.extend(before.map(|before| before.class().clone()));
+        classes.sort();
+        classes.dedup();
+        for class in &classes {
+            self.collect_metrics(class);
+        }
+        classes
+    }
+
+    /// Puts a rule file into force, or takes it away. Gives the classes that it concerns.
+    pub(super) fn set_rules(&mut self, name: &RuleId, file: Option<RuleFile>) -> Vec<ClassId> {
+        let of = |file: &RuleFile| file.rules.iter().map(|rule| rule.class.clone()).collect::<Vec<_>>();
+        let mut classes = file.as_ref().map(of).unwrap_or_default();
+        let before = match file {
+            Some(file) => self.files.insert(name.clone(), file),
+            None => self.files.remove(name),
+        };
+        classes.extend(before.as_ref().map(of).unwrap_or_default());
+        classes.sort();
+        classes.dedup();
+        classes
+    }
+
+    /// Puts the rules of a class together anew.
+    pub(super) fn recompile(&mut self, class: &ClassId) -> Recompiled {
+        let number = self.class(class);
+        let metrics = self.metrics.get(class).map_or(&[][..], Vec::as_slice);
+        let mut parsed: Vec<_> =
+            self.files.values().flat_map(|file| &file.rules).filter(|rule| rule.class == *class).collect();
+        parsed.sort_by(|a, b| a.id.cmp(&b.id));
+        let (mut rules, mut slots, mut dropped) = (Vec::<Rule>::new(), Vec::<Slot>::new(), Vec::new());
+        for rule in parsed {
+            match rule.lower(metrics, &mut slots) {
+                Ok(rule) => rules.push(rule),
+                Err(reason) => dropped.push((rule.id.clone(), reason)),
+            }
+        }
+        let after = Arc::new(RuleSet::new(class.clone(), rules, slots, late_ms(class.as_str())));
+        let before = std::mem::replace(&mut self.sets[number], Arc::clone(&after));
+        Recompiled { class: number, before, after, dropped }
+    }
+
+    /// The number of a class.
+    pub(super) fn class(&mut self, class: &ClassId) -> usize {
+        if let Some(number) = self.numbers.get(class) {
+            return *number;
+        }
+        let number = self.sets.len();
+        self.numbers.insert(class.clone(), number);
+        self.sets.push(Arc::new(RuleSet::new(
+            class.clone(),
+            Vec::new(),
+            Vec::new(),
+            late_ms(class.as_str()),
+        )));
+        number
+    }
+
+    /// The rules of a class.
+    pub(super) fn rules(&self, class: usize) -> &Arc<RuleSet> {
+        &self.sets[class]
+    }
+
+    /// A profile by name.
+    pub(super) fn profile(&self, id: &ProfileId) -> Option<&Arc<Profile>> {
+        self.profiles.get(id)
+    }
+
+    /// All profiles, by name.
+    pub(super) fn profiles(&self) -> impl Iterator<Item = &Arc<Profile>> {
+        self.profiles.values()
+    }
+
+    /// The only profile of a class.
+    pub(super) fn only_profile(&self, class: &str) -> Result<Arc<Profile>, (&'static str, String)> {
+        let mut found = self.profiles().filter(|profile| profile.class().as_str() == class);
+        match (found.next(), found.next()) {
+            (Some(only), None) => Ok(Arc::clone(only)),
+            (None, _) if !self.metrics.keys().any(|known| known.as_str() == class) => {
+                let near = nearest(class, self.names());
+                let hint = near.map_or(String::new(), |near| format!("; did you mean {near:?}?"));
+                Err(("unknown_class", format!("no profile is of the class {class:?}{hint}")))
+            }
+            (None, _) => Err(("no_profile", format!("no profile is of the class {class:?}"))),
+            (Some(one), Some(other)) => Err((
+                "ambiguous_profile",
+                format!(
+                    "the class {class:?} has the profiles {:?} and {:?}; register the device with one of them",
+                    one.id(),
+                    other.id()
+                ),
+            )),
+        }
+    }
+
+    fn collect_metrics(&mut self, class: &ClassId) {
+        let mut metrics: BTreeMap<_, MetricKind> = BTreeMap::new();
+        for profile in self.profiles.values().filter(|profile| profile.class() == class) {
+            for metric in profile.metrics() {
+                merge(metrics.entry(metric.name.clone()).or_insert_with(|| kind(metric)), metric);
+            }
+        }
+        if metrics.is_empty() {
+            self.metrics.remove(class);
+            return;
+        }
+        let infos = metrics.into_iter().map(|(metric, kind)| MetricInfo { metric, kind }).collect();
+        self.metrics.insert(class.clone(), infos);
+    }
+}
+
+fn kind(metric: &profile::Metric) -> MetricKind {
+    match &metric.kind {
+        profile::MetricKind::Number(_) => MetricKind::Number,
+        profile::MetricKind::State(states) => {
+            MetricKind::State(states.tokens().map(|token| token.to_string()).collect())
+        }
+        profile::MetricKind::Text => MetricKind::Text,
+    }
+}
+
+/// Two models of a class may know different tokens of the same state; a rule may name any of them.
+fn merge(known: &mut MetricKind, metric: &profile::Metric) {
+    if let (MetricKind::State(known), MetricKind::State(more)) = (known, kind(metric)) {
+        for token in more {
+            if !known.contains(&token) {
+                known.push(token);
+            }
+        }
+    }
+}
+
+impl Classes for Config {
+    fn metrics(&self, class: &str) -> Option<&[MetricInfo]> {
+        self.metrics.get(class).map(Vec::as_slice)
+    }
+
+    fn names(&self) -> Vec<&str> {
+        self.metrics.keys().map(ClassId::as_str).collect()
+    }
+
+    fn late_ms(&self, class: &str) -> i64 {
+        late_ms(class)
+    }
+}
+
+fn sentence(found: &[Diagnostic]) -> String {
+    let shown: Vec<String> = found.iter().take(5).map(ToString::to_string).collect();
+    shown.join("; ")
+}

@@ -1,0 +1,250 @@
+//! Deciding on one decoded reading: epoch, time, repeat or new, marks; then twin and rules.
+
+use std::sync::Arc;
+
+use crate::dedupe::{Identity, Verdict};
+use crate::ids::StreamId;
+use crate::output::Counts;
+use crate::profile::{Decoded, DedupeBy, Profile};
+use crate::reading::{Marks, Origin, Reading};
+use crate::record::{Flags, Record};
+use crate::time::Timestamp;
+use crate::twin::{Disbelief, Latest, MAX_STREAMS, StreamTwin};
+
+use super::Engine;
+use super::input::boot_hash;
+use super::register::{Chain, Device};
+
+/// How a device's time was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Moment {
+    pub(super) taken_at: Timestamp,
+    pub(super) marks: Marks,
+    /// Why the device time does not move the watermark; `None`: it does.
+    pub(super) disbelief: Option<Disbelief>,
+}
+
+/// Resolves the time of a reading (DESIGN section 3, Time).
+pub(super) fn resolve(
+    device_time: Option<Timestamp>,
+    received_at: Timestamp,
+    commissioned_at: Option<Timestamp>,
+    profile: &Profile,
+    retained: bool,
+) -> Moment {
+    let millis = |ms: u64| i64::try_from(ms).unwrap_or(i64::MAX);
+    let suspect = |disbelief| Moment { taken_at: received_at, marks: Marks::CLOCK_SUSPECT, disbelief };
+    let Some(time) = device_time else {
+        // A broker keeps a retained message for ever; when it was measured, nobody knows.
+        let marks = if retained { Marks::CLOCK_SUSPECT } else { Marks::default() };
+        return Moment { taken_at: received_at, marks, disbelief: None };
+    };
+    if time.since(received_at) > millis(profile.time().max_future_ms) {
+        return suspect(Some(Disbelief::Ahead));
+    }
+    if time < Timestamp::EARLIEST_PLAUSIBLE || commissioned_at.is_some_and(|from| time < from) {
+        return suspect(Some(Disbelief::Past));
+    }
+    if received_at.since(time) > millis(profile.time().max_past_ms) {
+        return Moment { taken_at: time, marks: Marks::HISTORY, disbelief: Some(Disbelief::Past) };
+    }
+    Moment { taken_at: time, marks: Marks::default(), disbelief: None }
+}
+
+/// What became of a reading.
+pub(super) enum Outcome {
+    /// It was kept.
+    Kept,
+    /// It is a repeat; the device was heard.
+    Repeat,
+    /// It cannot be kept, with code and reason.
+    Refused(&'static str, String),
+}
+
+impl Engine {
+    /// Decides on one reading of a device on the register.
+    pub(super) fn decide(
+        &mut self,
+        number: usize,
+        record: &Record<'_>,
+        index: u16,
+        profile: &Arc<Profile>,
+        decoded: Decoded,
+        seen: &[Reading],
+    ) -> Outcome {
+        let origin = Origin { seq: record.seq, index };
+        let received_at = record.now.wall;
+        let epoch = self.epoch(number, &decoded);
+        let place = match self.stream(number, &decoded.stream, epoch) {
+            Ok(place) => place,
+            Err(reason) => return Outcome::Refused("too_many_streams", reason),
+        };
+        let device = self.register.get_mut(number);
+        device.twin.streams[place].received_at = received_at;
+        let identity = Identity::new(&decoded, profile, device.row.device.as_str(), epoch, index);
+        let verdict =
+            verdict(&self.batch, device, place, epoch, &identity, seen, profile, record.entry.flags);
+        if verdict == Verdict::Repeat {
+            self.batch.counts.repeats += 1;
+            self.heard_stream(number, place);
+            return Outcome::Repeat;
+        }
+        let retained = record.entry.flags.has(Flags::RETAINED);
+        let moment = resolve(decoded.device_time, received_at, device.row.commissioned_at, profile, retained);
+        let stream = &device.twin.streams[place];
+        let mut marks = moment.marks;
+        if verdict == Verdict::Conflict {
+            let correction = profile.dedupe().replace;
+            marks = marks.with(if correction { Marks::CORRECTION } else { Marks::CONFLICT });
+        }
+        let behind = decoded.device_time.is_some_and(|time| stream.watermark.is_some_and(|mark| time < mark));
+        if behind && moment.disbelief.is_none() && stream.epoch == epoch {
+            marks = marks.with(Marks::LATE);
+        }
+        count(&mut self.batch.counts, marks);
+        let (sequence, offset_ns) = (decoded.sequence, identity.offset_ns);
+        let timeless = identity.device_time.is_none() && identity.sequence.is_none();
+        let reading = Reading {
+            origin,
+            device: device.row.device.clone(),
+            class: device.row.class.clone(),
+            epoch,
+            stream: stream.stream.clone(),
+            device_time: decoded.device_time,
+            taken_at: moment.taken_at,
+            received_at,
+            sequence,
+            offset_ns,
+            profile: profile.hash(),
+            marks,
+            zone: device.row.zone.clone(),
+            values: decoded.values,
+        };
+        let stream = &mut device.twin.streams[place];
+        note(stream, &reading, moment.disbelief, timeless.then_some(decoded.payload_hash));
+        self.batch.push(reading, &mut device.chains[place]);
+        if !marks.has(Marks::HISTORY) {
+            self.run_rules(number, place, record.seq);
+        }
+        Outcome::Kept
+    }
+
+    /// The epoch of a reading: a boot id that was never seen begins a new one.
+    fn epoch(&mut self, number: usize, decoded: &Decoded) -> u32 {
+        let device = self.register.get_mut(number);
+        let Some(boot) = decoded.boot.as_deref().map(boot_hash) else { return device.row.epoch };
+        if let Some(epoch) = device.twin.epoch_of(boot) {
+            return epoch;
+        }
+        // The first boot id that a device ever tells names the epoch it is in.
+        if !device.twin.boots.is_empty() {
+            device.row.epoch += 1;
+        }
+        let epoch = device.row.epoch;
+        device.twin.learn_boot(boot, epoch);
+        self.touch_row(number);
+        epoch
+    }
+
+    /// The place of a stream in the twin; a new one is added while there is room.
+    fn stream(&mut self, number: usize, name: &StreamId, epoch: u32) -> Result<usize, String> {
+        let device = self.register.get_mut(number);
+        let place = match device.twin.stream(name.as_str()) {
+            Some(place) => place,
+            None if device.twin.streams.len() >= MAX_STREAMS => {
+                return Err(format!(
+                    "{:?} has {MAX_STREAMS} streams already; {name:?} would be one more. \
+                     Does a part of the topic change that should not?",
+                    device.row.device
+                ));
+            }
+            None => {
+                device.twin.streams.push(StreamTwin::new(name.clone(), epoch));
+                device.twin.streams.len() - 1
+            }
+        };
+        if device.chains.len() <= place {
+            device.chains.resize(place + 1, Chain::default());
+        }
+        let stream = &mut device.twin.streams[place];
+        if epoch > stream.epoch {
+            stream.restart(epoch);
+        }
+        Ok(place)
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "all that one verdict depends on, named once")]
+fn verdict(
+    batch: &super::batch::Batch,
+    device: &Device,
+    place: usize,
+    epoch: u32,
+    identity: &Identity<'_>,
+    seen: &[Reading],
+    profile: &Profile,
+    flags: Flags,
+) -> Verdict {
+    if profile.dedupe().by == DedupeBy::None {
+        return Verdict::Different;
+    }
+    if identity.device_time.is_none() && identity.sequence.is_none() {
+        let (dup, reconnect) = (flags.has(Flags::DUP), flags.has(Flags::AFTER_RECONNECT));
+        // What a broker kept comes again with every subscription.
+        let dup = dup || flags.has(Flags::RETAINED);
+        let repeat =
+            device.twin.streams[place].is_timeless_repeat(identity.decoded.payload_hash, dup, reconnect);
+        return if repeat { Verdict::Repeat } else { Verdict::Different };
+    }
+    let chain = device.chains.get(place).copied();
+    let recent = batch.of_stream(chain).filter(|reading| reading.epoch == epoch);
+    let mut worst = Verdict::Different;
+    for earlier in recent.chain(seen) {
+        worst = worst.max(identity.compare(earlier));
+        if worst == Verdict::Repeat {
+            break;
+        }
+    }
+    worst
+}
+
+fn count(counts: &mut Counts, marks: Marks) {
+    counts.late += u64::from(marks.has(Marks::LATE));
+    counts.clock_suspect += u64::from(marks.has(Marks::CLOCK_SUSPECT));
+    counts.conflicts += u64::from(marks.has(Marks::CONFLICT));
+}
+
+/// Writes a kept reading into its stream.
+fn note(stream: &mut StreamTwin, reading: &Reading, disbelief: Option<Disbelief>, timeless: Option<u64>) {
+    if stream.epoch == reading.epoch {
+        match reading.device_time {
+            Some(time) => stream.note_time(time, disbelief),
+            None => stream.sequence = stream.sequence.max(reading.sequence),
+        }
+        if let Some(hash) = timeless {
+            stream.note_timeless(hash);
+        }
+    }
+    if reading.marks.has(Marks::HISTORY) {
+        return;
+    }
+    let newer = |latest: &Latest| (latest.epoch, latest.taken_at) <= (reading.epoch, reading.taken_at);
+    match &mut stream.latest {
+        Some(latest) if !newer(latest) => {}
+        Some(latest) => **latest = latest_of(reading),
+        none => *none = Some(Box::new(latest_of(reading))),
+    }
+}
+
+fn latest_of(reading: &Reading) -> Latest {
+    Latest {
+        origin: reading.origin,
+        epoch: reading.epoch,
+        device_time: reading.device_time,
+        taken_at: reading.taken_at,
+        received_at: reading.received_at,
+        sequence: reading.sequence,
+        marks: reading.marks,
+        values: reading.values.clone(),
+    }
+}

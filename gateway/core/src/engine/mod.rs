@@ -1,0 +1,310 @@
+//! The engine: takes journal records strictly in order, decides, and says what one state transaction writes.
+//!
+//! It is a plain struct owned by one task. It never asks for the time, never reads a file and never looks
+//! into the past by itself: a record carries its `now`, and earlier readings come as answers to look-ups.
+//! The same records give the same output, wherever it is drained and however often it is restored.
+
+mod actions;
+mod alerts;
+mod batch;
+mod classes;
+mod clock;
+mod config;
+mod decide;
+mod evaluate;
+mod input;
+mod keys;
+mod register;
+mod reload;
+mod state_codec;
+#[cfg(test)]
+mod tests;
+mod timers;
+
+use std::sync::Arc;
+
+use crate::dedupe::Seen;
+use crate::ids::SiteId;
+use crate::output::{Output, Snapshot, TwinRow};
+use crate::record::{ConfigKind, Flags, Kind, Record, TimerRun};
+use crate::rule::NEVER;
+use crate::twin;
+
+pub use crate::dedupe::{Lookup, matches};
+pub use classes::{is_clinical, late_ms};
+pub use input::Prepared;
+pub use state_codec::RestoreError;
+
+use alerts::{Alerts, is_over};
+use batch::Batch;
+use clock::EngineClock;
+use config::Config;
+use decide::Outcome;
+use input::{Item, Message, Target, Work};
+use keys::Keys;
+use register::{Device, Register};
+use timers::Timers;
+
+/// What the engine must be told once.
+#[derive(Debug, Clone)]
+pub struct EngineSettings {
+    /// The site whose topics are ours.
+    pub site: SiteId,
+}
+
+/// The engine.
+#[derive(Debug)]
+pub struct Engine {
+    settings: EngineSettings,
+    clock: EngineClock,
+    keys: Keys,
+    config: Config,
+    register: Register,
+    alerts: Alerts,
+    timers: Timers,
+    batch: Batch,
+}
+
+impl Engine {
+    /// Takes up where the last commit left off.
+    ///
+    /// # Errors
+    /// When a part of the snapshot is damaged or was written by a newer version.
+    pub fn new(settings: EngineSettings, snapshot: Snapshot) -> Result<Self, RestoreError> {
+        let (clock, keys) = match &snapshot.engine {
+            Some(blob) => state_codec::decode(blob)?,
+            None => (EngineClock::default(), Keys::default()),
+        };
+        let mut engine = Self {
+            settings,
+            clock,
+            keys,
+            config: Config::default(),
+            register: Register::default(),
+            alerts: Alerts::new(),
+            timers: Timers::default(),
+            batch: Batch { number: 1, ..Batch::default() },
+        };
+        engine.restore_texts(&snapshot)?;
+        engine.restore_devices(snapshot)?;
+        Ok(engine)
+    }
+
+    fn restore_texts(&mut self, snapshot: &Snapshot) -> Result<(), RestoreError> {
+        let (profiles, rules): (Vec<_>, Vec<_>) = snapshot
+            .texts
+            .iter()
+            .filter(|row| row.text.is_some())
+            .partition(|row| matches!(row.what, ConfigKind::Profile(_)));
+        let mut classes = Vec::new();
+        for row in profiles.into_iter().chain(rules) {
+            let found = self.apply(&row.what, row.text.as_deref());
+            classes.extend(
+                found.map_err(|reason| RestoreError::Text { what: format!("{:?}", row.what), reason })?,
+            );
+        }
+        classes.sort();
+        classes.dedup();
+        for class in &classes {
+            self.config.recompile(class);
+        }
+        Ok(())
+    }
+
+    fn restore_devices(&mut self, snapshot: Snapshot) -> Result<(), RestoreError> {
+        let clocks = self.clock.clocks();
+        for row in snapshot.devices {
+            let profile = self.config.profile(&row.profile).cloned();
+            let class = self.config.class(&row.class);
+            self.register.add(Device::new(row, profile, class, twin::Twin::default()));
+        }
+        for TwinRow { device, blob } in snapshot.twins {
+            let Some(number) = self.register.find(device.as_str()) else { continue };
+            let (mut twin, layout) = twin::decode(&blob)
+                .map_err(|error| RestoreError::Twin { device: device.to_string(), error })?;
+            let set = Arc::clone(self.config.rules(self.register.get(number).class));
+            twin.rules = twin.rules.carry(&layout, &set, clocks);
+            self.register.get_mut(number).twin = twin;
+        }
+        self.alerts = snapshot.alerts.into_iter().map(|alert| (Arc::clone(&alert.id), alert)).collect();
+        for number in 0..self.register.len() {
+            self.schedule(number);
+        }
+        Ok(())
+    }
+
+    /// Decides on a record. `seen` holds, for each look-up of the prepared record, what was found.
+    pub fn handle(&mut self, prepared: Prepared<'_>, seen: &[Seen]) {
+        let Prepared { record, work, .. } = prepared;
+        let restarted = self.clock.advance(record.now);
+        if self.batch.first == 0 {
+            self.batch.first = record.seq;
+        }
+        self.batch.cursor = record.seq;
+        self.batch.counts.records += 1;
+        if restarted {
+            self.reschedule_all();
+        }
+        self.run_timers(record.seq);
+        match (record.entry.kind, work) {
+            (Kind::Envelope, Work::Message(message)) => self.message(&record, message, seen),
+            (Kind::Envelope, Work::Status { device, online }) => self.status(&record, device, online),
+            (Kind::Envelope, Work::Other) => {}
+            (Kind::Action, _) => self.act(&record),
+            (Kind::Config, _) => self.reload(&record),
+            (Kind::TimerRun, _) => self.timer_run(&record),
+        }
+    }
+
+    /// Takes everything that was decided since the last drain.
+    pub fn drain(&mut self) -> Output {
+        let next = self.batch.next();
+        let mut batch = std::mem::replace(&mut self.batch, next);
+        if batch.cursor == 0 {
+            return Output::default();
+        }
+        let by_name = |register: &Register, numbers: &mut Vec<usize>| {
+            numbers.sort_by(|a, b| register.get(*a).row.device.cmp(&register.get(*b).row.device));
+        };
+        by_name(&self.register, &mut batch.twins);
+        by_name(&self.register, &mut batch.devices);
+        let mut twins = Vec::with_capacity(batch.twins.len());
+        for number in batch.twins {
+            let device = self.register.get_mut(number);
+            device.twin_changed = false;
+            let set = self.config.rules(device.class);
+            // Ids, numbers and texts always have a MessagePack form.
+            if let Ok(blob) = twin::encode(&device.twin, &set.layout) {
+                twins.push(TwinRow { device: device.row.device.clone(), blob });
+            }
+        }
+        let mut devices = Vec::with_capacity(batch.devices.len());
+        for number in batch.devices {
+            let device = self.register.get_mut(number);
+            device.row_changed = false;
+            devices.push(device.row.clone());
+        }
+        let alerts: Vec<_> = batch.alerts.iter().filter_map(|id| self.alerts.get(id).cloned()).collect();
+        for alert in alerts.iter().filter(|alert| is_over(alert)) {
+            self.alerts.remove(&alert.id);
+        }
+        Output {
+            first: batch.first,
+            cursor: batch.cursor,
+            readings: batch.readings,
+            devices,
+            twins,
+            alerts,
+            transitions: batch.transitions,
+            texts: batch.texts,
+            notices: batch.notices,
+            quarantined: batch.quarantined,
+            audit: batch.audit,
+            engine: Some(state_codec::encode(&self.clock, &self.keys)),
+            answers: batch.answers,
+            counts: batch.counts,
+        }
+    }
+
+    fn message(&mut self, record: &Record<'_>, message: Message, seen: &[Seen]) {
+        let source = self.clock.source(record.entry.source);
+        let mut index: u16 = 0;
+        for item in message.items {
+            let number = match &item.target {
+                Target::Known(number) => Some(*number),
+                Target::New { device, class } => self
+                    .register
+                    .find(device.as_str())
+                    .or_else(|| self.self_register(device, class, item.profile.id(), record.seq)),
+            };
+            let Some(number) = number else { continue };
+            self.one(record, number, source, index, item, seen);
+            index = index.saturating_add(1);
+        }
+        for refused in message.refused {
+            let excerpt = refused.excerpt.as_deref().unwrap_or(record.entry.body);
+            self.batch.quarantine(record, index, refused.code, refused.reason, excerpt);
+            index = index.saturating_add(1);
+        }
+    }
+
+    fn one(
+        &mut self,
+        record: &Record<'_>,
+        number: usize,
+        source: u16,
+        index: u16,
+        item: Item,
+        seen: &[Seen],
+    ) {
+        let found = item.lookup.and_then(|lookup| seen.get(lookup)).map_or(&[][..], |seen| &seen.readings);
+        // A retained message may be of any age: it does not show that the device is there.
+        if !record.entry.flags.has(Flags::RETAINED) {
+            self.heard(number, Some(source), record.seq);
+        }
+        self.touch_twin(number);
+        match self.decide(number, record, index, &item.profile, item.decoded, found) {
+            Outcome::Kept | Outcome::Repeat => {}
+            Outcome::Refused(code, reason) => {
+                self.batch.quarantine(record, index, code, reason, record.entry.body);
+            }
+        }
+    }
+
+    fn status(&mut self, record: &Record<'_>, number: usize, online: bool) {
+        let source = self.clock.source(record.entry.source);
+        if online && !record.entry.flags.has(Flags::RETAINED) {
+            self.heard(number, Some(source), record.seq);
+        } else {
+            self.register.get_mut(number).twin.said_offline = !online;
+        }
+        self.touch_twin(number);
+    }
+
+    fn timer_run(&mut self, record: &Record<'_>) {
+        let run: TimerRun = match rmp_serde::from_slice(record.entry.body) {
+            Ok(run) => run,
+            Err(error) => {
+                let reason = format!("the timer run cannot be read: {error}");
+                return self.batch.quarantine(record, 0, "malformed", reason, record.entry.body);
+            }
+        };
+        let mut changed = false;
+        for link in &run.links {
+            changed |= self.clock.link(link);
+        }
+        for device in &run.heard {
+            if let Some(number) = self.register.find(device.as_str()) {
+                self.heard(number, None, record.seq);
+                self.touch_twin(number);
+            }
+        }
+        if changed {
+            self.reschedule_all();
+        }
+    }
+
+    /// A gap of ours moves timers: each device is put where its next one now belongs.
+    fn reschedule_all(&mut self) {
+        for number in 0..self.register.len() {
+            self.register.get_mut(number).timer = NEVER;
+            self.schedule(number);
+        }
+    }
+
+    fn touch_twin(&mut self, number: usize) {
+        let device = self.register.get_mut(number);
+        if !device.twin_changed {
+            device.twin_changed = true;
+            self.batch.twins.push(number);
+        }
+    }
+
+    fn touch_row(&mut self, number: usize) {
+        let device = self.register.get_mut(number);
+        if !device.row_changed {
+            device.row_changed = true;
+            self.batch.devices.push(number);
+        }
+    }
+}

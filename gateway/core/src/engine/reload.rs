@@ -1,0 +1,125 @@
+//! A configuration record: compile, swap, carry the state of rules over, clear what has lost its rule.
+
+use std::sync::Arc;
+
+use crate::ids::ClassId;
+use crate::output::TextRow;
+use crate::record::{ConfigKind, ConfigText, Record};
+use crate::rule::{Kind, NEVER, Phase, RuleSet, RuleState, Track};
+
+use super::Engine;
+use super::config::{Config, Recompiled};
+
+/// Why an alert was cleared whose rule is not there any more.
+const RULE_REMOVED: &str = "rule_removed";
+
+impl Engine {
+    /// Puts a text into force, or puts it aside when it cannot be used.
+    pub(super) fn reload(&mut self, record: &Record<'_>) {
+        let config: ConfigText = match rmp_serde::from_slice(record.entry.body) {
+            Ok(config) => config,
+            Err(error) => {
+                let reason = format!("the configuration record cannot be read: {error}");
+                return self.batch.quarantine(record, 0, "bad_config", reason, record.entry.body);
+            }
+        };
+        match self.apply(&config.what, config.text.as_deref()) {
+            Ok(classes) => {
+                self.batch.texts.push(TextRow { what: config.what, text: config.text });
+                let mut index = 0;
+                for class in classes {
+                    let recompiled = self.config.recompile(&class);
+                    for (rule, reason) in &recompiled.dropped {
+                        let reason = format!("the rule {rule:?} does not fit its class any more: {reason}");
+                        self.batch.quarantine(record, index, "bad_config", reason, &[]);
+                        index += 1;
+                    }
+                    self.swap(&class, &recompiled, record);
+                }
+            }
+            Err(reason) => {
+                let text = config.text.unwrap_or_default();
+                self.batch.quarantine(record, 0, "bad_config", reason, text.as_bytes());
+            }
+        }
+    }
+
+    /// Takes a text in and tells which classes must be compiled anew.
+    pub(super) fn apply(&mut self, what: &ConfigKind, text: Option<&str>) -> Result<Vec<ClassId>, String> {
+        match what {
+            ConfigKind::Profile(id) => {
+                let profile = text.map(|text| Config::read_profile(id, text)).transpose()?.map(Arc::new);
+                let classes = self.config.set_profile(id, profile.clone());
+                for device in self.register.iter_mut().filter(|device| device.row.profile == *id) {
+                    device.profile.clone_from(&profile);
+                }
+                Ok(classes)
+            }
+            ConfigKind::Rule(name) => {
+                let file = text.map(|text| self.config.read_rules(name, text)).transpose()?;
+                Ok(self.config.set_rules(name, file))
+            }
+        }
+    }
+
+    fn swap(&mut self, class: &ClassId, recompiled: &Recompiled, record: &Record<'_>) {
+        let (before, after) = (&recompiled.before, &recompiled.after);
+        let stays = |id: &crate::ids::RuleId| {
+            let find =
+                |set: &RuleSet| set.rules.iter().find(|rule| rule.id == *id).map(|rule| number(&rule.kind));
+            find(after).is_some() && (find(before).is_none() || find(before) == find(after))
+        };
+        self.clear_where(RULE_REMOVED, record.seq, |alert| alert.class == *class && !stays(&alert.rule));
+        if before == after {
+            return;
+        }
+        for number in 0..self.register.len() {
+            let device = self.register.get_mut(number);
+            if device.class != recompiled.class {
+                continue;
+            }
+            let state = std::mem::take(&mut device.twin.rules);
+            self.register.get_mut(number).twin.rules = self.carried(state, before, after);
+            self.touch_twin(number);
+            self.schedule(number);
+        }
+    }
+
+    /// The state of one device's rules under the new set.
+    fn carried(&self, state: RuleState, before: &RuleSet, after: &RuleSet) -> RuleState {
+        let clocks = self.clock.clocks();
+        let mut carried = state.carry(&before.layout, after, clocks);
+        // What the old rules decided on the kept samples is not decided again by the new ones.
+        carried.collapse();
+        for (rule, track) in after.rules.iter().zip(&mut carried.tracks) {
+            let old = before.rules.iter().find(|old| old.id == rule.id);
+            match (&rule.kind, old.map(|old| number(&old.kind) == number(&rule.kind))) {
+                (_, Some(false)) => *track = Track::default(),
+                (Kind::Threshold(threshold), Some(true)) => match track.phase {
+                    Phase::Pending => track.due = clocks.due(track.began.plus_ms(threshold.hold_ms)),
+                    Phase::Clearing => track.due = clocks.due(track.mark.plus_ms(threshold.clear_after_ms)),
+                    Phase::Calm | Phase::Firing => track.due = NEVER,
+                },
+                _ => {}
+            }
+            if let Kind::MetricSilence { after_ms, .. } = rule.kind
+                && !track.is_firing()
+            {
+                if track.mark.0 == 0 {
+                    track.mark = clocks.wall;
+                }
+                track.due = clocks.due(track.mark.plus_ms(after_ms));
+            }
+        }
+        carried
+    }
+}
+
+/// What kind of rule it is, to see whether a changed rule can keep its state.
+const fn number(kind: &Kind) -> u8 {
+    match kind {
+        Kind::Threshold(_) => 0,
+        Kind::MetricSilence { .. } => 1,
+        Kind::DeviceSilence { .. } => 2,
+    }
+}

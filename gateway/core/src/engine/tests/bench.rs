@@ -1,0 +1,375 @@
+//! The engine with a small shell round it: numbers records, answers look-ups, keeps what commits would write.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Value as Json, json};
+
+use crate::alert::{Alert, Condition, Transition};
+use crate::dedupe::{Seen, matches};
+use crate::engine::{Engine, EngineSettings};
+use crate::ids::{ActorId, DeviceId, SiteId};
+use crate::output::{DeviceRow, Output, Snapshot, TextRow, TwinRow};
+use crate::reading::Reading;
+use crate::record::{
+    Action, ConfigKind, ConfigText, Entry, Flags, Kind, LinkChange, Order, Record, TimerRun,
+};
+use crate::time::{Now, Timestamp};
+use crate::twin::View;
+
+/// 2026-11-21T00:00:00Z.
+pub const START: i64 = 1_795_219_200_000;
+
+pub const FRIDGE: &str = r#"
+[profile]
+id = "fridge"
+class = "cold_store"
+vendor = "Test"
+model = "F"
+version = "1"
+schema = 1
+[source]
+document = "Orderly generic model"
+[codec]
+kind = "json"
+[time]
+path = "$.t"
+format = "epoch_ms"
+[[metric]]
+name = "temp"
+path = "$.temp"
+unit = "Cel"
+range = [-40, 60]
+[[metric]]
+name = "door"
+path = "$.door"
+states = ["closed", "open"]
+required = false
+[expect]
+every = "1min"
+[[test]]
+input = '{"temp":5.0}'
+from = "constructed"
+[test.expect]
+temp = 5
+"#;
+
+pub const COUNTER: &str = r#"
+[profile]
+id = "monitor"
+class = "bedside_monitor"
+vendor = "Test"
+model = "M"
+version = "1"
+schema = 1
+[source]
+document = "Orderly generic model"
+[codec]
+kind = "json"
+[time]
+path = "$.t"
+format = "epoch_ms"
+[sequence]
+path = "$.seq"
+[boot]
+path = "$.boot"
+[[metric]]
+name = "hr"
+path = "$.hr"
+unit = "/min"
+range = [20, 300]
+[dedupe]
+by = "seq"
+[[test]]
+input = '{"hr":80}'
+from = "constructed"
+[test.expect]
+hr = 80
+"#;
+
+/// `temp > 8` at once, after ten seconds, and silence of device and metric.
+pub const RULES: &str = r#"
+[[rule]]
+id = "warm-now"
+class = "cold_store"
+when = "temp > 12"
+severity = "P1"
+team = "pharmacy"
+source = "D"
+text.zh = "{device} {temp} 度"
+text.en = "{device} at {temp} Cel"
+[[rule.test]]
+given = [{ at = "0s", values = { temp = 13 } }, { at = "1s", values = { temp = 5 } }]
+expect = ["fired 0s", "cleared 1s"]
+
+[[rule]]
+id = "warm-hold"
+class = "cold_store"
+when = "temp > 8"
+for = "10s"
+severity = "P2"
+team = "pharmacy"
+source = "D"
+text.zh = "{device} 超温"
+text.en = "{device} too warm"
+[[rule.test]]
+given = [{ at = "0s", values = { temp = 9 } }]
+until = "10s"
+expect = ["fired 10s"]
+
+[[rule]]
+id = "silent-device"
+class = "cold_store"
+no_data = "device"
+severity = "P3"
+team = "pharmacy"
+source = "D"
+text.zh = "{device} 失联"
+text.en = "{device} is silent"
+[[rule.test]]
+every = "1min"
+given = [{ at = "0s" }]
+until = "3min"
+expect = ["fired 2min"]
+
+[[rule]]
+id = "silent-temp"
+class = "cold_store"
+no_data = "temp"
+for = "10min"
+severity = "P2"
+team = "pharmacy"
+source = "D"
+text.zh = "{device} 无温度"
+text.en = "{device} gives no temperature"
+[[rule.test]]
+given = [{ at = "0s", values = { temp = 5 } }]
+until = "10min"
+expect = ["fired 10min"]
+"#;
+
+/// Everything that commits have written so far.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Written {
+    pub readings: Vec<Reading>,
+    pub transitions: Vec<Transition>,
+    pub notices: Vec<crate::output::Notice>,
+    pub quarantined: Vec<crate::output::Quarantined>,
+    pub audit: Vec<crate::output::AuditEntry>,
+    pub answers: Vec<crate::output::Answer>,
+    pub alerts: BTreeMap<Arc<str>, Alert>,
+    pub devices: BTreeMap<DeviceId, DeviceRow>,
+    pub twins: BTreeMap<DeviceId, TwinRow>,
+    pub texts: BTreeMap<ConfigKind, TextRow>,
+    pub engine: Option<Vec<u8>>,
+    pub cursor: u64,
+}
+
+impl Written {
+    pub fn take(&mut self, out: Output) {
+        assert!(out.is_empty() || out.first > self.cursor, "records in order");
+        if out.is_empty() {
+            return;
+        }
+        self.cursor = out.cursor;
+        self.readings.extend(out.readings);
+        self.transitions.extend(out.transitions);
+        self.notices.extend(out.notices);
+        self.quarantined.extend(out.quarantined);
+        self.audit.extend(out.audit);
+        self.answers.extend(out.answers);
+        self.alerts.extend(out.alerts.into_iter().map(|alert| (Arc::clone(&alert.id), alert)));
+        self.devices.extend(out.devices.into_iter().map(|row| (row.device.clone(), row)));
+        self.twins.extend(out.twins.into_iter().map(|row| (row.device.clone(), row)));
+        self.texts.extend(out.texts.into_iter().map(|row| (row.what.clone(), row)));
+        self.engine = out.engine.or(self.engine.take());
+    }
+
+    pub fn snapshot(&self) -> Snapshot {
+        let over = |alert: &&Alert| {
+            alert.condition != Condition::Cleared || alert.handling != crate::alert::Handling::Closed
+        };
+        Snapshot {
+            cursor: self.cursor,
+            devices: self.devices.values().cloned().collect(),
+            twins: self.twins.values().cloned().collect(),
+            alerts: self.alerts.values().filter(over).cloned().collect(),
+            texts: self.texts.values().filter(|row| row.text.is_some()).cloned().collect(),
+            engine: self.engine.clone(),
+        }
+    }
+}
+
+pub struct Bench {
+    pub engine: Engine,
+    pub written: Written,
+    pub now: Now,
+    seq: u64,
+}
+
+pub fn settings() -> EngineSettings {
+    EngineSettings { site: SiteId::new("main").unwrap() }
+}
+
+impl Bench {
+    /// An engine that knows nothing.
+    pub fn empty() -> Self {
+        Self {
+            engine: Engine::new(settings(), Snapshot::default()).unwrap(),
+            written: Written::default(),
+            now: Now { wall: Timestamp(START), steady_ms: 1_000, boot: 1 },
+            seq: 0,
+        }
+    }
+
+    /// An engine with the fridge profile, its rules, and the fridge `f1`.
+    pub fn fridge() -> Self {
+        let mut bench = Self::empty();
+        bench.config(ConfigKind::Profile("fridge".parse().unwrap()), Some(FRIDGE));
+        bench.config(ConfigKind::Rule("fridges".parse().unwrap()), Some(RULES));
+        bench.register("f1", "cold_store");
+        assert_eq!(bench.quarantine_codes(), Vec::<&str>::new());
+        bench
+    }
+
+    /// Lets time pass.
+    pub fn pass(&mut self, ms: i64) {
+        self.now.wall = self.now.wall.plus_ms(ms);
+        self.now.steady_ms += u64::try_from(ms).unwrap();
+    }
+
+    /// Puts the clock at so many milliseconds after the start.
+    pub fn at(&mut self, ms: i64) -> &mut Self {
+        let ahead = START + ms - self.now.wall.0;
+        self.pass(ahead);
+        self
+    }
+
+    pub fn record(&mut self, kind: Kind, flags: Flags, source: &str, address: &str, body: &[u8]) {
+        self.seq += 1;
+        let entry = Entry { kind, flags, source, connection: 1, address, body };
+        let record = Record { seq: self.seq, now: self.now, entry };
+        let prepared = self.engine.prepare(&record);
+        let seen: Vec<Seen> = prepared
+            .lookups()
+            .iter()
+            .map(|lookup| Seen {
+                readings: self.written.readings.iter().filter(|r| matches(lookup, r)).cloned().collect(),
+            })
+            .collect();
+        self.engine.handle(prepared, &seen);
+    }
+
+    pub fn send_as(&mut self, flags: Flags, source: &str, address: &str, body: &str) {
+        self.record(Kind::Envelope, flags, source, address, body.as_bytes());
+    }
+
+    /// A fridge's reading, taken so many milliseconds after the start.
+    pub fn temp(&mut self, device: &str, taken: i64, temp: f64) {
+        let body = json!({"temp": temp, "t": START + taken}).to_string();
+        self.send_as(
+            Flags::default(),
+            "listener",
+            &format!("orderly/v1/main/cold_store/{device}/up/reading"),
+            &body,
+        );
+    }
+
+    pub fn config(&mut self, what: ConfigKind, text: Option<&str>) {
+        let text = ConfigText { what, text: text.map(str::to_owned) };
+        let body = rmp_serde::to_vec(&text).unwrap();
+        self.record(Kind::Config, Flags::default(), "control", "", &body);
+    }
+
+    pub fn act(&mut self, key: &str, order: Order) {
+        let actor = ActorId::new("local-admin").unwrap();
+        let action = Action { actor, happened_at: self.now.wall, idempotency_key: key.to_owned(), order };
+        let body = rmp_serde::to_vec(&action).unwrap();
+        self.record(Kind::Action, Flags::default(), "control", "", &body);
+    }
+
+    pub fn register(&mut self, device: &str, class: &str) {
+        let order = Order::RegisterDevice {
+            device: device.parse().unwrap(),
+            class: class.parse().unwrap(),
+            profile: None,
+            zone: None,
+            credential: None,
+            commissioned_at: None,
+        };
+        self.act(&format!("register-{device}-{}", self.seq), order);
+    }
+
+    pub fn timer_run(&mut self, run: &TimerRun) {
+        let body = rmp_serde::to_vec(run).unwrap();
+        self.record(Kind::TimerRun, Flags::default(), "engine", "", &body);
+    }
+
+    pub fn tick(&mut self) {
+        self.timer_run(&TimerRun::default());
+    }
+
+    pub fn link(&mut self, source: &str, up: bool) {
+        let change = LinkChange { source: source.to_owned(), up, session_lost: false };
+        self.timer_run(&TimerRun { heard: Vec::new(), links: vec![change] });
+    }
+
+    /// Lets time pass to a moment as a shell would: a timer run whenever the engine asks for one.
+    pub fn run_to(&mut self, ms: i64) {
+        let target = self.now.steady_ms + u64::try_from(START + ms - self.now.wall.0).unwrap();
+        while let Some(due) = self.engine.next_timeout().filter(|due| *due <= target) {
+            let ahead = i64::try_from(due.saturating_sub(self.now.steady_ms)).unwrap();
+            self.pass(ahead);
+            self.tick();
+        }
+        self.at(ms);
+    }
+
+    pub fn drain(&mut self) {
+        let out = self.engine.drain();
+        self.written.take(out);
+    }
+
+    /// Commits and begins again from what was committed, as after a crash between two commits.
+    pub fn restore(&mut self) {
+        self.drain();
+        self.engine = Engine::new(settings(), self.written.snapshot()).unwrap();
+    }
+
+    /// Restarts the daemon: the steady clock begins anew.
+    pub fn reboot(&mut self, down_ms: i64) {
+        self.restore();
+        self.now = Now { wall: self.now.wall.plus_ms(down_ms), steady_ms: 50, boot: self.now.boot + 1 };
+    }
+
+    /// The transitions so far: `fired|cleared rule@offset`, with the reason if there is one.
+    pub fn steps(&mut self) -> Vec<String> {
+        self.drain();
+        let steps = self.written.transitions.iter().map(|t| {
+            let word = if t.condition == Condition::Firing { "fired" } else { "cleared" };
+            format!("{word} {}@{}", t.rule, t.at.0 - START)
+        });
+        steps.collect()
+    }
+
+    pub fn readings(&mut self) -> &[Reading] {
+        self.drain();
+        &self.written.readings
+    }
+
+    pub fn quarantine_codes(&mut self) -> Vec<&'static str> {
+        self.drain();
+        self.written.quarantined.iter().map(|q| q.code).collect()
+    }
+
+    pub fn view(&mut self, device: &str) -> View {
+        self.drain();
+        View::decode(&self.written.twins[device].blob).unwrap()
+    }
+
+    pub fn answer(&mut self) -> Result<Json, String> {
+        self.drain();
+        let answer = self.written.answers.last().unwrap();
+        answer.result.clone().map(|text| serde_json::from_str(&text).unwrap())
+    }
+}

@@ -1,0 +1,5 @@
+//! The engine as its shell sees it.
+
+mod bench;
+mod holds;
+mod identity;

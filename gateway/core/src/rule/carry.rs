@@ -1,0 +1,54 @@
+//! Carries the state of a device's rules from one layout to another, by name.
+
+use super::set::{Layout, RuleSet};
+use super::state::{Base, RuleState, Sample};
+use super::track::{Clocks, Track};
+
+impl RuleState {
+    /// The same state under another set of rules; what the set does not know is dropped, what it knows
+    /// and the state does not begins fresh.
+    #[must_use]
+    pub fn carry(self, from: &Layout, to: &RuleSet, now: Clocks) -> Self {
+        if *from == to.layout && self.tracks.len() == to.rules.len() {
+            return self;
+        }
+        let fresh = Self::new(to, now);
+        let slots: Vec<Option<usize>> =
+            to.layout.slots.iter().map(|slot| from.slots.iter().position(|old| old == slot)).collect();
+        let rules: Vec<Option<usize>> =
+            to.layout.rules.iter().map(|rule| from.rules.iter().position(|old| old == rule)).collect();
+        let values = |old: &[f64]| -> Vec<f64> {
+            slots.iter().map(|slot| slot.and_then(|n| old.get(n).copied()).unwrap_or(f64::NAN)).collect()
+        };
+        let tracks = |old: &[Track]| -> Vec<Track> {
+            let old = |rule: &Option<usize>| rule.and_then(|n| old.get(n).copied());
+            rules.iter().zip(&fresh.tracks).map(|(rule, fresh)| old(rule).unwrap_or(*fresh)).collect()
+        };
+        let sample = |mut sample: Sample| -> Option<Sample> {
+            let old = std::mem::take(&mut sample.values);
+            sample.mask = 0;
+            for (new, slot) in (0_u8..).zip(&slots) {
+                let value = slot.and_then(|slot| old.iter().find(|(n, _)| usize::from(*n) == slot));
+                if let Some((_, value)) = value {
+                    sample.values.push((new, *value));
+                    sample.mask |= 1 << new;
+                }
+            }
+            (sample.mask != 0).then_some(sample)
+        };
+        let raised = self.raised.into_iter().filter_map(|mut raised| {
+            let new = rules.iter().position(|rule| *rule == Some(usize::from(raised.rule)))?;
+            raised.rule = u16::try_from(new).ok()?;
+            Some(raised)
+        });
+        Self {
+            values: values(&self.values),
+            tracks: tracks(&self.tracks),
+            raised: raised.collect(),
+            base: self.base.map(|base| {
+                Box::new(Base { values: values(&base.values), tracks: tracks(&base.tracks), at: base.at })
+            }),
+            kept: self.kept.into_iter().filter_map(sample).collect(),
+        }
+    }
+}

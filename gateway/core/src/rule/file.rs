@@ -1,0 +1,264 @@
+//! A rule file: one or more `[[rule]]` tables, each with its own `[[rule.test]]` vectors.
+
+use std::sync::Arc;
+
+use crate::alert::Severity;
+use crate::diagnostic::{Diagnostic, Section, nearest, read};
+use crate::ids::{ClassId, Id, MetricId, RuleId};
+
+use super::expr;
+use super::lower::{Lowered, MetricInfo, Slot, unknown_metric};
+use super::model::{Kind, Rule, Source, Threshold};
+use super::text::{Template, Templates};
+use super::vectors::{self, Vector};
+
+/// What the checker must know of the site: which metrics the profiles of a class measure.
+pub trait Classes {
+    /// The metrics of all profiles of a class; `None` when there is no such class.
+    fn metrics(&self, class: &str) -> Option<&[MetricInfo]>;
+    /// The names of all classes.
+    fn names(&self) -> Vec<&str>;
+    /// How old a reading of the class may be for a live decision, in milliseconds.
+    fn late_ms(&self, class: &str) -> i64;
+}
+
+/// The rules of one file, checked but not yet numbered together with those of other files.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RuleFile {
+    /// The rules in the order of the file.
+    pub rules: Vec<ParsedRule>,
+}
+
+/// One rule of a file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ParsedRule {
+    /// Its name.
+    pub id: RuleId,
+    /// The class that it is for.
+    pub class: ClassId,
+    when: Option<expr::Expr>,
+    clear: Option<expr::Expr>,
+    hold_ms: i64,
+    clear_after_ms: i64,
+    silence: Option<Silence>,
+    severity: Severity,
+    team: Arc<str>,
+    text: Templates,
+    late_ms: Option<i64>,
+    source: Source,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Silence {
+    Device { after_ms: Option<i64> },
+    Metric { metric: MetricId, after_ms: i64 },
+}
+
+const SEVERITIES: [Severity; 4] = [Severity::P1, Severity::P2, Severity::P3, Severity::P4];
+
+impl RuleFile {
+    /// Reads a rule file, checks every name and type, and runs the tests that are in it.
+    ///
+    /// # Errors
+    /// Every mistake with its place, never an empty list.
+    pub fn parse(text: &str, file: &str, classes: &impl Classes) -> Result<Self, Vec<Diagnostic>> {
+        read(file, text, |root| {
+            let sections = root.sections("rule");
+            if sections.is_empty() {
+                root.wrong_here("there is no [[rule]] in this file", None);
+                return None;
+            }
+            let mut rules: Vec<ParsedRule> = Vec::with_capacity(sections.len());
+            for section in &sections {
+                let Some(rule) = rule(section, classes) else { continue };
+                if rules.iter().any(|known| known.id == rule.id) {
+                    section.wrong("id", format!("there are two rules {:?} in this file", rule.id), None);
+                    continue;
+                }
+                rules.push(rule);
+            }
+            Some(Self { rules })
+        })
+    }
+}
+
+impl ParsedRule {
+    /// Numbers the rule's slots together with those of the class.
+    ///
+    /// # Errors
+    /// A sentence, when a name is not known to the class any more or there are too many slots.
+    pub fn lower(&self, metrics: &[MetricInfo], slots: &mut Vec<Slot>) -> Result<Rule, String> {
+        let mut lowered = |expr: &Option<expr::Expr>| {
+            expr.as_ref().map(|expr| Lowered::new(expr, metrics, slots)).transpose().map_err(|e| e.message)
+        };
+        let kind = match (&self.silence, lowered(&self.when)?) {
+            (None, Some(when)) => {
+                let clear = lowered(&self.clear)?;
+                let mask = when.mask() | clear.as_ref().map_or(0, Lowered::mask);
+                Kind::Threshold(Threshold {
+                    when,
+                    hold_ms: self.hold_ms,
+                    clear,
+                    clear_after_ms: self.clear_after_ms,
+                    mask,
+                })
+            }
+            (Some(Silence::Device { after_ms }), _) => Kind::DeviceSilence { after_ms: *after_ms },
+            (Some(Silence::Metric { metric, after_ms }), _) => {
+                if !metrics.iter().any(|info| info.metric == *metric) {
+                    return Err(unknown_metric(metric.as_str(), metrics));
+                }
+                Kind::MetricSilence { metric: metric.clone(), after_ms: *after_ms }
+            }
+            (None, None) => return Err("the rule has neither when nor no_data".to_owned()),
+        };
+        Ok(Rule {
+            id: self.id.clone(),
+            class: self.class.clone(),
+            kind,
+            severity: self.severity,
+            team: Arc::clone(&self.team),
+            text: self.text.clone(),
+            late_ms: self.late_ms,
+            source: self.source,
+        })
+    }
+}
+
+fn rule(section: &Section<'_, '_>, classes: &impl Classes) -> Option<ParsedRule> {
+    let id = name(section, "id");
+    let class = name::<crate::ids::Class>(section, "class");
+    section.need_text("source");
+    let source = section.choice("source", &["V", "R", "D"]).map(|n| [Source::V, Source::R, Source::D][n]);
+    section.need_text("severity");
+    let severity = section.choice("severity", &["P1", "P2", "P3", "P4"]).map(|n| SEVERITIES[n]);
+    let team = section.need_text("team").map(Arc::from);
+    let metrics = class.as_ref().and_then(|class| {
+        let found = classes.metrics(class.as_str());
+        if found.is_none() {
+            let hint = nearest(class.as_str(), classes.names()).map(|near| format!("did you mean {near:?}?"));
+            section.wrong("class", format!("there is no profile of the class {class:?}"), hint);
+        }
+        found
+    });
+    let text = texts(section, metrics);
+    let hold_ms = millis(section, "for");
+    let clear_after_ms = millis(section, "clear_after");
+    let late_ms = millis(section, "late");
+    let when = condition(section, "when", metrics);
+    let clear = condition(section, "clear", metrics);
+    let silence = silence(section, metrics, hold_ms);
+    match (section.has("when"), section.has("no_data")) {
+        (true, true) => {
+            section.wrong("no_data", "a rule has either when or no_data", Some("make two rules of it".into()))
+        }
+        (false, false) => section.wrong_here("the rule has neither when nor no_data", None),
+        (false, true) => {
+            for key in ["clear", "clear_after"] {
+                if section.has(key) {
+                    section.wrong(key, "a rule on silence clears when data come again", None);
+                }
+            }
+        }
+        (true, false) => {}
+    }
+    let tests = vectors::read(section, metrics);
+    let rule = ParsedRule {
+        id: id?,
+        class: class?,
+        when,
+        clear,
+        hold_ms: hold_ms.unwrap_or(0),
+        clear_after_ms: clear_after_ms.unwrap_or(0),
+        silence,
+        severity: severity?,
+        team: team?,
+        text: text?,
+        late_ms,
+        source: source?,
+    };
+    run_tests(section, &rule, metrics?, &tests?, classes);
+    Some(rule)
+}
+
+fn run_tests(
+    section: &Section<'_, '_>,
+    rule: &ParsedRule,
+    metrics: &[MetricInfo],
+    tests: &[Vector],
+    classes: &impl Classes,
+) {
+    let mut slots = Vec::new();
+    let Ok(lowered) = rule.lower(metrics, &mut slots) else { return };
+    if tests.is_empty() {
+        section.wrong_here(
+            "the rule has no [[rule.test]]; it is refused without",
+            Some("show at least one sequence of values and the transitions that they must make".into()),
+        );
+    }
+    let late = classes.late_ms(rule.class.as_str());
+    for (n, test) in tests.iter().enumerate() {
+        if let Err(message) = vectors::run(test, &lowered, &slots, late) {
+            section.wrong("test", format!("test {}: {message}", n + 1), None);
+        }
+    }
+}
+
+fn name<K>(section: &Section<'_, '_>, key: &str) -> Option<Id<K>> {
+    section.need_text(key)?;
+    section.parsed(key, Id::new)
+}
+
+fn millis(section: &Section<'_, '_>, key: &str) -> Option<i64> {
+    section.millis(key).map(|ms| i64::try_from(ms).unwrap_or(i64::MAX))
+}
+
+fn texts(section: &Section<'_, '_>, metrics: Option<&[MetricInfo]>) -> Option<Templates> {
+    let text = section.need_section("text")?;
+    let names = metrics.unwrap_or(&[]).iter().map(|info| info.metric.as_str());
+    let language = |key: &str| {
+        text.need_text(key)?;
+        text.parsed(key, |text| Template::parse(text, names.clone()))
+    };
+    let (zh, en) = (language("zh"), language("en"));
+    Some(Templates { zh: zh?, en: en? })
+}
+
+fn condition(section: &Section<'_, '_>, key: &str, metrics: Option<&[MetricInfo]>) -> Option<expr::Expr> {
+    let text = section.text(key)?;
+    let checked = expr::parse(text).and_then(|expr| {
+        if let Some(metrics) = metrics {
+            Lowered::new(&expr, metrics, &mut Vec::new())?;
+        }
+        Ok(expr)
+    });
+    match checked {
+        Ok(expr) => Some(expr),
+        Err(error) => {
+            section.wrong_within(key, error.at, error.message);
+            None
+        }
+    }
+}
+
+fn silence(
+    section: &Section<'_, '_>,
+    metrics: Option<&[MetricInfo]>,
+    after_ms: Option<i64>,
+) -> Option<Silence> {
+    let text = section.text("no_data")?;
+    if text == "device" {
+        return Some(Silence::Device { after_ms });
+    }
+    let metrics = metrics?;
+    let Some(info) = metrics.iter().find(|info| info.metric.as_str() == text) else {
+        let hint = Some("write \"device\" or the name of a metric".to_owned());
+        section.wrong("no_data", unknown_metric(text, metrics), hint);
+        return None;
+    };
+    let Some(after_ms) = after_ms.filter(|ms| *ms > 0) else {
+        section.wrong("no_data", "silence of a metric needs for = \"...\"", Some("for = \"10min\"".into()));
+        return None;
+    };
+    Some(Silence::Metric { metric: info.metric.clone(), after_ms })
+}

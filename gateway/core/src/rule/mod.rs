@@ -1,0 +1,27 @@
+//! Rules: what must be so for how long, on which class, and what people are then told.
+//!
+//! A rule never looks at anything but the readings of one device; it knows no alert, no person and no file.
+
+mod carry;
+mod expr;
+mod file;
+mod lower;
+mod model;
+mod replay;
+mod set;
+mod silence;
+mod state;
+#[cfg(test)]
+mod tests;
+mod text;
+mod track;
+mod vectors;
+
+pub use file::{Classes, ParsedRule, RuleFile};
+pub use lower::{Aspect, Lowered, MAX_SLOTS, MetricInfo, MetricKind, Slot, Truth};
+pub use model::{Kind, Rule, Source, Threshold};
+pub use replay::Raised;
+pub use set::{Layout, RuleSet};
+pub use state::{Base, Change, MAX_KEPT, RuleState, Sample};
+pub use text::{Fill, Template, Templates, show_number};
+pub use track::{Clocks, NEVER, Phase, SETTLE_MS, Step, Track};

@@ -1,0 +1,105 @@
+//! Rules in the form that runs, put together for each class.
+
+use std::sync::Arc;
+
+use crate::alert::Severity;
+use crate::ids::{ClassId, MetricId, RuleId};
+
+use super::lower::{Lowered, Slot, Truth};
+use super::text::Templates;
+
+/// A condition on values with a hold.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Threshold {
+    /// What must be so.
+    pub when: Lowered,
+    /// For how long, in milliseconds.
+    pub hold_ms: i64,
+    /// What ends it; `None`: that `when` is no longer so.
+    pub clear: Option<Lowered>,
+    /// For how long that must be so.
+    pub clear_after_ms: i64,
+    /// The slots that both conditions look at, as bits.
+    pub mask: u64,
+}
+
+impl Threshold {
+    /// Whether an alert of this rule is over.
+    #[must_use]
+    pub fn is_clear(&self, values: &[f64]) -> Truth {
+        match (&self.clear, self.when.eval(values)) {
+            (Some(clear), _) => clear.eval(values),
+            (None, Truth::True) => Truth::False,
+            (None, Truth::Unknown) => Truth::Unknown,
+            (None, Truth::False) => Truth::True,
+        }
+    }
+}
+
+/// What a rule looks at.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Kind {
+    /// Values.
+    Threshold(Threshold),
+    /// That no good value of a metric was taken for so long.
+    MetricSilence {
+        /// The metric.
+        metric: MetricId,
+        /// How long, in milliseconds.
+        after_ms: i64,
+    },
+    /// That the device was not heard for so much listening time; `None`: twice what its profile expects.
+    DeviceSilence {
+        /// How long, in milliseconds.
+        after_ms: Option<i64>,
+    },
+}
+
+/// Where a rule's figures come from (DOMAIN, evidence marks).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// Verified in a public source.
+    V,
+    /// Recalled from a named standard; to be checked.
+    R,
+    /// Our own default.
+    D,
+}
+
+/// One rule.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rule {
+    /// Its name.
+    pub id: RuleId,
+    /// The class that it is for.
+    pub class: ClassId,
+    /// What it looks at.
+    pub kind: Kind,
+    /// How urgent its alerts are.
+    pub severity: Severity,
+    /// Who must act.
+    pub team: Arc<str>,
+    /// What its alerts say.
+    pub text: Templates,
+    /// How old a reading may be for it, in milliseconds; `None`: the class's bound.
+    pub late_ms: Option<i64>,
+    /// Where its figures come from.
+    pub source: Source,
+}
+
+impl Rule {
+    /// The metric that the rule is about, when it is about one.
+    #[must_use]
+    pub fn metric<'s>(&'s self, slots: &'s [Slot]) -> Option<&'s MetricId> {
+        match &self.kind {
+            Kind::Threshold(threshold) => {
+                let mut used =
+                    (0..slots.len()).filter(|n| threshold.mask >> n & 1 == 1).map(|n| &slots[n].metric);
+                let first = used.next()?;
+                used.all(|other| other == first).then_some(first)
+            }
+            Kind::MetricSilence { metric, .. } => Some(metric),
+            Kind::DeviceSilence { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The rules of one class together: numbered slots, windows and the layout that twins on disk refer to.
+
+use crate::ids::{ClassId, RuleId};
+use crate::reading::{Measured, Origin};
+use crate::time::Timestamp;
+
+use super::lower::{Slot, slot_value};
+use super::model::{Kind, Rule};
+use super::state::Sample;
+
+/// All rules of one class.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RuleSet {
+    /// The class.
+    pub class: ClassId,
+    /// The rules, sorted by id.
+    pub rules: Vec<Rule>,
+    /// What they look at.
+    pub slots: Vec<Slot>,
+    /// For each rule, how old a reading may be for it.
+    pub late_ms: Vec<i64>,
+    /// The longest of those among rules on values: how long samples are kept for stragglers.
+    pub window_ms: i64,
+    /// Whether a rule looks at values at all.
+    pub has_thresholds: bool,
+    /// Whether a rule looks at the silence of the device.
+    pub has_device_silence: bool,
+    /// The names of slots and rules in order; twins on disk carry it.
+    pub layout: Layout,
+}
+
+/// The names of slots and rules in order.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub struct Layout {
+    /// Metric and aspect of each slot.
+    pub slots: Vec<(String, u8)>,
+    /// Id of each rule.
+    pub rules: Vec<RuleId>,
+}
+
+impl RuleSet {
+    /// Puts rules and slots of a class together. `late_ms` is the bound of the class.
+    #[must_use]
+    pub fn new(class: ClassId, rules: Vec<Rule>, slots: Vec<Slot>, late_ms: i64) -> Self {
+        let late: Vec<i64> = rules.iter().map(|rule| rule.late_ms.unwrap_or(late_ms)).collect();
+        let on_values = |rule: &Rule| matches!(rule.kind, Kind::Threshold(_));
+        let window_ms =
+            rules.iter().zip(&late).filter(|(rule, _)| on_values(rule)).map(|(_, late)| *late).max();
+        let layout = Layout {
+            slots: slots.iter().map(|slot| (slot.metric.as_str().to_owned(), slot.aspect.number())).collect(),
+            rules: rules.iter().map(|rule| rule.id.clone()).collect(),
+        };
+        Self {
+            class,
+            late_ms: late,
+            window_ms: window_ms.unwrap_or(0),
+            has_thresholds: window_ms.is_some(),
+            has_device_silence: rules.iter().any(|rule| matches!(rule.kind, Kind::DeviceSilence { .. })),
+            rules,
+            slots,
+            layout,
+        }
+    }
+
+    /// What the rules see of a reading; `None` when that is nothing.
+    #[must_use]
+    pub fn sample(
+        &self,
+        values: &[Measured],
+        at: Timestamp,
+        received: Timestamp,
+        origin: Origin,
+        stream: u8,
+    ) -> Option<Sample> {
+        let age_ms = received.since(at);
+        if !self.has_thresholds || age_ms > self.window_ms {
+            return None;
+        }
+        let mut sample = Sample { at, age_ms, origin, stream, mask: 0, values: smallvec::SmallVec::new() };
+        for (n, slot) in (0_u8..).zip(&self.slots) {
+            // Metrics of a profile share their name, so the comparison mostly ends at the pointer.
+            let value = values
+                .iter()
+                .find(|measured| measured.metric == slot.metric)
+                .and_then(|measured| slot_value(slot.aspect, measured));
+            if let Some(value) = value {
+                sample.values.push((n, value));
+                sample.mask |= 1 << n;
+            }
+        }
+        (sample.mask != 0).then_some(sample)
+    }
+}

@@ -1,0 +1,269 @@
+//! The state of all rules on one device: values, tracks, and the samples that a straggler may replay.
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+
+use crate::reading::Origin;
+use crate::time::Timestamp;
+
+use super::model::{Kind, Threshold};
+use super::replay::{Raised, recall};
+use super::set::RuleSet;
+use super::track::{Clocks, Step, Track};
+
+/// The most samples that are kept for one device; beyond that a straggler counts as history.
+pub const MAX_KEPT: usize = 32;
+
+/// The most raised alerts that are remembered for one device, so that a straggler raises none of them again.
+const MAX_RAISED: usize = 32;
+
+/// What the rules see of one reading.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// When it was taken.
+    pub at: Timestamp,
+    /// How old it was when it came, in milliseconds.
+    pub age_ms: i64,
+    /// Where it came from.
+    pub origin: Origin,
+    /// Which stream of the device.
+    pub stream: u8,
+    /// The slots that it sets, as bits.
+    pub mask: u64,
+    /// Slot and value.
+    pub values: SmallVec<[(u8, f64); 2]>,
+}
+
+impl Sample {
+    /// Writes the sample's values over what was known before.
+    pub fn apply(&self, values: &mut [f64]) {
+        for (slot, value) in &self.values {
+            if let Some(known) = values.get_mut(usize::from(*slot)) {
+                *known = *value;
+            }
+        }
+    }
+}
+
+/// What an alert of a rule must do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Change {
+    /// Which rule of the set.
+    pub rule: u16,
+    /// What happens.
+    pub step: Step,
+    /// Whether a straggler caused it.
+    pub by_straggler: bool,
+}
+
+/// The state of all rules of the class on one device.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct RuleState {
+    /// Last known value of each slot; NaN: never seen.
+    pub values: Vec<f64>,
+    /// One per rule.
+    pub tracks: Vec<Track>,
+    /// The samples inside the window, in event time.
+    pub kept: VecDeque<Sample>,
+    /// Values and tracks as they were before the first kept sample; empty when nothing is kept.
+    pub base: Option<Box<Base>>,
+    /// Alerts raised inside the window or still firing.
+    pub raised: Vec<Raised>,
+}
+
+/// Where a replay begins.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Base {
+    /// Last known value of each slot.
+    pub values: Vec<f64>,
+    /// One per rule.
+    pub tracks: Vec<Track>,
+    /// When the last sample in it was taken.
+    pub at: Timestamp,
+}
+
+impl RuleState {
+    /// The state of a device of which nothing is known. `now` is when silence on a metric begins to count.
+    #[must_use]
+    pub fn new(set: &RuleSet, now: Clocks) -> Self {
+        let mut state = Self {
+            values: vec![f64::NAN; set.slots.len()],
+            tracks: vec![Track::default(); set.rules.len()],
+            ..Self::default()
+        };
+        for (rule, track) in set.rules.iter().zip(&mut state.tracks) {
+            if let Kind::MetricSilence { after_ms, .. } = rule.kind {
+                track.mark = now.wall;
+                track.due = now.ahead(now.wall.plus_ms(after_ms));
+            }
+        }
+        state
+    }
+
+    /// Takes a sample: at its place in event time, with a replay when that is not the end.
+    pub fn take(&mut self, set: &RuleSet, sample: Sample, clocks: Clocks, out: &mut Vec<Change>) {
+        self.forget(set, clocks);
+        if self.kept.back().is_some_and(|last| sample.at < last.at) {
+            if self.base.as_ref().is_some_and(|base| sample.at < base.at) {
+                return;
+            }
+            let place = self.kept.partition_point(|kept| kept.at <= sample.at);
+            let (at, mask) = (sample.at, sample.mask);
+            self.kept.insert(place, sample);
+            self.replay(set, at, mask, clocks, out);
+        } else if self.base.as_ref().is_some_and(|base| sample.at < base.at) {
+            return;
+        } else {
+            if self.kept.is_empty() {
+                self.begin_keeping(sample.at);
+            }
+            sample.apply(&mut self.values);
+            self.step(set, &sample, clocks, out);
+            self.kept.push_back(sample);
+        }
+        if self.kept.len() > MAX_KEPT {
+            self.fold_first(set, clocks);
+        }
+    }
+
+    /// A record of the stream came, whatever was in it.
+    pub fn heard(&mut self, set: &RuleSet, stream: u8, clocks: Clocks) {
+        for (rule, track) in set.rules.iter().zip(&mut self.tracks) {
+            if let Kind::Threshold(threshold) = &rule.kind {
+                track.heard(threshold, stream, clocks);
+            }
+        }
+    }
+
+    /// Lets the timer of one rule run out.
+    pub fn expire(&mut self, set: &RuleSet, rule: u16, out: &mut Vec<Change>) {
+        let Some(track) = self.tracks.get_mut(usize::from(rule)) else { return };
+        let step = match set.rules.get(usize::from(rule)).map(|rule| &rule.kind) {
+            Some(Kind::Threshold(threshold)) => track.expire(threshold),
+            Some(Kind::MetricSilence { after_ms, .. }) => track.expire_metric(*after_ms),
+            Some(Kind::DeviceSilence { .. }) | None => None,
+        };
+        if let Some(step) = step.map(|step| self.own_name(rule, step)) {
+            self.note(set, rule, step);
+            out.push(Change { rule, step, by_straggler: false });
+        }
+    }
+
+    /// An alert is named by when its condition began; two within one millisecond must not share a name.
+    fn own_name(&mut self, rule: u16, step: Step) -> Step {
+        let Step::Fired { mut began, at } = step else { return step };
+        let taken = |began| self.raised.iter().any(|r| r.rule == rule && r.began == began);
+        if !taken(began) {
+            return step;
+        }
+        while taken(began) {
+            began = began.plus_ms(1);
+        }
+        if let Some(track) = self.tracks.get_mut(usize::from(rule)) {
+            track.began = began;
+        }
+        Step::Fired { began, at: at.max(began) }
+    }
+
+    /// When the next timer of a rule on values or on a metric's silence is due, in even time.
+    #[must_use]
+    pub fn next_due(&self) -> i64 {
+        self.tracks.iter().map(|track| track.due).min().unwrap_or(i64::MAX)
+    }
+
+    /// Remembers what was raised and what ended.
+    pub(super) fn note(&mut self, set: &RuleSet, rule: u16, step: Step) {
+        if threshold(set, rule).is_none() {
+            return;
+        }
+        match step {
+            Step::Fired { began, at } => {
+                if self.raised.len() >= MAX_RAISED {
+                    let ended = self.raised.iter().position(|raised| raised.ended.is_some());
+                    self.raised.remove(ended.unwrap_or(0));
+                }
+                self.raised.push(Raised { rule, began, fired: at, ended: None });
+            }
+            Step::Cleared { began, at } => {
+                let open =
+                    self.raised.iter_mut().find(|r| r.rule == rule && r.began == began && r.ended.is_none());
+                if let Some(raised) = open {
+                    raised.ended = Some(at);
+                }
+            }
+        }
+    }
+
+    fn step(&mut self, set: &RuleSet, sample: &Sample, clocks: Clocks, out: &mut Vec<Change>) {
+        for n in 0..set.rules.len() {
+            let Some((rule, threshold)) = sees(set, n, sample) else { continue };
+            let step = self.tracks[n].step(threshold, &self.values, sample.at, sample.stream, clocks);
+            if let Some(step) = step.map(|step| self.own_name(rule, step)) {
+                self.note(set, rule, step);
+                out.push(Change { rule, step, by_straggler: false });
+            }
+        }
+    }
+
+    /// Drops what no straggler can reach any more.
+    fn forget(&mut self, set: &RuleSet, clocks: Clocks) {
+        let oldest = clocks.wall.plus_ms(-set.window_ms);
+        while self.kept.front().is_some_and(|first| first.at < oldest) {
+            self.fold_first(set, clocks);
+        }
+        if !self.raised.is_empty() {
+            self.raised.retain(|raised| raised.ended.is_none_or(|ended| ended >= oldest));
+        }
+    }
+
+    /// Lets go of the kept samples; a straggler from before now cannot be replayed.
+    pub fn collapse(&mut self) {
+        let Some(last) = self.kept.back().map(|sample| sample.at) else { return };
+        self.kept.clear();
+        self.begin_keeping(last);
+        if let Some(base) = &mut self.base {
+            base.at = last;
+        }
+    }
+
+    fn begin_keeping(&mut self, at: Timestamp) {
+        let at = self.base.as_ref().map_or(Timestamp(i64::MIN), |base| base.at).min(at);
+        self.base = Some(Box::new(Base { values: self.values.clone(), tracks: self.tracks.clone(), at }));
+    }
+
+    /// Moves the start of replays past the first kept sample.
+    fn fold_first(&mut self, set: &RuleSet, clocks: Clocks) {
+        let Some(first) = self.kept.pop_front() else { return };
+        let Some(base) = self.base.as_deref_mut() else { return };
+        base.at = first.at;
+        if self.kept.is_empty() {
+            base.values.clone_from(&self.values);
+            base.tracks.clone_from(&self.tracks);
+            return;
+        }
+        first.apply(&mut base.values);
+        for n in 0..set.rules.len() {
+            let Some((rule, threshold)) = sees(set, n, &first) else { continue };
+            let track = &mut base.tracks[n];
+            recall(track, threshold, rule, first.at, &self.raised);
+            track.step(threshold, &base.values, first.at, first.stream, clocks);
+        }
+    }
+}
+
+/// The rule with this number, when it looks at values.
+pub(super) fn threshold(set: &RuleSet, rule: u16) -> Option<&Threshold> {
+    match set.rules.get(usize::from(rule)).map(|rule| &rule.kind) {
+        Some(Kind::Threshold(threshold)) => Some(threshold),
+        Some(Kind::MetricSilence { .. } | Kind::DeviceSilence { .. }) | None => None,
+    }
+}
+
+/// The rule with this number, when the sample concerns it and is not too old for it.
+pub(super) fn sees<'s>(set: &'s RuleSet, n: usize, sample: &Sample) -> Option<(u16, &'s Threshold)> {
+    let rule = u16::try_from(n).ok()?;
+    let threshold = threshold(set, rule)?;
+    (threshold.mask & sample.mask != 0 && sample.age_ms <= set.late_ms[n]).then_some((rule, threshold))
+}

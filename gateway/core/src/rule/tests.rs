@@ -1,0 +1,1 @@
+//! The hold truth table, stragglers, and rule files with their mistakes.

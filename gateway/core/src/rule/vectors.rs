@@ -1,0 +1,237 @@
+//! The tests inside a rule file: values at moments, and the transitions that they must make.
+//!
+//! ```toml
+//! [[rule.test]]
+//! given  = [{ at = "0s", values = { temp = 9.1 } }, { at = "31min", values = { temp = 9.0 } }]
+//! expect = ["fired 30min"]
+//! ```
+
+use smallvec::SmallVec;
+
+use crate::diagnostic::Section;
+use crate::duration::{parse_millis, show_millis};
+use crate::ids::ClassId;
+use crate::reading::{Measured, Origin};
+use crate::time::Timestamp;
+use crate::value::{Missing, Quality, Reason, Value};
+
+use super::lower::{MetricInfo, MetricKind, Slot, unknown_metric};
+use super::model::{Kind, Rule};
+use super::set::RuleSet;
+use super::state::RuleState;
+use super::track::{Clocks, Step};
+
+/// One test of a rule.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Vector {
+    given: Vec<Given>,
+    expect: Vec<(bool, i64)>,
+    until_ms: Option<i64>,
+    every_ms: Option<i64>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Given {
+    taken_ms: i64,
+    received_ms: i64,
+    values: SmallVec<[Measured; 4]>,
+}
+
+/// The moment that the tests count from.
+const START: Timestamp = Timestamp(1_767_225_600_000);
+
+/// Reads the tests of one rule.
+pub fn read(section: &Section<'_, '_>, metrics: Option<&[MetricInfo]>) -> Option<Vec<Vector>> {
+    section.sections("test").iter().map(|test| vector(test, metrics.unwrap_or(&[]))).collect()
+}
+
+fn vector(section: &Section<'_, '_>, metrics: &[MetricInfo]) -> Option<Vector> {
+    // The name is for the person who reads the file.
+    let _name = section.text("name");
+    let millis = |section: &Section<'_, '_>, key: &str| {
+        section.millis(key).map(|ms| i64::try_from(ms).unwrap_or(i64::MAX))
+    };
+    let given = section
+        .sections("given")
+        .iter()
+        .map(|given| {
+            given.need_text("at")?;
+            let taken_ms = millis(given, "at")?;
+            let received_ms = millis(given, "received").unwrap_or(taken_ms);
+            let values =
+                given.section("values").map_or(Some(SmallVec::new()), |values| measured(&values, metrics))?;
+            Some(Given { taken_ms, received_ms, values })
+        })
+        .collect::<Option<Vec<_>>>()?;
+    let expect = section
+        .texts("expect")
+        .unwrap_or_default()
+        .into_iter()
+        .map(|text| match expected(text) {
+            Ok(expected) => Some(expected),
+            Err(message) => {
+                section.wrong("expect", message, None);
+                None
+            }
+        })
+        .collect::<Option<Vec<_>>>()?;
+    Some(Vector { given, expect, until_ms: millis(section, "until"), every_ms: millis(section, "every") })
+}
+
+fn expected(text: &str) -> Result<(bool, i64), String> {
+    let usage = || format!("{text:?} should read like \"fired 30min\" or \"cleared 1h\"");
+    let (word, at) = text.split_once(' ').ok_or_else(usage)?;
+    let fired = match word {
+        "fired" => true,
+        "cleared" => false,
+        _ => return Err(usage()),
+    };
+    Ok((fired, i64::try_from(parse_millis(at)?).map_err(|_| usage())?))
+}
+
+fn measured(section: &Section<'_, '_>, metrics: &[MetricInfo]) -> Option<SmallVec<[Measured; 4]>> {
+    let mut all = SmallVec::new();
+    for key in section.keys() {
+        let (name, bad) = match key.strip_suffix(".bad") {
+            Some(name) => (name, true),
+            None => (key, false),
+        };
+        let Some(info) = metrics.iter().find(|info| info.metric.as_str() == name) else {
+            section.wrong(key, unknown_metric(name, metrics), None);
+            return None;
+        };
+        let value = match (&info.kind, missing(section, key)) {
+            (_, Some(missing)) => Value::Missing(missing),
+            (MetricKind::Number, None) => Value::Number(section.number(key)?),
+            (MetricKind::State(_), None) => Value::State(section.word(key)?.into()),
+            (MetricKind::Text, None) => Value::Text(section.word(key)?.into()),
+        };
+        let reason = match &value {
+            Value::Missing(_) => Some(Reason::Missing),
+            _ if bad => Some(Reason::DeviceFlag),
+            _ => None,
+        };
+        let quality = if reason.is_some() { Quality::Bad } else { Quality::Good };
+        all.push(Measured {
+            metric: info.metric.clone(),
+            value,
+            unit: "".into(),
+            quality,
+            reason,
+            raw: None,
+        });
+    }
+    Some(all)
+}
+
+/// `"missing:high"` and its like stand for a value that the device did not give.
+fn missing(section: &Section<'_, '_>, key: &str) -> Option<Missing> {
+    let word = if section.is_text(key) { section.word(key)? } else { return None };
+    Some(match word.strip_prefix("missing:")? {
+        "high" => Missing::High,
+        "low" => Missing::Low,
+        "absent" => Missing::Absent,
+        "sensor_fault" => Missing::SensorFault,
+        _ => Missing::NotANumber,
+    })
+}
+
+/// Runs one test of a rule that stands alone.
+///
+/// # Errors
+/// A sentence with what was expected and what happened.
+pub fn run(test: &Vector, rule: &Rule, slots: &[Slot], late_ms: i64) -> Result<(), String> {
+    let class: ClassId = rule.class.clone();
+    let set = RuleSet::new(class, vec![rule.clone()], slots.to_vec(), late_ms);
+    let mut bench = Bench {
+        state: RuleState::new(&set, clocks(0)),
+        silent_after: match &rule.kind {
+            Kind::DeviceSilence { after_ms } => after_ms.or(test.every_ms.map(|every| every * 2)),
+            Kind::Threshold(_) | Kind::MetricSilence { .. } => None,
+        },
+        set,
+        heard_ms: 0,
+        steps: Vec::new(),
+    };
+    if matches!(rule.kind, Kind::DeviceSilence { after_ms: None }) && test.every_ms.is_none() {
+        return Err("say every = \"...\": how often the device is expected".to_owned());
+    }
+    for (index, given) in (0_u16..).zip(&test.given) {
+        bench.pass(given.received_ms);
+        bench.give(given, index);
+    }
+    let last = test.given.last().map_or(0, |given| given.received_ms);
+    bench.pass(test.until_ms.unwrap_or(last));
+    if bench.steps == test.expect {
+        return Ok(());
+    }
+    Err(format!("expected {}, got {}", show(&test.expect), show(&bench.steps)))
+}
+
+fn show(steps: &[(bool, i64)]) -> String {
+    if steps.is_empty() {
+        return "no transition".to_owned();
+    }
+    let one = |(fired, at): &(bool, i64)| {
+        let at = show_millis(u64::try_from(*at).unwrap_or(0));
+        format!("{} {at}", if *fired { "fired" } else { "cleared" })
+    };
+    steps.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+fn clocks(ms: i64) -> Clocks {
+    Clocks { wall: START.plus_ms(ms), even: ms }
+}
+
+struct Bench {
+    set: RuleSet,
+    state: RuleState,
+    silent_after: Option<i64>,
+    heard_ms: i64,
+    steps: Vec<(bool, i64)>,
+}
+
+impl Bench {
+    /// Lets time pass up to and with `to`.
+    fn pass(&mut self, to: i64) {
+        while self.state.next_due() <= to {
+            let due = self.state.next_due();
+            let Some(rule) = self.state.tracks.iter().position(|track| track.due == due) else { return };
+            let mut changes = Vec::new();
+            self.state.expire(&self.set, u16::try_from(rule).unwrap_or(0), &mut changes);
+            changes.iter().for_each(|change| self.note(change.step));
+        }
+        if let Some(after) = self.silent_after
+            && to - self.heard_ms >= after
+        {
+            let (since, at) = (START.plus_ms(self.heard_ms), START.plus_ms(self.heard_ms + after));
+            let step = self.state.tracks.iter_mut().find_map(|track| track.device_silent(since, at));
+            step.into_iter().for_each(|step| self.note(step));
+        }
+    }
+
+    fn give(&mut self, given: &Given, index: u16) {
+        let (taken, now) = (START.plus_ms(given.taken_ms), clocks(given.received_ms));
+        if self.silent_after.is_some() {
+            self.heard_ms = given.received_ms;
+            let step = self.state.tracks.iter_mut().find_map(|track| track.device_heard(now.wall));
+            step.into_iter().for_each(|step| self.note(step));
+            return;
+        }
+        let mut changes = Vec::new();
+        self.state.heard(&self.set, 0, now);
+        self.state.good(&self.set, &given.values, taken, now, &mut changes);
+        let origin = Origin { seq: 1, index };
+        if let Some(sample) = self.set.sample(&given.values, taken, now.wall, origin, 0) {
+            self.state.take(&self.set, sample, now, &mut changes);
+        }
+        changes.iter().for_each(|change| self.note(change.step));
+    }
+
+    fn note(&mut self, step: Step) {
+        self.steps.push(match step {
+            Step::Fired { at, .. } => (true, at.since(START)),
+            Step::Cleared { at, .. } => (false, at.since(START)),
+        });
+    }
+}

@@ -1,0 +1,1 @@
+//! Repeats, watermarks, and blobs that come back as they were.
