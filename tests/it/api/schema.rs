@@ -38,7 +38,8 @@ fn misfits(document: &Json, schema: &Json, value: &Json, place: &str) -> Vec<Str
         Json::Array(_) => "array",
         Json::Object(_) => "object",
     };
-    if !kinds.contains(&kind) && !(kind == "integer" && kinds.contains(&"number")) {
+    let fits = kinds.contains(&kind) || kind == "integer" && kinds.contains(&"number");
+    if !fits {
         return vec![format!("{place}: {kind} where {kinds:?} is described")];
     }
     let mut wrong = Vec::new();

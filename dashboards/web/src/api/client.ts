@@ -1,0 +1,65 @@
+import type { Alert, Device, QuarantineItem, Reading, Transition } from "./types";
+
+/** An answer that was not what was asked for, with the gateway's own words. */
+export class Refused extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    message: string,
+    readonly hint: string,
+  ) {
+    super(message);
+  }
+}
+
+async function ask<T>(path: string, init?: RequestInit): Promise<T> {
+  const answer = await fetch(path, { ...init, headers: { accept: "application/json", ...init?.headers } });
+  const body: unknown = await answer.json().catch(() => null);
+  if (!answer.ok) {
+    const error = (body as { error?: { code: string; message: string; hint: string } } | null)?.error;
+    throw new Refused(answer.status, error?.code ?? "unreachable", error?.message ?? "", error?.hint ?? "");
+  }
+  return body as T;
+}
+
+/** All devices, page by page. */
+export async function devices(): Promise<Device[]> {
+  const all: Device[] = [];
+  let after = "";
+  for (;;) {
+    const page = await ask<{ devices: Device[]; next: string | null }>(`/api/v1/devices?limit=2000${after}`);
+    all.push(...page.devices);
+    if (page.next === null) return all;
+    after = `&after=${encodeURIComponent(page.next)}`;
+  }
+}
+
+/** Alerts that are not over, and the latest ones that are. */
+export async function alerts(): Promise<Alert[]> {
+  const [open, recent] = await Promise.all(
+    ["condition=firing&limit=2000", "limit=500"].map((query) => ask<{ alerts: Alert[] }>(`/api/v1/alerts?${query}`)),
+  );
+  return [...(open?.alerts ?? []), ...(recent?.alerts ?? [])];
+}
+
+export function alert(id: string): Promise<{ alert: Alert; transitions: Transition[] }> {
+  return ask(`/api/v1/alerts/${encodeURIComponent(id)}`);
+}
+
+export function readings(device: string, query: string): Promise<{ readings: Reading[]; next: string | null }> {
+  return ask(`/api/v1/devices/${encodeURIComponent(device)}/readings?${query}`);
+}
+
+export function quarantine(after: string): Promise<{ items: QuarantineItem[]; total: number; next: string | null }> {
+  return ask(`/api/v1/quarantine?limit=50${after}`);
+}
+
+/** Orders something about an alert; the same key twice is one order. */
+export async function handle(id: string, verb: "acknowledge" | "close", key: string, body: object): Promise<Alert> {
+  const answer = await ask<{ alert: Alert }>(`/api/v1/alerts/${encodeURIComponent(id)}/${verb}`, {
+    method: "POST",
+    headers: { "content-type": "application/json", "idempotency-key": key },
+    body: JSON.stringify(body),
+  });
+  return answer.alert;
+}

@@ -1,0 +1,108 @@
+/** The shapes that the gateway sends; described in /api/openapi.json. */
+
+export type Quality = "good" | "uncertain" | "bad";
+export type Condition = "pending" | "firing" | "cleared";
+export type Handling = "open" | "acknowledged" | "assigned" | "in_progress" | "closed";
+export type Severity = "P1" | "P2" | "P3" | "P4";
+
+export interface Value {
+  value: number | string | null;
+  unit: string;
+  quality: Quality;
+  missing?: string;
+  reason?: string;
+  raw?: string;
+}
+
+export interface Latest {
+  stream: string;
+  taken_at: string;
+  received_at: string;
+  marks: string[];
+  values: Record<string, Value>;
+}
+
+export interface Reading extends Latest {
+  origin: string;
+  device_time: string | null;
+  sequence: number | null;
+}
+
+export interface Device {
+  id: string;
+  class: string;
+  profile: string;
+  zone: string | null;
+  epoch: number;
+  self_registered: boolean;
+  revoked: boolean;
+  online: boolean | null;
+  last_seen: string | null;
+  expect_every_s: number | null;
+  latest: Latest[];
+}
+
+export interface Alert {
+  id: string;
+  rule: string;
+  device: string;
+  class: string;
+  zone: string | null;
+  metric: string | null;
+  severity: Severity;
+  team: string;
+  text: { zh: string; en: string };
+  condition: Condition;
+  handling: Handling;
+  handled_by: string | null;
+  outcome: string | null;
+  began_at: string;
+  fired_at: string | null;
+  cleared_at: string | null;
+  cleared_reason: string | null;
+  transition: number;
+}
+
+export interface Transition {
+  number: number;
+  condition: Condition;
+  handling: Handling;
+  at: string;
+  decided_at: string;
+  seq: number;
+}
+
+export interface QuarantineItem {
+  seq: number;
+  index: number;
+  received_at: string;
+  source: string;
+  address: string;
+  code: string;
+  reason: string;
+  excerpt: string;
+  bytes: number;
+}
+
+export interface Status {
+  version: string;
+  site: string;
+  started_at: string;
+  now: string;
+  journal: { durable: number; unsynced_bytes: number; segments: number; bytes: number };
+  engine: { cursor: number; lag: number };
+  commit: number;
+  sinks: { name: string; cursor: number; lag: number; state: string; last_error: string | null }[];
+  sources: { name: string; up: boolean; connections: number; detail: string | null }[];
+  rates: { messages_per_s: number; readings_per_s: number };
+  counts: {
+    devices: number;
+    online: number;
+    readings: number;
+    repeats: number;
+    late: number;
+    quarantined: number;
+  };
+  alerts: { firing: number; open: number };
+  warnings: { code: string; text: { zh: string; en: string } }[];
+}

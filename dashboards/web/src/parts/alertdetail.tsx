@@ -1,0 +1,162 @@
+import { useEffect, useState } from "preact/hooks";
+import * as api from "../api/client";
+import { Refused } from "../api/client";
+import type { Alert, Transition } from "../api/types";
+import { moment } from "../format/time";
+import { type Key, name, pick, t } from "../i18n";
+import { devicePath } from "../route";
+import { link } from "../state/live";
+import { began } from "../state/merge";
+import { loaded, now, takeAlerts } from "../state/store";
+import { Age, Empty, Panel } from "./frame";
+import { Icon, SeverityChip, SeverityShape } from "./icons";
+import { outcomes } from "./outcomes";
+
+/** One alert: what it says, what people do about it, and the steps that it took. */
+export function AlertDetail({ id, live }: { id: string; live: Alert | undefined }) {
+  const [steps, setSteps] = useState<Transition[]>([]);
+  const [missing, setMissing] = useState(false);
+  const [attempt, setAttempt] = useState(0);
+  useEffect(() => {
+    let current = true;
+    api.alert(id).then(
+      (answer) => {
+        if (!current) return;
+        takeAlerts([answer.alert]);
+        setSteps(answer.transitions);
+      },
+      (error: unknown) => current && setMissing(error instanceof Refused && error.status === 404),
+    );
+    return () => {
+      current = false;
+    };
+  }, [id, live?.transition, attempt]);
+  if (!live) return missing ? <Empty title={t("alerts.missing")} hint={id} /> : loaded.value ? null : <Empty title={t("app.loading")} hint={id} />;
+  return (
+    <>
+      <section class={`p head ${live.severity.toLowerCase()}`} data-testid="alert-detail">
+        <div class="bd">
+          <div class="title">
+            <a class="back phone-only" href="/alerts" aria-label={t("app.back")}>
+              <Icon name="back" size={18} />
+            </a>
+            <SeverityChip level={live.severity} word />
+            <h2>{pick(live.text)}</h2>
+            <span class="sp" />
+            <span class="c3 mono">#{live.id.slice(0, 8)}</span>
+          </div>
+          <Facts alert={live} />
+          <Handle alert={live} reload={() => setAttempt(attempt + 1)} />
+        </div>
+      </section>
+      <Panel title={t("alerts.steps")} hint={t("alerts.steps.hint")}>
+        <ol class="steps">
+          {steps.map((step) => (
+            <li key={step.number}>
+              <time dateTime={step.at}>{moment(step.at, now.value)}</time>
+              <b>{t(`condition.${step.condition}`)}</b>
+              <span>{t(`handling.${step.handling}`)}</span>
+              <span class="c3 mono">
+                {t("quarantine.record")} {step.seq}
+              </span>
+            </li>
+          ))}
+        </ol>
+      </Panel>
+    </>
+  );
+}
+
+function Facts({ alert }: { alert: Alert }) {
+  const times: [Key, string | null][] = [
+    ["alerts.began", alert.began_at],
+    ["alerts.fired", alert.fired_at],
+    ["alerts.cleared", alert.cleared_at],
+  ];
+  return (
+    <div class="facts">
+      <span>
+        {t("alerts.condition")} <b data-testid="condition">{t(`condition.${alert.condition}`)}</b>
+      </span>
+      <span>
+        {t("alerts.handling")} <b data-testid="handling">{t(`handling.${alert.handling}`)}</b>
+      </span>
+      {times.map(
+        ([key, at]) =>
+          at && (
+            <span key={key}>
+              {t(key)} <b>{moment(at, now.value)}</b>
+            </span>
+          ),
+      )}
+      <span>
+        <Age at={began(alert)} />
+      </span>
+      <span>
+        {t("alerts.team")} <b>{name("team", alert.team)}</b>
+      </span>
+      <span>
+        {t("alerts.rule")} <span class="mono">{alert.rule}</span>
+      </span>
+      {alert.cleared_reason && <span>{t("alerts.clearedBy", { reason: alert.cleared_reason })}</span>}
+      {alert.outcome && <span class="tag">{name("outcome", alert.outcome)}</span>}
+    </div>
+  );
+}
+
+/** The order's key stays the same until it is answered, so a second press after a lost answer is no second order. */
+function Handle({ alert, reload }: { alert: Alert; reload: () => void }) {
+  const [key, setKey] = useState(() => crypto.randomUUID());
+  const [busy, setBusy] = useState(false);
+  const [problem, setProblem] = useState<Refused | null>(null);
+  const off = busy || link.value.state !== "live";
+  const order = async (verb: "acknowledge" | "close", outcome?: string) => {
+    setBusy(true);
+    setProblem(null);
+    try {
+      const body = { happened_at: new Date(now.peek()).toISOString(), ...(outcome ? { outcome } : {}) };
+      takeAlerts([await api.handle(alert.id, verb, `${key}-${verb}`, body)]);
+      setKey(crypto.randomUUID());
+    } catch (error) {
+      setProblem(error instanceof Refused ? error : new Refused(0, "unreachable", "", ""));
+    } finally {
+      setBusy(false);
+    }
+  };
+  return (
+    <>
+      <div class="acts">
+        {alert.handling === "open" && (
+          <button type="button" class="btn pri" disabled={off} data-key="a" data-testid="acknowledge" onClick={() => void order("acknowledge")}>
+            {busy ? t("alerts.acking") : t("alerts.ack.long")} <kbd>A</kbd>
+          </button>
+        )}
+        <a class="btn" href={devicePath(alert.device)}>
+          {t("alerts.openDevice")} {alert.device}
+        </a>
+      </div>
+      {problem && (
+        <div class="banner err" role="alert">
+          <SeverityShape level="P1" />
+          <span>
+            <b>{t("alerts.notSaved")}</b> {problem.message || t("link.connecting")}
+          </span>
+          <span class="sp" />
+          <button type="button" class="btn s" onClick={reload}>
+            {t("alerts.reload")}
+          </button>
+        </div>
+      )}
+      {alert.handling !== "closed" && alert.handling !== "open" && (
+        <fieldset class="outcomes" disabled={off}>
+          <legend>{t("alerts.outcome")}</legend>
+          {outcomes(alert.team).map((code) => (
+            <button key={code} type="button" class="btn s" onClick={() => void order("close", code)}>
+              {name("outcome", code)}
+            </button>
+          ))}
+        </fieldset>
+      )}
+    </>
+  );
+}

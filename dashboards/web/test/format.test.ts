@@ -1,0 +1,55 @@
+import { beforeEach, expect, test } from "vitest";
+import { ago, clock, day, hourMinute, moment, span } from "../src/format/time";
+import { bytes, count, number, plain, poorest, unit, values } from "../src/format/value";
+import { language } from "../src/i18n";
+import { latest, value } from "./make";
+
+beforeEach(() => {
+  language.value = "zh";
+});
+
+test("times are those of the hospital, wherever the board hangs", () => {
+  expect(hourMinute("2026-11-21T00:12:05.000Z")).toBe("08:12");
+  expect(clock("2026-11-20T16:00:05.000Z")).toBe("00:00:05");
+  expect(day("2026-11-20T16:30:00.000Z")).toBe("11月21日 周六");
+  language.value = "en";
+  expect(day("2026-11-20T16:30:00.000Z")).toBe("Sat 21 Nov");
+});
+
+test("a moment of another day carries its date", () => {
+  const now = Date.parse("2026-11-21T02:00:00.000Z");
+  expect(moment("2026-11-20T16:00:01.000Z", now)).toBe("00:00:01");
+  expect(moment("2026-11-20T15:59:00.000Z", now)).toBe("11/20 23:59");
+});
+
+test("ages use the largest unit that fits and are never negative", () => {
+  expect([-5, 0, 59_999, 60_000, 3_599_000, 3_600_000, 86_400_000, 172_800_000].map(span)).toEqual([
+    "0 秒", "0 秒", "59 秒", "1 分", "59 分", "1 时", "24 时", "2 天",
+  ]);
+  expect(ago(null, 0)).toBe("从未");
+  language.value = "en";
+  expect(ago("1970-01-01T00:00:00.000Z", 120_000)).toBe("2 min ago");
+});
+
+test("values are shown as people read them", () => {
+  expect(plain(value(152, "mm[Hg]"))).toBe("152");
+  expect(plain(value(7.25, "mmol/L"))).toBe("7.25");
+  expect(plain(value(0.1 + 0.2))).toBe("0.3");
+  expect(plain(value("occupied"))).toBe("占用");
+  expect(plain(value("gate-3"))).toBe("gate-3");
+  expect(plain(value(null, "mmol/L", { missing: "high" }))).toBe("高于量程");
+  expect(plain(value(null))).toBe("—");
+  expect(number(12_345.678)).toBe("12,345.678");
+  expect(count(4000)).toBe("4,000");
+  expect(["mm[Hg]", "Cel", "/min", "mmol/L", "{count}", ""].map(unit)).toEqual(["mmHg", "°C", "次/分", "mmol/L", "", ""]);
+  expect([0, 999, 1500, 61_000_000].map(bytes)).toEqual(["0 B", "999 B", "1.5 KB", "61 MB"]);
+});
+
+test("systolic and diastolic become one unless only one of them counts", () => {
+  const pair = latest({ pulse: value(74, "/min"), dia: value(96, "mm[Hg]"), sys: value(152, "mm[Hg]"), battery: value(3) });
+  expect(values(pair).map((shown) => `${shown.label} ${shown.text}`)).toEqual(["收缩压/舒张压 152/96", "脉搏 74", "电量 3"]);
+  const odd = latest({ sys: value(152, "mm[Hg]", { quality: "bad", reason: "out_of_range" }), dia: value(96, "mm[Hg]") });
+  expect(values(odd).map((shown) => [shown.metric, shown.why])).toEqual([["sys", "超出合理范围"], ["dia", ""]]);
+  expect(poorest(odd)).toBe("bad");
+  expect(poorest(pair)).toBe("good");
+});
