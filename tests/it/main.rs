@@ -4,6 +4,7 @@
 
 mod api;
 mod mqtt_door;
+mod powercut;
 mod profiles;
 mod sink;
 mod systemd_unit;

@@ -16,6 +16,7 @@ pub mod memory_intake;
 pub mod mosquitto;
 pub mod mqtt_load;
 pub mod mqtt_raw;
+pub mod powercut;
 pub mod strace;
 pub mod victoria;
 pub mod wal;

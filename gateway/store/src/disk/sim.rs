@@ -162,6 +162,14 @@ impl SimDisk {
         Self::from_tree(cut.power_off(), state.next_file)
     }
 
+    /// Every file with its content, as the program sees it.
+    #[must_use]
+    pub fn files(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let tree = &self.lock().live;
+        let content = |file| tree.files.get(file).cloned().unwrap_or_default();
+        tree.names.iter().map(|(path, file)| (path.clone(), content(file))).collect()
+    }
+
     fn from_tree(tree: Tree, next_file: u64) -> Self {
         let state = State { base: tree.clone(), live: tree, next_file, ..State::default() };
         Self(Arc::new(Mutex::new(state)))
