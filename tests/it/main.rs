@@ -9,3 +9,4 @@ mod profiles;
 mod sink;
 mod systemd_unit;
 mod tidy;
+mod webhook;

@@ -3,6 +3,7 @@
 pub mod api;
 pub mod config;
 pub mod delivery;
+pub mod notify;
 pub mod outbound;
 pub mod retry;
 pub mod sinks;

@@ -31,6 +31,12 @@ impl Backoff {
         self.tries = 0;
     }
 
+    /// The wait when so many tries had failed before this one.
+    pub fn after(mut self, tries: u32) -> Duration {
+        self.tries = tries;
+        self.next()
+    }
+
     /// A try failed: how long to wait before the next.
     pub fn next(&mut self) -> Duration {
         self.tries = self.tries.saturating_add(1);
