@@ -5,14 +5,14 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::layout::{Picker, in_line, in_poll};
-use super::{DecodeError, Decoded, Input, Profile, short_hash};
+use super::{DecodeError, Decoded, DedupeBy, Input, Profile, short_hash};
 use crate::codec::json::Picked;
 use crate::codec::line::{Line, LineError, Precision, parse};
 use crate::codec::registers::Blocks;
 use crate::codec::{Sent, cut};
 use crate::ids::{Id, StreamId};
 use crate::time::Timestamp;
-use crate::topic::{Leaf, Topic};
+use crate::topic::PREFIX;
 
 pub(super) fn decode(profile: &Profile, input: Input<'_>) -> Result<Vec<Decoded>, DecodeError> {
     match &profile.layout.picker {
@@ -73,9 +73,7 @@ fn assemble(
 
     let mut values = SmallVec::with_capacity(profile.metrics.len());
     for (metric, sent) in profile.metrics.iter().zip(picked) {
-        if let Some(measured) = metric.measure(sent)? {
-            values.push(measured);
-        }
+        metric.measure(sent, &mut values)?;
     }
     if values.is_empty() {
         return Err(DecodeError::bad_field("none of the profile's metrics is in the payload"));
@@ -102,24 +100,25 @@ fn assemble(
             None => layout.default_stream.clone(),
         },
     };
+    let sequence = sequence_of(at(layout.sequence))?;
+    let counted = sequence.is_some() && profile.dedupe.by == DedupeBy::Sequence;
     Ok(Decoded {
         device,
         stream,
         device_time,
-        sequence: sequence_of(at(layout.sequence))?,
+        sequence,
         boot: text_of(at(layout.boot), "boot id")?,
         values,
-        payload_hash: short_hash(payload),
+        payload_hash: if counted { 0 } else { short_hash(payload) },
     })
 }
 
 /// The device that a foreign topic names, and the stream that any topic names.
 fn whose<'t>(profile: &Profile, address: &'t str) -> (Option<&'t str>, Option<&'t str>) {
-    if let Ok(topic) = Topic::parse(address) {
-        return match topic.leaf {
-            Leaf::Up(stream) => (None, Some(stream)),
-            Leaf::Command(_) | Leaf::CommandAck(_) | Leaf::Status => (None, None),
-        };
+    // Whoever registers the device reads the topic in full; here only its last two levels matter.
+    if address.starts_with(PREFIX) {
+        let (rest, last) = address.rsplit_once('/').unwrap_or(("", address));
+        return (None, rest.ends_with("/up").then_some(last));
     }
     match profile.matching.topic.as_ref().and_then(|pattern| pattern.matches(address)) {
         Some(captures) => (captures.get("device"), captures.get("stream")),

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::DecodeError;
 use super::layout::Place;
 use crate::codec::registers::Register;
@@ -10,6 +12,9 @@ use crate::ids::MetricId;
 use crate::reading::Measured;
 use crate::unit::{Conversion, Unit, shift};
 use crate::value::{Missing, Quality, Reason, Value};
+
+/// The values of one reading.
+pub(super) type Values = SmallVec<[Measured; 4]>;
 
 /// One thing that a device measures.
 #[derive(Debug)]
@@ -127,39 +132,46 @@ impl Metric {
         }
     }
 
-    /// The value that was sent; `None` when nothing was and nothing had to be.
-    pub(super) fn measure(&self, sent: &Sent<'_>) -> Result<Option<Measured>, DecodeError> {
+    /// Adds the value that was sent; nothing when nothing was and nothing had to be.
+    pub(super) fn measure(&self, sent: &Sent<'_>, values: &mut Values) -> Result<(), DecodeError> {
         match sent {
             Sent::Absent if self.required => {
                 return Err(self.refuse(format!("nothing is there; expected {}", self.wanted())));
             }
-            Sent::Absent => return Ok(None),
-            Sent::Null => return Ok(Some(self.no_value(Missing::Absent, None))),
+            Sent::Absent => return Ok(()),
+            Sent::Null => {
+                self.no_value(Missing::Absent, None, values);
+                return Ok(());
+            }
             _ => {}
         }
         if let Some((_, missing)) = self.missing.iter().find(|(word, _)| word.is(sent)) {
-            return Ok(Some(self.no_value(*missing, raw_of(sent))));
+            self.no_value(*missing, raw_of(sent), values);
+            return Ok(());
         }
         match &self.kind {
-            MetricKind::Number(number) => self.number(number, sent),
-            MetricKind::State(states) => self.state(states, sent),
-            MetricKind::Text => self.text(sent),
+            MetricKind::Number(number) => self.number(number, sent, values),
+            MetricKind::State(states) => self.state(states, sent, values),
+            MetricKind::Text => self.text(sent, values),
         }
-        .map(Some)
     }
 
-    fn number(&self, number: &Number, sent: &Sent<'_>) -> Result<Measured, DecodeError> {
+    fn number(&self, number: &Number, sent: &Sent<'_>, values: &mut Values) -> Result<(), DecodeError> {
         let (value, exact) = match sent {
-            Sent::Digits(digits) => match digits.parse::<f64>() {
-                Ok(value) => (value, digits_are_exact(digits, value)),
-                Err(_) => return Err(self.wrong_type(sent)),
+            Sent::Digits(digits) => match short_number(digits.as_bytes()) {
+                Some(value) => (value, true),
+                None => match digits.parse::<f64>() {
+                    Ok(value) => (value, digits_are_exact(digits, value)),
+                    Err(_) => return Err(self.wrong_type(sent)),
+                },
             },
             Sent::Whole(n) => (*n as f64, n.unsigned_abs() < (1 << 53)),
             Sent::Float(n) => (*n, true),
             _ => return Err(self.wrong_type(sent)),
         };
         if !value.is_finite() {
-            return Ok(self.no_value(Missing::NotANumber, raw_of(sent)));
+            self.no_value(Missing::NotANumber, raw_of(sent), values);
+            return Ok(());
         }
         let scaled =
             if number.scale == (1.0, 0) { value } else { shift(value * number.scale.0, number.scale.1) };
@@ -168,16 +180,14 @@ impl Metric {
             return Err(self.refuse(format!("{} is too large", sent.describe())));
         }
         let (quality, reason) = number.judge(value);
-        let raw = if exact && number.conversion.is_exact() && quality == Quality::Good {
-            None
-        } else {
-            raw_of(sent)
-        };
-        let unit = Arc::clone(&number.code);
-        Ok(Measured { metric: self.name.clone(), value: Value::Number(value), unit, quality, reason, raw })
+        let keep = !exact || !number.conversion.is_exact() || quality != Quality::Good;
+        let raw = if keep { raw_of(sent) } else { None };
+        let (metric, unit) = (self.name.clone(), Arc::clone(&number.code));
+        values.push(Measured { metric, value: Value::Number(value), unit, quality, reason, raw });
+        Ok(())
     }
 
-    fn state(&self, states: &States, sent: &Sent<'_>) -> Result<Measured, DecodeError> {
+    fn state(&self, states: &States, sent: &Sent<'_>, values: &mut Values) -> Result<(), DecodeError> {
         if matches!(sent, Sent::Structure(_)) {
             return Err(self.wrong_type(sent));
         }
@@ -190,17 +200,12 @@ impl Metric {
                 (Value::Text(shown), Quality::Bad, Some(Reason::UnknownState), raw)
             }
         };
-        Ok(Measured {
-            metric: self.name.clone(),
-            value,
-            unit: Arc::clone(&states.empty),
-            quality,
-            reason,
-            raw,
-        })
+        let (metric, unit) = (self.name.clone(), Arc::clone(&states.empty));
+        values.push(Measured { metric, value, unit, quality, reason, raw });
+        Ok(())
     }
 
-    fn text(&self, sent: &Sent<'_>) -> Result<Measured, DecodeError> {
+    fn text(&self, sent: &Sent<'_>, values: &mut Values) -> Result<(), DecodeError> {
         let Sent::Text(text) = sent else { return Err(self.wrong_type(sent)) };
         if text.len() > 64 {
             return Err(self.refuse(format!("the text has {} bytes; at most 64 are kept", text.len())));
@@ -208,30 +213,31 @@ impl Metric {
         if text.chars().any(char::is_control) {
             return Err(self.refuse("the text holds a control character".to_owned()));
         }
-        Ok(Measured {
+        values.push(Measured {
             metric: self.name.clone(),
             value: Value::Text(Arc::from(text.as_ref())),
             unit: Arc::from(""),
             quality: Quality::Good,
             reason: None,
             raw: None,
-        })
+        });
+        Ok(())
     }
 
-    fn no_value(&self, missing: Missing, raw: Option<Arc<str>>) -> Measured {
+    fn no_value(&self, missing: Missing, raw: Option<Arc<str>>, values: &mut Values) {
         let unit = match &self.kind {
             MetricKind::Number(number) => Arc::clone(&number.code),
             MetricKind::State(states) => Arc::clone(&states.empty),
             MetricKind::Text => Arc::from(""),
         };
-        Measured {
+        values.push(Measured {
             metric: self.name.clone(),
             value: Value::Missing(missing),
             unit,
             quality: Quality::Bad,
             reason: Some(Reason::Missing),
             raw,
-        }
+        });
     }
 
     /// What would be right, for messages.
@@ -282,6 +288,37 @@ pub(super) fn raw_of(sent: &Sent<'_>) -> Option<Arc<str>> {
     }
 }
 
+/// A plain decimal of at most 15 digits, which is nearly every number that a device sends.
+///
+/// Both the digits as a whole number and the power of ten are exact in a double, so one division is rounded right.
+fn short_number(digits: &[u8]) -> Option<f64> {
+    const POWERS: [f64; 16] =
+        [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
+    let (negative, digits) = match digits {
+        [b'-', rest @ ..] => (true, rest),
+        all => (false, all),
+    };
+    if digits.is_empty() || digits.len() > 16 {
+        return None;
+    }
+    let (mut whole, mut places, mut point) = (0_u64, 0, false);
+    for byte in digits {
+        match byte {
+            b'0'..=b'9' => {
+                whole = whole * 10 + u64::from(byte - b'0');
+                places += usize::from(point);
+            }
+            b'.' if !point => point = true,
+            _ => return None,
+        }
+    }
+    if whole >= 1_000_000_000_000_000 {
+        return None;
+    }
+    let value = whole as f64 / POWERS.get(places)?;
+    Some(if negative { -value } else { value })
+}
+
 /// Whether the digits can be had back from the double: always up to 15 significant ones.
 fn digits_are_exact(digits: &str, value: f64) -> bool {
     if digits.len() <= 15 {
@@ -296,6 +333,15 @@ fn digits_are_exact(digits: &str, value: f64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn short_numbers_are_the_nearest_doubles(text in "-?(0|[1-9][0-9]{0,14})([.][0-9]{1,15})?") {
+            let short = short_number(text.as_bytes());
+            proptest::prop_assert!(short.is_none_or(|n| n.to_bits() == text.parse::<f64>().unwrap().to_bits()), "{text}");
+            proptest::prop_assert!(short.is_some() || text.len() > 16);
+        }
+    }
 
     #[test]
     fn knows_when_digits_survive() {

@@ -131,6 +131,7 @@ pub struct Decoded {
     /// The values, in the order of the profile.
     pub values: SmallVec<[Measured; 4]>,
     /// First eight bytes of the BLAKE3 hash of what was decoded: the whole payload, or the one line of it.
+    /// 0 when the device's own counter tells readings apart: then nobody asks for it.
     pub payload_hash: u64,
 }
 
