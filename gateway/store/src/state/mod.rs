@@ -11,6 +11,10 @@ mod schema;
 
 #[cfg(test)]
 pub(crate) mod tests;
+#[cfg(test)]
+mod tests_delivery;
+#[cfg(test)]
+mod tests_faults;
 
 use std::collections::HashMap;
 use std::path::Path;

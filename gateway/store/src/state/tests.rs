@@ -31,7 +31,7 @@ fn device(n: u64) -> DeviceRow {
         zone: Some(ZoneId::new("home").unwrap()),
         epoch: 1,
         credential: Some(Credential { salt: vec![1; 16], sha256: vec![2; 32] }),
-        self_registered: n % 2 == 0,
+        self_registered: n.is_multiple_of(2),
         revoked: false,
         commissioned_at: Some(T),
     }
