@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from "vitest";
 import { ago, clock, day, hourMinute, moment, span } from "../src/format/time";
-import { bytes, count, number, plain, poorest, unit, values } from "../src/format/value";
+import { bytes, count, metricName, number, plain, poorest, unit, values } from "../src/format/value";
 import { language } from "../src/i18n";
 import { latest, value } from "./make";
 
@@ -39,6 +39,9 @@ test("values are shown as people read them", () => {
   expect(plain(value("gate-3"))).toBe("gate-3");
   expect(plain(value(null, "mmol/L", { missing: "high" }))).toBe("高于量程");
   expect(plain(value(null))).toBe("—");
+  expect(plain(value("off"), "lead")).toBe("脱落");
+  expect(metricName("charger", "power")).toBe("功率");
+  expect(metricName("cold_store", "power")).toBe("供电");
   expect(number(12_345.678)).toBe("12,345.678");
   expect(count(4000)).toBe("4,000");
   expect(["mm[Hg]", "Cel", "/min", "mmol/L", "{count}", ""].map(unit)).toEqual(["mmHg", "°C", "次/分", "mmol/L", "", ""]);
@@ -47,9 +50,9 @@ test("values are shown as people read them", () => {
 
 test("systolic and diastolic become one unless only one of them counts", () => {
   const pair = latest({ pulse: value(74, "/min"), dia: value(96, "mm[Hg]"), sys: value(152, "mm[Hg]"), battery: value(3) });
-  expect(values(pair).map((shown) => `${shown.label} ${shown.text}`)).toEqual(["收缩压/舒张压 152/96", "脉搏 74", "电量 3"]);
+  expect(values(pair, "bp_meter").map((shown) => `${shown.label} ${shown.text}`)).toEqual(["收缩压/舒张压 152/96", "脉搏 74", "电量 3"]);
   const odd = latest({ sys: value(152, "mm[Hg]", { quality: "bad", reason: "out_of_range" }), dia: value(96, "mm[Hg]") });
-  expect(values(odd).map((shown) => [shown.metric, shown.why])).toEqual([["sys", "超出合理范围"], ["dia", ""]]);
+  expect(values(odd, "bp_meter").map((shown) => [shown.metric, shown.why])).toEqual([["sys", "超出合理范围"], ["dia", ""]]);
   expect(poorest(odd)).toBe("bad");
   expect(poorest(pair)).toBe("good");
 });

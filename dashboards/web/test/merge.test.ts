@@ -1,7 +1,9 @@
 import { expect, test } from "vitest";
 import type { Alert, Device } from "../src/api/types";
-import { byClass, filterDevices, mergeAlerts, mergeDevices, sortAlerts, trimAlerts, waits } from "../src/state/merge";
+import { byClass, filterDevices, inOrder, mergeAlerts, mergeDevices, sortAlerts, trimAlerts, waits } from "../src/state/merge";
 import { alert, device } from "./make";
+
+const NOW = Date.parse("2026-11-21T00:00:30.000Z");
 
 test("an older device does not overwrite a newer one", () => {
   const known = new Map<string, Device>();
@@ -29,7 +31,7 @@ test("devices are counted by class; one that promised nothing is not silent", ()
     device("b", { online: false }),
     device("c", { class: "aed", online: null, last_seen: null }),
     device("d", { revoked: true }),
-  ]);
+  ], NOW);
   expect(counts.map((c) => [c.class, c.devices, c.online, c.silent])).toEqual([
     ["aed", 1, 1, 0],
     ["bp_meter", 2, 1, 1],
@@ -66,11 +68,15 @@ test("only what is over is forgotten", () => {
   expect([...known.keys()]).toEqual(["w1", "w2"]);
 });
 
-test("devices are found by words, class and state, in natural order", () => {
+test("devices are found by words, class and state", () => {
   const list = [device("bp-10", { zone: "ward-3" }), device("bp-9", { online: false }), device("aed-1", { class: "aed" })];
-  const ids = (filter: Parameters<typeof filterDevices>[1]) => filterDevices(list, filter, new Set(["aed-1"])).map((d) => d.id);
-  expect(ids({ class: "", text: "", state: "all" })).toEqual(["aed-1", "bp-9", "bp-10"]);
+  const ids = (filter: Parameters<typeof filterDevices>[1]) => filterDevices(list, filter, new Set(["aed-1"]), NOW).map((d) => d.id);
+  expect(ids({ class: "", text: "", state: "all" })).toEqual(["bp-10", "bp-9", "aed-1"]);
   expect(ids({ class: "", text: "BP ward-3", state: "all" })).toEqual(["bp-10"]);
   expect(ids({ class: "bp_meter", text: "", state: "silent" })).toEqual(["bp-9"]);
   expect(ids({ class: "", text: "", state: "alert" })).toEqual(["aed-1"]);
+});
+
+test("names are in the order in which people count", () => {
+  expect(inOrder(["bp-10", "aed-1", "bp-9"])).toEqual(["aed-1", "bp-9", "bp-10"]);
 });

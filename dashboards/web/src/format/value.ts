@@ -1,12 +1,11 @@
 import type { Latest, Value } from "../api/types";
-import { locale, name } from "../i18n";
+import { known, locale, name } from "../i18n";
 
 /** How UCUM codes are written for people. */
 const UNITS: Record<string, string> = {
   "mm[Hg]": "mmHg",
   Cel: "°C",
-  "[pH]": "pH",
-  "10*9/L": "×10⁹/L",
+  "dB[mW]": "dBm",
   "1": "",
   "{count}": "",
 };
@@ -27,11 +26,20 @@ export function count(value: number): string {
   return new Intl.NumberFormat(locale.value, { maximumFractionDigits: 0 }).format(value);
 }
 
-/** The value without its unit: 152, 占用, HI (高于量程). */
-export function plain(value: Value): string {
+/** The value without its unit: 152, 占用, 高于量程. A token may mean another thing for another metric. */
+export function plain(value: Value, metric = ""): string {
   if (value.missing) return name("missing", value.missing);
   if (value.value === null) return "—";
-  return typeof value.value === "number" ? number(value.value) : name("token", value.value);
+  return typeof value.value === "number" ? number(value.value) : named("token", metric, value.value);
+}
+
+/** What a metric is called; some mean another thing for another class. */
+export function metricName(deviceClass: string, metric: string): string {
+  return named("metric", deviceClass, metric);
+}
+
+function named(prefix: string, within: string, bare: string): string {
+  return within && known(`${prefix}.${within}.${bare}`) ? name(`${prefix}.${within}`, bare) : name(prefix, bare);
 }
 
 export interface Shown {
@@ -44,9 +52,14 @@ export interface Shown {
 }
 
 /** The order in which metrics are read out; all others follow by name. */
-const FIRST = ["sys", "dia", "pulse", "glucose", "hr", "spo2", "rr", "temp", "occupied", "state", "status", "zone", "lock"];
+const FIRST = ["sys", "dia", "pulse", "glucose", "context", "hr", "spo2", "rr", "nibp_sys", "nibp_dia", "temp", "occupied", "state", "status", "zone", "shown", "banks", "docked", "lock"];
 /** Metrics about the device rather than about what it measures come last. */
-const LAST = ["rssi", "battery"];
+const LAST = ["kind", "field", "rssi", "battery"];
+/** Two that people say as one: 152/96. */
+const PAIRS = [
+  ["sys", "dia"],
+  ["nibp_sys", "nibp_dia"],
+] as const;
 
 function rank(metric: string): number {
   const first = FIRST.indexOf(metric);
@@ -55,23 +68,27 @@ function rank(metric: string): number {
   return last >= 0 ? 1000 + last : 100;
 }
 
-/** The values of a reading as they are shown; systolic and diastolic become one as people say it. */
-export function values(latest: Latest): Shown[] {
+/** The values of a reading as they are shown. */
+export function values(latest: Latest, deviceClass: string): Shown[] {
   const entries = Object.entries(latest.values).sort(([a], [b]) => rank(a) - rank(b) || a.localeCompare(b));
-  const shown = entries.map(([metric, value]) => one(metric, value));
-  const sys = shown.find((s) => s.metric === "sys");
-  const dia = shown.find((s) => s.metric === "dia");
-  if (!sys || !dia || sys.unit !== dia.unit || sys.quality !== dia.quality) return shown;
-  const pair = { ...sys, metric: "sys/dia", text: `${sys.text}/${dia.text}` };
-  pair.label = `${sys.label}/${dia.label}`;
-  return [pair, ...shown.filter((s) => s !== sys && s !== dia)];
+  let shown = entries.map(([metric, value]) => one(metric, value, deviceClass));
+  for (const [upper, lower] of PAIRS) shown = paired(shown, upper, lower);
+  return shown;
 }
 
-function one(metric: string, value: Value): Shown {
+/** Joins two values if both are trusted alike. */
+function paired(shown: Shown[], upper: string, lower: string): Shown[] {
+  const [a, b] = [upper, lower].map((metric) => shown.find((one) => one.metric === metric));
+  if (!a || !b || a.unit === "" || a.unit !== b.unit || a.quality !== b.quality) return shown;
+  const pair = { ...a, metric: `${upper}/${lower}`, label: `${a.label}/${b.label}`, text: `${a.text}/${b.text}` };
+  return shown.filter((one) => one !== b).map((one) => (one === a ? pair : one));
+}
+
+function one(metric: string, value: Value, deviceClass: string): Shown {
   return {
     metric,
-    label: name("metric", metric),
-    text: plain(value),
+    label: metricName(deviceClass, metric),
+    text: plain(value, metric),
     unit: typeof value.value === "number" ? unit(value.unit) : "",
     quality: value.quality,
     why: value.reason && !value.missing ? name("reason", value.reason) : "",

@@ -24,6 +24,11 @@ export function name(prefix: string, bare: string): string {
   return texts[`${prefix}.${bare}`] ?? bare.replaceAll("_", " ");
 }
 
+/** Whether there is a text with this key. */
+export function known(key: string): key is Key {
+  return key in zh;
+}
+
 /** The chosen one of two texts that the gateway sent. */
 export function pick(text: { zh: string; en: string }): string {
   return text[language.value] || text.zh || text.en;

@@ -73,7 +73,7 @@ function Current({ device }: { device: Device }) {
   return (
     <div class="ans now" data-testid="current">
       {device.latest.flatMap((latest) =>
-        values(latest).map((shown) => (
+        values(latest, device.class).map((shown) => (
           <div key={`${latest.stream}.${shown.metric}`} class="a">
             <span class="q">{shown.label}</span>
             <span class={`v ${freshness(device, latest, now.value)}`}>
@@ -132,7 +132,7 @@ function History({ device }: { device: Device }) {
   return (
     <>
       <Panel title={t("device.chart")} hint={t("device.chart.hint")} aside={choose} class="chartpanel">
-        <Chart readings={readings ?? []} />
+        <Chart readings={readings ?? []} deviceClass={device.class} />
       </Panel>
       <Panel title={t("device.readings")} hint={t("device.readings.hint")} testid="readings">
         {failed && (
@@ -144,13 +144,13 @@ function History({ device }: { device: Device }) {
           </div>
         )}
         {readings?.length === 0 && <Empty title={t("device.readings.none")} hint={t(SPANS[choice]?.key ?? "span.all")} />}
-        {readings && readings.length > 0 && <Rows readings={readings} />}
+        {readings && readings.length > 0 && <Rows readings={readings} deviceClass={device.class} />}
       </Panel>
     </>
   );
 }
 
-function Rows({ readings }: { readings: Reading[] }) {
+function Rows({ readings, deviceClass }: { readings: Reading[]; deviceClass: string }) {
   const [most, setMost] = useState(ROWS);
   return (
     <>
@@ -169,10 +169,10 @@ function Rows({ readings }: { readings: Reading[] }) {
             <tr key={reading.origin} data-origin={reading.origin} data-taken={reading.taken_at}>
               <td class="nw">{moment(reading.taken_at, now.value)}</td>
               <td class="wide">
-                <ReadingValues reading={reading} />
+                <ReadingValues reading={reading} deviceClass={deviceClass} />
               </td>
               <td class="quality">
-                <Marks latest={reading} />
+                <Marks latest={reading} deviceClass={deviceClass} />
               </td>
               <td class="c3">{reading.stream}</td>
               <td class="num c3 nw">{moment(reading.received_at, now.value)}</td>
@@ -192,10 +192,10 @@ function Rows({ readings }: { readings: Reading[] }) {
   );
 }
 
-function ReadingValues({ reading }: { reading: Latest }) {
+function ReadingValues({ reading, deviceClass }: { reading: Latest; deviceClass: string }) {
   return (
     <span class="vals fresh">
-      {values(reading).map((shown) => (
+      {values(reading, deviceClass).map((shown) => (
         <OneValue key={shown.metric} shown={shown} fresh="fresh" />
       ))}
     </span>

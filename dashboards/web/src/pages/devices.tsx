@@ -9,7 +9,7 @@ import { DeviceState, LatestValues, Marks, ValueAge } from "../parts/value";
 import { devicePath, go, query } from "../route";
 import { newest } from "../state/fresh";
 import { type Filter, filterDevices } from "../state/merge";
-import { alarmed, classes, devices, loaded } from "../state/store";
+import { alarmed, classes, devices, loaded, now } from "../state/store";
 
 const PAGE = 100;
 
@@ -33,7 +33,7 @@ function show(filter: Filter): void {
 export function DevicesPage() {
   const filter = filterOf(query.value);
   const [most, setMost] = useState(PAGE);
-  const found = filterDevices(devices.value, filter, alarmed.value);
+  const found = filterDevices(devices.value, filter, alarmed.value, now.value);
   const shown = found.slice(0, most);
   const change = (part: Partial<Filter>) => {
     setMost(PAGE);
@@ -149,7 +149,7 @@ function Row({ device }: { device: Device }) {
         <LatestValues device={device} latest={latest} />
       </td>
       <td class="quality">
-        <Marks latest={latest} />
+        <Marks latest={latest} deviceClass={device.class} />
       </td>
       <td class="num">
         <ValueAge device={device} latest={latest} />

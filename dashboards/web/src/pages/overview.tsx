@@ -1,5 +1,4 @@
 import { computed } from "@preact/signals";
-import type { Device } from "../api/types";
 import { bytes, count, number } from "../format/value";
 import { clock } from "../format/time";
 import { name, pick, t } from "../i18n";
@@ -9,19 +8,21 @@ import { Age, Empty, Notice, Panel } from "../parts/frame";
 import { SeverityShape } from "../parts/icons";
 import { LatestValues } from "../parts/value";
 import { alertPath, devicePath } from "../route";
-import { newest } from "../state/fresh";
-import { devices, loaded, now, status, waiting } from "../state/store";
+import { newest, silent } from "../state/fresh";
+import { later } from "../state/merge";
+import { devices, loaded, now as time, status, waiting } from "../state/store";
 
 const ALERTS_SHOWN = 8;
 const READINGS_SHOWN = 12;
 
 /** Devices by the time of their last reading, the newest first. */
 const latest = computed(() => {
-  const received = (device: Device) => newest(device)?.received_at ?? "";
-  return devices.value
-    .filter((device) => device.latest.length > 0)
-    .sort((a, b) => received(b).localeCompare(received(a)) || a.id.localeCompare(b.id))
-    .slice(0, READINGS_SHOWN);
+  const received = devices.value.flatMap((device) => {
+    const reading = newest(device);
+    return reading ? [{ at: reading.received_at, device }] : [];
+  });
+  received.sort((a, b) => later(b.at, a.at) || later(a.device.id, b.device.id));
+  return received.slice(0, READINGS_SHOWN).map((one) => one.device);
 });
 
 export function OverviewPage() {
@@ -65,7 +66,7 @@ export function OverviewPage() {
           testid="alerts"
         >
           {waiting.value.length === 0 && (
-            <Empty title={t("alerts.none")} hint={t("alerts.none.hint", { time: clock(new Date(now.value).toISOString()) })} />
+            <Empty title={t("alerts.none")} hint={t("alerts.none.hint", { time: clock(new Date(time.value).toISOString()) })} />
           )}
           <ul class="list">
             {waiting.value.slice(0, ALERTS_SHOWN).map((alert) => (
@@ -103,8 +104,8 @@ function Answers() {
   const p2 = firing.filter((alert) => alert.severity === "P2").length;
   const open = firing.filter((alert) => alert.handling === "open").length;
   const known = devices.value.filter((device) => !device.revoked);
-  const silent = known.filter((device) => device.online === false).length;
-  const share = known.length === 0 ? 100 : (100 * (known.length - silent)) / known.length;
+  const quiet = known.filter((device) => silent(device, time.value)).length;
+  const share = known.length === 0 ? 100 : (100 * (known.length - quiet)) / known.length;
   const now = status.value;
   const sink = now?.sinks.toSorted((a, b) => b.lag - a.lag)[0];
   const quarantined = now?.counts.quarantined ?? 0;
@@ -124,10 +125,10 @@ function Answers() {
         testid="tile-silent"
         href="/devices?state=silent"
         q={t("tile.silent")}
-        v={count(silent)}
+        v={count(quiet)}
         u={t("tile.silent.unit")}
         s={t("tile.silent.detail", { all: count(known.length), share: number(share, 1) })}
-        level={silent > 0 ? "p3" : ""}
+        level={quiet > 0 ? "p3" : ""}
       />
       <Tile
         testid="tile-unusable"

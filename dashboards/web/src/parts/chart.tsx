@@ -2,27 +2,27 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 import type { Reading } from "../api/types";
 import { clock, hourMinute } from "../format/time";
-import { number, unit } from "../format/value";
-import { language, name, t } from "../i18n";
+import { metricName, number, unit } from "../format/value";
+import { language, t } from "../i18n";
 import { type Series, seriesOf } from "./series";
 
 const HEIGHT = 190;
 const COLOURS = ["--d-1", "--d-2", "--act", "--p4"];
 
 /** One small chart for each unit, with a sentence that says the same. */
-export function Chart({ readings }: { readings: Reading[] }) {
+export function Chart({ readings, deviceClass }: { readings: Reading[]; deviceClass: string }) {
   const all = seriesOf(readings);
   if (all.length === 0) return <p class="c3 pad">{t("device.chart.none")}</p>;
   return (
     <div class="charts">
       {all.slice(0, 3).map((series) => (
-        <One key={series.unit + series.metrics.join()} series={series} />
+        <One key={series.unit + series.metrics.join()} series={series} deviceClass={deviceClass} />
       ))}
     </div>
   );
 }
 
-function One({ series }: { series: Series }) {
+function One({ series, deviceClass }: { series: Series; deviceClass: string }) {
   const place = useRef<HTMLDivElement>(null);
   const [dark, setDark] = useState(matchMedia("(prefers-color-scheme: dark)").matches);
   useEffect(() => {
@@ -47,22 +47,22 @@ function One({ series }: { series: Series }) {
       <figcaption>
         {series.metrics.map((metric, index) => (
           <span key={metric} class={`key k${index}`}>
-            {name("metric", metric)}
+            {metricName(deviceClass, metric)}
           </span>
         ))}
         <span class="c3">{unit(series.unit)}</span>
       </figcaption>
-      <div ref={place} role="img" aria-label={series.metrics.map((metric, index) => sentence(series, metric, index)).join(" ")} />
+      <div ref={place} role="img" aria-label={series.metrics.map((metric, index) => sentence(series, metric, index, deviceClass)).join(" ")} />
     </figure>
   );
 }
 
-function sentence(series: Series, metric: string, index: number): string {
+function sentence(series: Series, metric: string, index: number, deviceClass: string): string {
   const numbers = (series.good[index] ?? []).filter((value) => value !== null);
   if (numbers.length === 0) return "";
   const time = (seconds: number | undefined) => clock(new Date((seconds ?? 0) * 1000).toISOString());
   return t("device.chart.label", {
-    metric: name("metric", metric),
+    metric: metricName(deviceClass, metric),
     from: time(series.times[0]),
     to: time(series.times.at(-1)),
     n: numbers.length,

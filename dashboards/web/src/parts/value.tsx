@@ -2,7 +2,7 @@ import type { Device, Latest } from "../api/types";
 import { ago } from "../format/time";
 import { poorest, type Shown, values } from "../format/value";
 import { name, t } from "../i18n";
-import { type Freshness, freshness } from "../state/fresh";
+import { type Freshness, freshness, silent } from "../state/fresh";
 import { now } from "../state/store";
 
 /** The values of a latest reading; old ones are grey and struck through, those of a silent device are gone. */
@@ -11,7 +11,7 @@ export function LatestValues({ device, latest, most = 4 }: { device: Device; lat
   const fresh = freshness(device, latest, now.value);
   return (
     <span class={`vals ${fresh}`}>
-      {values(latest)
+      {values(latest, device.class)
         .slice(0, most)
         .map((shown) => (
           <OneValue key={shown.metric} shown={shown} fresh={fresh} />
@@ -39,10 +39,10 @@ export function ValueAge({ device, latest }: { device: Device; latest: Latest | 
 }
 
 /** Marks of a reading and of its quality, in words. */
-export function Marks({ latest }: { latest: Latest | undefined }) {
+export function Marks({ latest, deviceClass }: { latest: Latest | undefined; deviceClass: string }) {
   if (!latest) return null;
   if (poorest(latest) === "good" && latest.marks.length === 0) return <span class="c3">{t("quality.good")}</span>;
-  const odd = values(latest).filter((shown) => shown.quality !== "good");
+  const odd = values(latest, deviceClass).filter((shown) => shown.quality !== "good");
   return (
     <span class="tags">
       {odd.map((shown) => (
@@ -62,6 +62,6 @@ export function Marks({ latest }: { latest: Latest | undefined }) {
 
 export function DeviceState({ device }: { device: Device }) {
   if (device.revoked) return <span class="tag st">{t("state.revoked")}</span>;
-  if (device.online === false) return <span class="t3">{t("state.silent")}</span>;
+  if (silent(device, now.value)) return <span class="t3">{t("state.silent")}</span>;
   return <span class="c2">{device.expect_every_s === null ? t("state.quiet") : t("state.online")}</span>;
 }

@@ -1,4 +1,5 @@
 import type { Alert, Device } from "../api/types";
+import { silent } from "./fresh";
 
 /**
  * Takes devices in. A snapshot and the live updates may cross on the way, so an object that is older than the
@@ -36,7 +37,7 @@ export interface ClassCount {
 }
 
 /** Devices by class, the classes in the order of their names; revoked ones do not count. */
-export function byClass(devices: Iterable<Device>): ClassCount[] {
+export function byClass(devices: Iterable<Device>, nowMs: number): ClassCount[] {
   const counts = new Map<string, ClassCount>();
   for (const device of devices) {
     if (device.revoked) continue;
@@ -46,7 +47,7 @@ export function byClass(devices: Iterable<Device>): ClassCount[] {
       counts.set(device.class, count);
     }
     count.devices += 1;
-    if (device.online === false) count.silent += 1;
+    if (silent(device, nowMs)) count.silent += 1;
     else count.online += 1;
     if (device.last_seen && (!count.lastSeen || device.last_seen > count.lastSeen)) count.lastSeen = device.last_seen;
   }
@@ -74,9 +75,14 @@ export function sortAlerts(alerts: Iterable<Alert>): Alert[] {
       rank(a) - rank(b) ||
       a.severity.localeCompare(b.severity) ||
       HANDLED[a.handling] - HANDLED[b.handling] ||
-      began(b).localeCompare(began(a)) ||
-      a.id.localeCompare(b.id),
+      later(began(b), began(a)) ||
+      later(a.id, b.id),
   );
+}
+
+/** Order of two plain texts; times as RFC 3339 in UTC are such. */
+export function later(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 /** When it fired, or began when it has not fired yet. */
@@ -87,8 +93,15 @@ export function began(alert: Alert): string {
 /** Keeps the map of alerts small: forgets the oldest that are over. */
 export function trimAlerts(known: Map<string, Alert>, most: number): void {
   if (known.size <= most) return;
-  const over = [...known.values()].filter((alert) => !waits(alert)).sort((a, b) => began(a).localeCompare(began(b)));
+  const over = [...known.values()].filter((alert) => !waits(alert)).sort((a, b) => later(began(a), began(b)));
   for (const alert of over.slice(0, known.size - most)) known.delete(alert.id);
+}
+
+const NAMES = new Intl.Collator("en", { numeric: true });
+
+/** Names in the order in which people count: bp-9 before bp-10. */
+export function inOrder(names: Iterable<string>): string[] {
+  return [...names].sort(NAMES.compare);
 }
 
 export interface Filter {
@@ -97,15 +110,20 @@ export interface Filter {
   state: "all" | "silent" | "alert";
 }
 
-/** Devices that fit the filter, in the order of their names. */
-export function filterDevices(devices: Iterable<Device>, filter: Filter, alarmed: Set<string>): Device[] {
+/** Devices that fit the filter, in the order in which they come. */
+export function filterDevices(
+  devices: Iterable<Device>,
+  filter: Filter,
+  alarmed: Set<string>,
+  nowMs: number,
+): Device[] {
   const words = filter.text.toLowerCase().split(/\s+/).filter(Boolean);
   const fits = (device: Device) => {
     if (filter.class && device.class !== filter.class) return false;
-    if (filter.state === "silent" && device.online !== false) return false;
+    if (filter.state === "silent" && !silent(device, nowMs)) return false;
     if (filter.state === "alert" && !alarmed.has(device.id)) return false;
     const text = `${device.id} ${device.class} ${device.zone ?? ""} ${device.profile}`.toLowerCase();
     return words.every((word) => text.includes(word));
   };
-  return [...devices].filter(fits).sort((a, b) => a.id.localeCompare(b.id, "en", { numeric: true }));
+  return [...devices].filter(fits);
 }

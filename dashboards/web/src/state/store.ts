@@ -1,6 +1,6 @@
 import { computed, signal } from "@preact/signals";
 import type { Alert, Device, Status } from "../api/types";
-import { byClass, mergeAlerts, mergeDevices, sortAlerts, trimAlerts, waits } from "./merge";
+import { byClass, inOrder, mergeAlerts, mergeDevices, sortAlerts, trimAlerts, waits } from "./merge";
 
 const MOST_ALERTS = 3000;
 
@@ -19,11 +19,16 @@ export const skew = signal(0);
 /** The gateway's time, moved on every second. */
 export const now = signal(Date.now());
 
+/** Names in their order; sorted again only when there are others, not with each of thousands of updates. */
+let names: string[] = [];
+
+/** All devices in the order of their names. */
 export const devices = computed(() => {
   devicesVersion.value;
-  return [...devicesById.values()];
+  if (names.length !== devicesById.size) names = inOrder(devicesById.keys());
+  return names.flatMap((name) => devicesById.get(name) ?? []);
 });
-export const classes = computed(() => byClass(devices.value));
+export const classes = computed(() => byClass(devices.value, now.value));
 export const alerts = computed(() => {
   alertsVersion.value;
   return sortAlerts(alertsById.values());
@@ -54,11 +59,12 @@ export function takeAlerts(incoming: Alert[]): void {
 
 /** A whole snapshot: what is not in it is gone. */
 export function replaceAll(devices: Device[], alerts: Alert[]): void {
-  const names = new Set(devices.map((one) => one.id));
-  for (const id of devicesById.keys()) if (!names.has(id)) devicesById.delete(id);
+  const there = new Set(devices.map((one) => one.id));
+  for (const id of devicesById.keys()) if (!there.has(id)) devicesById.delete(id);
   mergeDevices(devicesById, devices);
   mergeAlerts(alertsById, alerts);
   trimAlerts(alertsById, MOST_ALERTS);
+  names = [];
   devicesVersion.value += 1;
   alertsVersion.value += 1;
   loaded.value = true;

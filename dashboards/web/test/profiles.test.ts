@@ -1,0 +1,38 @@
+import { expect, test } from "vitest";
+import { known } from "../src/i18n";
+
+const files = import.meta.glob<string>("../../../device-profiles/*/*.toml", { query: "?raw", import: "default", eager: true });
+
+/** Names and state tokens of a profile; its TOML is plain enough for two patterns. */
+function words(text: string): { name: string; tokens: string[] }[] {
+  return text
+    .split("[[metric]]")
+    .slice(1)
+    .map((part) => part.split(/^\[/m)[0] ?? "")
+    .map((part) => {
+      const states = /^states = ([\[{].*[\]}])/m.exec(part)?.[1] ?? "";
+      return {
+        name: /^name = "(.*)"/m.exec(part)?.[1] ?? "",
+        tokens: [...states.matchAll(/(?:= |\[|, )"([^"]+)"/g)].map((found) => found[1] ?? ""),
+      };
+    });
+}
+
+test("every metric and state of every shipped profile has words in both languages", () => {
+  expect(Object.keys(files).length).toBeGreaterThan(8);
+  const missing: string[] = [];
+  let seen = 0;
+  for (const [path, text] of Object.entries(files)) {
+    const deviceClass = path.split("/").at(-2) ?? "";
+    if (!known(`class.${deviceClass}`)) missing.push(`class.${deviceClass}`);
+    for (const { name, tokens } of words(text)) {
+      seen += 1;
+      if (!known(`metric.${name}`)) missing.push(`metric.${name}`);
+      for (const token of tokens) {
+        if (!known(`token.${token}`) && !known(`token.${name}.${token}`)) missing.push(`token.${name}.${token}`);
+      }
+    }
+  }
+  expect(missing).toEqual([]);
+  expect(seen).toBeGreaterThan(60);
+});
