@@ -6,18 +6,16 @@ use crate::record::LinkChange;
 use crate::rule::Clocks;
 use crate::time::{Now, Timestamp};
 
-/// A step of the wall clock beyond this re-anchors the timers; below it they follow the wall clock.
-const STEP_MS: i64 = 2_000;
-
 /// The most sources that are told apart; any more share the last number.
 const MAX_SOURCES: usize = 255;
 
 /// Time as the records of the journal show it.
+///
+/// Timers live in even time: it goes with the steady clock while Orderly runs and with the wall clock between
+/// two runs, so a step of the wall clock moves none of them.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) struct EngineClock {
     last: Option<Now>,
-    /// What the wall clock has been stepped by, all in all.
-    shift: i64,
     /// The even time of the last record.
     even: i64,
     /// For how long Orderly has been running, all in all.
@@ -53,15 +51,11 @@ impl EngineClock {
             for source in self.sources.iter_mut().filter(|source| !source.up) {
                 source.deaf = source.deaf.saturating_add(passed);
             }
-            let step = now.wall.since(last.wall).saturating_sub(passed);
-            if step.saturating_abs() > STEP_MS {
-                self.shift = self.shift.saturating_add(step);
-            }
-            self.even = self.even.max(now.wall.0.saturating_sub(self.shift));
+            self.even = self.even.saturating_add(passed);
             return false;
         }
         // Nobody listened between two runs, so that time counts for no device.
-        self.even = self.even.max(now.wall.0.saturating_sub(self.shift));
+        self.even = self.even.saturating_add(now.wall.since(last.wall).max(0));
         self.gap_end = self.even;
         for source in &mut self.sources {
             source.up = !source.has_link;

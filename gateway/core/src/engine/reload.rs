@@ -94,7 +94,7 @@ impl Engine {
         for (rule, track) in after.rules.iter().zip(&mut carried.tracks) {
             let old = before.rules.iter().find(|old| old.id == rule.id);
             match (&rule.kind, old.map(|old| number(&old.kind) == number(&rule.kind))) {
-                (_, Some(false)) => *track = Track::default(),
+                (_, Some(false)) => *track = Track { mark: clocks.wall, ..Track::default() },
                 (Kind::Threshold(threshold), Some(true)) => match track.phase {
                     Phase::Pending => track.due = clocks.due(track.began.plus_ms(threshold.hold_ms)),
                     Phase::Clearing => track.due = clocks.due(track.mark.plus_ms(threshold.clear_after_ms)),
@@ -105,9 +105,6 @@ impl Engine {
             if let Kind::MetricSilence { after_ms, .. } = rule.kind
                 && !track.is_firing()
             {
-                if track.mark.0 == 0 {
-                    track.mark = clocks.wall;
-                }
                 track.due = clocks.due(track.mark.plus_ms(after_ms));
             }
         }

@@ -55,13 +55,16 @@ impl Track {
     }
 
     /// The device was silent since `since` for long enough; `at` is when that became so.
+    ///
+    /// No silence begins before its rule did, or when an earlier one began: each alert has a name of its own.
     pub fn device_silent(&mut self, since: Timestamp, at: Timestamp) -> Option<Step> {
         if self.is_firing() {
             return None;
         }
         self.phase = Phase::Firing;
-        self.began = since;
-        Some(Step::Fired { began: since, at })
+        self.began = since.max(self.mark);
+        self.mark = self.began.plus_ms(1);
+        Some(Step::Fired { began: self.began, at: at.max(self.began) })
     }
 
     /// The device was heard again.

@@ -94,9 +94,13 @@ impl RuleState {
             ..Self::default()
         };
         for (rule, track) in set.rules.iter().zip(&mut state.tracks) {
-            if let Kind::MetricSilence { after_ms, .. } = rule.kind {
-                track.mark = now.wall;
-                track.due = now.ahead(now.wall.plus_ms(after_ms));
+            match rule.kind {
+                Kind::MetricSilence { after_ms, .. } => {
+                    track.mark = now.wall;
+                    track.due = now.ahead(now.wall.plus_ms(after_ms));
+                }
+                Kind::DeviceSilence { .. } => track.mark = now.wall,
+                Kind::Threshold(_) => {}
             }
         }
         state
@@ -106,14 +110,14 @@ impl RuleState {
     pub fn take(&mut self, set: &RuleSet, sample: Sample, clocks: Clocks, out: &mut Vec<Change>) {
         self.forget(set, clocks);
         if self.kept.back().is_some_and(|last| sample.at < last.at) {
-            if self.base.as_ref().is_some_and(|base| sample.at < base.at) {
+            if self.base.as_ref().is_some_and(|base| sample.at <= base.at) {
                 return;
             }
             let place = self.kept.partition_point(|kept| kept.at <= sample.at);
             let (at, mask) = (sample.at, sample.mask);
             self.kept.insert(place, sample);
             self.replay(set, at, mask, clocks, out);
-        } else if self.base.as_ref().is_some_and(|base| sample.at < base.at) {
+        } else if self.kept.is_empty() && self.base.as_ref().is_some_and(|base| sample.at <= base.at) {
             return;
         } else {
             if self.kept.is_empty() {

@@ -3,3 +3,6 @@
 mod bench;
 mod holds;
 mod identity;
+mod orders;
+mod properties;
+mod silence;

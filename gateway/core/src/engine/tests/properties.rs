@@ -1,0 +1,240 @@
+//! The same records give the same output, wherever it is drained and however often it is restored.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::bench::{Bench, FRIDGE, RULES, START, Written};
+use crate::alert::Condition;
+use crate::reading::Marks;
+use crate::record::{ConfigKind, Flags, Order};
+
+/// One thing that happens.
+#[derive(Debug, Clone)]
+enum Event {
+    /// A reading of a device, taken so long before now, of one of a few temperatures.
+    Temp {
+        device: u8,
+        age_ms: i64,
+        temp: u8,
+    },
+    /// A reading without time.
+    Timeless {
+        device: u8,
+        temp: u8,
+        flags: u8,
+    },
+    Garbage,
+    Pass(i64),
+    /// Time passes and the engine is asked what is due, as the shell does.
+    Run(i64),
+    Link(bool),
+    Step(i64),
+    Restart(i64),
+    Acknowledge,
+    Close,
+    Epoch(u8),
+    /// Rules change, or go, or come back.
+    Rules(u8),
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let age =
+        prop_oneof![4 => 0..3_000_i64, 3 => 0..130_000_i64, 1 => -700_000..0_i64, 1 => Just(100_000_000)];
+    prop_oneof![
+        12 => (0..3_u8, age, 0..6_u8).prop_map(|(device, age_ms, temp)| Event::Temp { device, age_ms: age_ms / 500 * 500, temp }),
+        2 => (0..3_u8, 0..3_u8, 0..4_u8).prop_map(|(device, temp, flags)| Event::Timeless { device, temp, flags }),
+        1 => Just(Event::Garbage),
+        4 => (0..4_000_i64).prop_map(|ms| Event::Pass(ms / 500 * 500)),
+        3 => (0..200_000_i64).prop_map(|ms| Event::Run(ms / 500 * 500)),
+        1 => any::<bool>().prop_map(Event::Link),
+        1 => (-5_000..5_000_i64).prop_map(Event::Step),
+        1 => (0..300_000_i64).prop_map(Event::Restart),
+        1 => Just(Event::Acknowledge),
+        1 => Just(Event::Close),
+        1 => (0..3_u8).prop_map(Event::Epoch),
+        1 => (0..4_u8).prop_map(Event::Rules),
+    ]
+}
+
+const TEMPS: [f64; 6] = [4.0, 5.0, 9.0, 9.5, 13.0, 99.0];
+
+fn happen(bench: &mut Bench, event: &Event, number: usize) {
+    let source = |device: u8| if device == 0 { "mqtt:main" } else { "listener" };
+    let topic = |device: u8| format!("orderly/v1/main/cold_store/f{device}/up/reading");
+    match event {
+        Event::Temp { device, age_ms, temp } => {
+            let taken = bench.now.wall.0 - age_ms;
+            let body = format!(r#"{{"temp":{},"t":{taken}}}"#, TEMPS[usize::from(*temp)]);
+            bench.send_as(Flags::ANONYMOUS, source(*device), &topic(*device), &body);
+        }
+        Event::Timeless { device, temp, flags } => {
+            let flags =
+                [Flags::default(), Flags::DUP, Flags::AFTER_RECONNECT, Flags::RETAINED][usize::from(*flags)];
+            let body = format!(r#"{{"temp":{}}}"#, TEMPS[usize::from(*temp)]);
+            bench.send_as(flags.with(Flags::ANONYMOUS), source(*device), &topic(*device), &body);
+        }
+        Event::Garbage => bench.send_as(Flags::default(), "listener", &topic(1), "{"),
+        Event::Pass(ms) => bench.pass(*ms),
+        Event::Run(ms) => {
+            let until = bench.now.wall.0 - START + ms;
+            bench.run_to(until);
+        }
+        Event::Link(up) => bench.link("mqtt:main", *up),
+        Event::Step(ms) => bench.now.wall = bench.now.wall.plus_ms(*ms),
+        Event::Restart(down) => {
+            bench.now.wall = bench.now.wall.plus_ms(*down);
+            bench.now.steady_ms = 10;
+            bench.now.boot += 1;
+            bench.tick();
+        }
+        Event::Acknowledge | Event::Close => {
+            // Alerts that are over leave the engine with the next drain; a person sees only the others.
+            let mut open =
+                bench.engine.alerts.values().filter(|alert| !crate::engine::alerts::is_over(alert));
+            let id = open.next().map_or_else(|| "none".to_owned(), |alert| alert.id.to_string());
+            let order = match event {
+                Event::Close => Order::CloseAlert { alert: id, outcome: "repaired".to_owned() },
+                _ => Order::AcknowledgeAlert { alert: id },
+            };
+            bench.act(&format!("k{}", number % 40), order);
+        }
+        Event::Epoch(device) => {
+            let device = format!("f{device}").parse().unwrap();
+            bench.act(&format!("e{number}"), Order::NewEpoch { device });
+        }
+        Event::Rules(which) => {
+            let text = match which {
+                0 => Some(RULES.to_owned()),
+                1 => Some(RULES.replace("temp > 12", "temp > 9")),
+                2 => Some(RULES.replace(
+                    "when = \"temp > 8\"",
+                    "when = \"temp > 8\"\nclear = \"temp < 5\"\nclear_after = \"5s\"",
+                )),
+                _ => None,
+            };
+            bench.config(ConfigKind::Rule("fridges".parse().unwrap()), text.as_deref());
+        }
+    }
+}
+
+fn begin() -> Bench {
+    let mut bench = Bench::empty();
+    bench.config(ConfigKind::Profile("fridge".parse().unwrap()), Some(FRIDGE));
+    bench.config(ConfigKind::Rule("fridges".parse().unwrap()), Some(RULES));
+    bench
+}
+
+/// Runs the events; before each, `cut` says whether to go on (0), drain (1) or drain and restore (2).
+fn run(events: &[Event], cut: impl Fn(usize) -> u8) -> Written {
+    let mut bench = begin();
+    for (number, event) in events.iter().enumerate() {
+        match cut(number) {
+            0 => {}
+            1 => bench.drain(),
+            _ => bench.restore(),
+        }
+        happen(&mut bench, event, number);
+    }
+    bench.drain();
+    bench.written
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    #[test]
+    fn drains_and_restores_change_nothing(
+        events in prop::collection::vec(event(), 1..120),
+        cuts in prop::collection::vec(0..3_u8, 120),
+    ) {
+        let whole = run(&events, |_| 0);
+        let each = run(&events, |_| 1);
+        let cut = run(&events, |number| cuts[number]);
+        for other in [each, cut] {
+            prop_assert_eq!(&whole.readings, &other.readings);
+            prop_assert_eq!(&whole.transitions, &other.transitions);
+            prop_assert_eq!(&whole.answers, &other.answers);
+            prop_assert_eq!(&whole, &other);
+        }
+    }
+
+    #[test]
+    fn every_alert_steps_one_by_one(events in prop::collection::vec(event(), 1..120)) {
+        let written = run(&events, |_| 0);
+        let mut last: BTreeMap<&str, (u32, Condition)> = BTreeMap::new();
+        for step in &written.transitions {
+            let before = last.insert(&step.alert, (step.number, step.condition));
+            match before {
+                None => prop_assert_eq!((step.number, step.condition), (1, Condition::Firing)),
+                Some((number, condition)) => {
+                    prop_assert_eq!(step.number, number + 1);
+                    prop_assert!(condition != Condition::Cleared || step.condition == Condition::Cleared);
+                }
+            }
+        }
+        for (id, alert) in &written.alerts {
+            prop_assert_eq!(last.get(&**id), Some(&(alert.transition, alert.condition)));
+        }
+    }
+
+    #[test]
+    fn everything_sent_twice_is_kept_once(events in prop::collection::vec(event(), 1..60), cuts in prop::collection::vec(0..3_u8, 60)) {
+        let timed: Vec<Event> = events.into_iter().filter(|event| matches!(event, Event::Temp { age_ms, .. } if *age_ms < 90_000_000)).collect();
+        let once = run(&timed, |_| 0);
+        let mut bench = begin();
+        for round in 0..2 {
+            for (number, event) in timed.iter().enumerate() {
+                if round == 0 {
+                    happen(&mut bench, event, number);
+                } else if let Event::Temp { device, age_ms, temp } = event {
+                    // The same device time again, from a minute later on.
+                    let later = Event::Temp { device: *device, age_ms: age_ms + 60_000, temp: *temp };
+                    happen(&mut bench, &later, number);
+                }
+                if cuts[number] > 0 {
+                    bench.restore();
+                }
+            }
+            bench.pass(60_000);
+        }
+        bench.drain();
+        prop_assert_eq!(once.readings.len(), bench.written.readings.len());
+    }
+
+    #[test]
+    fn the_order_of_arrival_changes_no_figure(
+        temps in prop::collection::btree_map(0..100_i64, 0..6_usize, 1..40),
+        seed in prop::collection::vec(any::<u32>(), 40),
+    ) {
+        // All arrive within the bound, in order and shuffled.
+        let ordered: Vec<(i64, f64)> = temps.iter().map(|(at, temp)| (at * 1_000, TEMPS[*temp])).collect();
+        let mut shuffled: Vec<_> = ordered.iter().zip(&seed).map(|(reading, key)| (*key, *reading)).collect();
+        shuffled.sort_by_key(|(key, _)| *key);
+        let figures = |readings: Vec<(i64, f64)>| {
+            let mut bench = Bench::fridge();
+            bench.at(100_000);
+            for (at, temp) in readings {
+                bench.temp("f1", at, temp);
+            }
+            let view = bench.view("f1");
+            let latest = view.latest.first().map(|(_, latest)| (latest.taken_at, latest.values.clone()));
+            let mut set: Vec<_> = bench.written.readings.iter()
+                .map(|r| (r.taken_at, r.offset_ns, format!("{:?}", r.values)))
+                .collect();
+            set.sort();
+            let suspect = bench.written.readings.iter().any(|r| r.marks.has(Marks::CLOCK_SUSPECT));
+            // After the last reading all is settled; what is still so must be told the same way.
+            bench.run_to(130_000);
+            let firing: Vec<_> = bench.engine.alerts.values()
+                .filter(|alert| alert.condition == Condition::Firing)
+                .map(|alert| alert.rule.clone())
+                .collect::<std::collections::BTreeSet<_>>()
+                .into_iter()
+                .collect();
+            (latest, set, suspect, firing)
+        };
+        let shuffled: Vec<(i64, f64)> = shuffled.into_iter().map(|(_, reading)| reading).collect();
+        prop_assert_eq!(figures(ordered), figures(shuffled));
+    }
+}
