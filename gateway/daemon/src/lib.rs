@@ -2,9 +2,13 @@
 
 pub mod api;
 pub mod config;
+pub mod control;
 pub mod delivery;
 pub mod notify;
+pub mod observe;
 pub mod outbound;
+pub mod pipeline;
 pub mod retry;
+pub mod runtime;
 pub mod sinks;
 pub mod sources;

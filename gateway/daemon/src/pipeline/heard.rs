@@ -26,7 +26,9 @@ struct Collected {
 }
 
 impl Heard {
-    pub(super) fn new(signals: Arc<Signals>) -> Self {
+    /// Nothing is collected yet.
+    #[must_use]
+    pub fn new(signals: Arc<Signals>) -> Self {
         Self { collected: Arc::default(), signals }
     }
 

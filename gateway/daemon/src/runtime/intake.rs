@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use orderly_core::record::Entry;
-use orderly_store::journal::{Journal, JournalError};
+use orderly_store::journal::Journal;
 use tokio::sync::watch;
 
 use crate::pipeline::Lane;
@@ -26,9 +26,9 @@ impl JournalIntake {
 
 impl Intake for JournalIntake {
     fn append(&self, entries: &[Entry<'_>]) -> Result<Appended, IntakeError> {
-        let appended = self.journal.append(entries).map_err(refused)?;
+        let appended = self.journal.append(entries)?;
         self.lane.appended(appended.last);
-        Ok(Appended { first: appended.first, last: appended.last, now: appended.now })
+        Ok(appended)
     }
 
     fn durable(&self) -> watch::Receiver<Durable> {
@@ -42,9 +42,4 @@ impl Intake for JournalIntake {
     fn unsynced_bytes(&self) -> usize {
         self.journal.unsynced_bytes()
     }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
-fn refused(error: JournalError) -> IntakeError {
-    IntakeError::Closed(error.to_string())
 }

@@ -1,11 +1,13 @@
 //! People's orders: journalled, decided, committed, audited, and only then answered.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use orderly_core::output::Answer;
 use orderly_core::record::{Action, Entry, Flags, Kind};
 
+use crate::api::{OrderError, Orders};
 use crate::pipeline::{Answers, Unanswered};
 use crate::sources::intake::{Intake, IntakeError};
 
@@ -62,6 +64,26 @@ impl OrderDesk {
             Ok(Err(_)) => Err(OrderFailed::Out("the gateway is stopping".to_owned())),
             Err(_) => Err(OrderFailed::Out("it takes unusually long".to_owned())),
         }
+    }
+}
+
+impl Orders for OrderDesk {
+    fn submit<'a>(
+        &'a self,
+        action: Action,
+    ) -> Pin<Box<dyn Future<Output = Result<Answer, OrderError>> + Send + 'a>> {
+        Box::pin(async move {
+            Self::submit(self, &action).await.map_err(|error| match error {
+                OrderFailed::NotTaken(why) => {
+                    tracing::warn!(%why, "an order was not taken");
+                    OrderError::Unavailable
+                }
+                OrderFailed::Out(why) => {
+                    tracing::warn!(%why, "an order has no answer yet");
+                    OrderError::Unanswered
+                }
+            })
+        })
     }
 }
 

@@ -1,0 +1,92 @@
+//! `orderly check`
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use orderly_core::ids::ClassId;
+use orderly_core::output::TextRow;
+use orderly_core::record::ConfigKind;
+
+use super::args::Check;
+use super::{Context, Failure, Lang, out};
+use crate::config::Settings;
+use crate::pipeline::StateFile;
+use crate::runtime::texts::{Texts, gather};
+
+/// Checks settings, profiles and rules; says what is there, and what a start would change.
+pub fn check(context: &Context, what: &Check) -> Result<(), Failure> {
+    let settings = context.load()?.settings;
+    let texts = gather(&settings)?;
+    let credentials = context.credentials();
+    secrets(&settings, |file| credentials.read(file).map(drop))?;
+    let (profiles, rules) = (texts.profiles.len(), texts.rules.len());
+    out::line(&match context.lang {
+        Lang::Zh => format!("配置正确：{profiles} 个设备型号，{rules} 个规则文件"),
+        Lang::En => format!("good: {profiles} device profiles, {rules} rule files"),
+    });
+    if what.explain {
+        explain(&texts);
+    }
+    if what.diff {
+        diff(&settings, &texts, context.lang)?;
+    }
+    Ok(())
+}
+
+/// Every file with a secret must be readable now, not at three in the morning.
+fn secrets(settings: &Settings, read: impl Fn(&Path) -> Result<(), String>) -> Result<(), Failure> {
+    let mqtt = settings.mqtt.iter().map(|(n, s)| (format!("mqtt.{n}.password_file"), &s.password_file));
+    let sinks = settings.sinks.iter().map(|(n, s)| (format!("sinks.{n}.token_file"), &s.token_file));
+    let notify = settings.notify.iter().map(|(n, s)| (format!("notify.{n}.token_file"), &s.token_file));
+    let faults: Vec<String> = mqtt
+        .chain(sinks)
+        .chain(notify)
+        .filter_map(|(key, file)| read(file.as_deref()?).err().map(|why| format!("{key}: {why}")))
+        .collect();
+    if faults.is_empty() { Ok(()) } else { Err(Failure::Other(faults.join("\norderly: "))) }
+}
+
+fn explain(texts: &Texts) {
+    let mut classes: BTreeMap<&ClassId, Vec<String>> = BTreeMap::new();
+    for (file, profile) in texts.profiles.values() {
+        let metrics: Vec<String> = profile.metrics().iter().map(|metric| metric.name.to_string()).collect();
+        let line =
+            format!("  {} {} ({}): {}", profile.id(), profile.version(), file.name, metrics.join(", "));
+        classes.entry(profile.class()).or_default().push(line);
+    }
+    for (class, lines) in classes {
+        out::line(class.as_str());
+        lines.iter().for_each(|line| out::line(line));
+    }
+    for (name, file) in &texts.rules {
+        out::line(&format!("rules {name} ({})", file.name));
+    }
+}
+
+fn diff(settings: &Settings, texts: &Texts, lang: Lang) -> Result<(), Failure> {
+    let stored: Vec<TextRow> = match settings.data_dir.join("state.db").exists() {
+        true => StateFile(settings.data_dir.clone())
+            .reader()
+            .and_then(|reader| reader.texts().map_err(|e| e.to_string()))
+            .map_err(Failure::Other)?,
+        false => Vec::new(),
+    };
+    let changes = texts.changes_from(&stored);
+    if changes.is_empty() {
+        out::line(lang.pick("没有变化", "nothing would change"));
+    }
+    for change in changes {
+        let known = stored.iter().any(|row| row.what == change.what && row.text.is_some());
+        let sign = match (&change.text, known) {
+            (None, _) => "-",
+            (Some(_), true) => "~",
+            (Some(_), false) => "+",
+        };
+        let what = match &change.what {
+            ConfigKind::Profile(id) => format!("profile {id}"),
+            ConfigKind::Rule(id) => format!("rules {id}"),
+        };
+        out::line(&format!("{sign} {what}"));
+    }
+    Ok(())
+}

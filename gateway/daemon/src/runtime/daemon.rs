@@ -1,0 +1,257 @@
+//! The whole daemon: the durable part, then the doors; and the way back.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use axum::Router;
+use metrics_exporter_prometheus::PrometheusHandle;
+use orderly_core::time::Clock;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::clock::SystemClock;
+use super::core::{Core, Parts};
+use super::doors::{OpenListener, ended, stop_flag};
+use super::outlets::Outlets;
+use super::overview::{Last, Overseer};
+use super::reads::StoreReads;
+use super::service::Service;
+use super::told::Told;
+use super::{findings, ports, texts, watchdog};
+use crate::api::{self, Overview};
+use crate::config::{Credentials, Settings};
+use crate::control;
+use crate::observe::metrics;
+use crate::pipeline::{OpenState, StateFile};
+
+/// Answers in progress may take so long when the daemon stops.
+const PARTING: Duration = Duration::from_millis(500);
+
+/// A running daemon.
+#[derive(Debug)]
+pub struct Daemon {
+    core: Core,
+    /// Where REST and the boards answer.
+    pub http: SocketAddr,
+    /// Where our own MQTT listener answers.
+    pub mqtt: Option<SocketAddr>,
+    /// Cancelled when somebody asks for the end.
+    pub asked_to_stop: CancellationToken,
+    listener: Option<OpenListener>,
+    outlets: Outlets,
+    tasks: Vec<(&'static str, JoinHandle<()>)>,
+    doors: CancellationToken,
+    outward: CancellationToken,
+    pages: CancellationToken,
+}
+
+/// How a daemon is started.
+pub struct Start {
+    /// What holds.
+    pub settings: Settings,
+    /// Where secrets are.
+    pub credentials: Credentials,
+    /// The clocks; `None`: those of the machine.
+    pub clock: Option<Arc<dyn Clock>>,
+    /// Opens the state store; `None`: `state.db` of the data directory.
+    pub state: Option<Box<dyn OpenState>>,
+    /// Renders the figures of this process; `None`: they are recorded from now on.
+    pub figures: Option<PrometheusHandle>,
+}
+
+impl std::fmt::Debug for Start {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Start").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl Start {
+    /// The ordinary start.
+    #[must_use]
+    pub const fn new(settings: Settings, credentials: Credentials) -> Self {
+        Self { settings, credentials, clock: None, state: None, figures: None }
+    }
+}
+
+impl Daemon {
+    /// Starts everything, in order, and says READY when the doors are open.
+    ///
+    /// # Errors
+    /// When a part cannot be started; what was started before is ended in order.
+    pub async fn start(start: Start) -> anyhow::Result<Self> {
+        let Start { settings, credentials, clock, state, figures } = start;
+        let figures = figures.unwrap_or_else(metrics::start);
+        let clock = match clock {
+            Some(clock) => clock,
+            None => Arc::new(SystemClock::start()?),
+        };
+        let wanted = texts::gather(&settings)?;
+        let told = Arc::new(Told::default());
+        let observer = Arc::clone(&told);
+        let observe = move |found: &super::core::Found| {
+            observer.begin(found);
+            let told = Arc::clone(&observer);
+            vec![Box::new(move |commit, output: &_| told.committed(commit, output)) as _]
+        };
+        let parts = Parts { clock, observe: Box::new(observe), state };
+        let behind = settings.clone();
+        let core = tokio::task::spawn_blocking(move || Core::start(&behind, parts)).await??;
+        let mut opening = Opening { core, settings, credentials, told, figures };
+        match opening.open(&wanted).await {
+            Ok(open) => Ok(open.with(opening.core)),
+            Err(error) => {
+                let stopped = tokio::task::spawn_blocking(move || opening.core.stop()).await;
+                stopped.context("the pipeline did not stop")?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Ends in order: doors, journal, engine, sinks, pages. Takes less than two seconds unless the disk hangs.
+    ///
+    /// # Errors
+    /// When a thread of the pipeline panicked.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        Service.stopping();
+        let Self { mut core, listener, outlets, tasks, doors, outward, pages, .. } = self;
+        core.health.set_ready(false);
+        doors.cancel();
+        if let Some(listener) = listener {
+            listener.closed().await;
+        }
+        let core = tokio::task::spawn_blocking(move || {
+            core.drain();
+            core
+        })
+        .await?;
+        outward.cancel();
+        outlets.ended().await;
+        pages.cancel();
+        for (name, task) in tasks {
+            ended(name, task).await;
+        }
+        tokio::task::spawn_blocking(move || core.stop()).await?;
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+/// Between the durable part and the open doors.
+struct Opening {
+    core: Core,
+    settings: Settings,
+    credentials: Credentials,
+    told: Arc<Told>,
+    figures: PrometheusHandle,
+}
+
+/// What was opened.
+struct Open {
+    http: SocketAddr,
+    listener: Option<OpenListener>,
+    outlets: Outlets,
+    tasks: Vec<(&'static str, JoinHandle<()>)>,
+    asked_to_stop: CancellationToken,
+    doors: CancellationToken,
+    outward: CancellationToken,
+    pages: CancellationToken,
+}
+
+impl Open {
+    fn with(self, core: Core) -> Daemon {
+        let Self { http, listener, outlets, tasks, asked_to_stop, doors, outward, pages } = self;
+        let mqtt = listener.as_ref().map(|l| l.address);
+        Daemon { core, http, mqtt, asked_to_stop, listener, outlets, tasks, doors, outward, pages }
+    }
+}
+
+impl Opening {
+    async fn open(&mut self, wanted: &texts::Texts) -> anyhow::Result<Open> {
+        let (core, settings) = (&self.core, &self.settings);
+        core.caught_up().await?;
+        texts::bring_into_force(core, wanted).await?;
+        let (doors, outward, pages) = (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
+        let asked_to_stop = CancellationToken::new();
+        // When a later part fails, the guards end what was opened before.
+        let guards = [&doors, &outward, &pages].map(|token| token.clone().drop_guard());
+
+        let wanted_http: SocketAddr = settings.http.bind.parse().context("http.bind")?;
+        if !wanted_http.ip().is_loopback() {
+            bail!("{}", api::BindError::NotLoopback(wanted_http));
+        }
+        let http = tokio::net::TcpListener::from_std(ports::open(wanted_http, "http.bind")?)?;
+        let http_address = http.local_addr()?;
+        let outlets = Outlets::start(settings, &self.credentials, core, &outward).await?;
+        let listener = match settings.listener.enabled {
+            true => Some(OpenListener::open(settings, core, &self.told.register, doors.clone())?),
+            false => None,
+        };
+        if let Some(listener) = &listener {
+            self.told.listen_with(&listener.door);
+        }
+
+        let overseer = Arc::new(Overseer {
+            site: settings.site.clone(),
+            started: core.clock.now(),
+            clock: Arc::clone(&core.clock),
+            journal: core.journal.clone(),
+            signals: Arc::clone(&core.signals),
+            lane: Arc::clone(&core.lane),
+            health: Arc::clone(&core.health),
+            tallies: Arc::clone(&self.told.tallies),
+            dir: core.dir.clone(),
+            sinks: outlets.status.clone(),
+            sources: listener.iter().map(OpenListener::probe).collect(),
+            warnings: findings::warnings(&core.found.recovered),
+            last: Mutex::new(Last::default()),
+        });
+        let figures = self.figures.clone();
+        let parts = api::Parts {
+            reads: Arc::new(StoreReads::new(core.dir.clone())),
+            orders: Arc::new(core.orders.clone()),
+            overview: Arc::clone(&overseer) as _,
+            health: Arc::clone(&overseer) as _,
+            clock: Arc::clone(&core.clock),
+            metrics: Arc::new(move || figures.render()),
+            feed: self.told.feed(),
+            stop: stop_flag(pages.clone()),
+        };
+        let stop = parts.stop.clone();
+        let router = api::router(parts, Router::new());
+        let serving = pages.clone();
+        let mut tasks = vec![(
+            "http",
+            tokio::spawn(async move {
+                tokio::select! {
+                    served = api::serve(http, router, stop) => if let Err(error) = served {
+                        tracing::error!(%error, "the HTTP port failed");
+                    },
+                    () = async { serving.cancelled().await; tokio::time::sleep(PARTING).await } => {}
+                }
+            }),
+        )];
+
+        let desk = control::Desk {
+            orders: core.orders.clone(),
+            state: StateFile(core.dir.clone()),
+            clock: Arc::clone(&core.clock),
+            status: Arc::new(move || serde_json::to_value(overseer.status()).unwrap_or_default()),
+            stop: asked_to_stop.clone(),
+        };
+        let socket = control::listen(&core.dir, desk, pages.clone()).context("the control socket")?;
+        tasks.push(("control", tokio::spawn(socket)));
+        let (health, journal, committer) = (Arc::clone(&core.health), core.journal.clone(), core.committer.clone());
+        tasks.push(("watchdog", tokio::spawn(watchdog::watch(health, journal, committer, pages.clone()))));
+
+        core.health.set_ready(true);
+        for guard in guards {
+            drop(guard.disarm());
+        }
+        let mqtt = listener.as_ref().map(|l| l.address.to_string()).unwrap_or_else(|| "off".to_owned());
+        Service.ready(&format!("http {http_address}, mqtt {mqtt}"));
+        tracing::info!(http = %http_address, mqtt, "ready");
+        Ok(Open { http: http_address, listener, outlets, tasks, asked_to_stop, doors, outward, pages })
+    }
+}

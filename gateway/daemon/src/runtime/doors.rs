@@ -1,0 +1,122 @@
+//! Opens the doors and the ways out, and closes them again in order.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use orderly_core::ids::SiteId;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::core::Core;
+use super::ports;
+use super::register::Register;
+use crate::api::dto::SourceStatus;
+use crate::config::Settings;
+use crate::sources::mqtt_door::{self, Door};
+
+/// An open MQTT listener.
+pub struct OpenListener {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// The door itself.
+    pub door: Arc<Door>,
+    task: JoinHandle<()>,
+}
+
+impl OpenListener {
+    /// Opens the listener of the settings.
+    ///
+    /// # Errors
+    /// When the port cannot be opened, or lies off loopback while devices without a credential exist.
+    pub fn open(
+        settings: &Settings,
+        core: &Core,
+        register: &Arc<Register>,
+        stop: CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let wanted: SocketAddr = settings.listener.bind.parse().context("listener.bind")?;
+        may_leave_loopback(wanted, "listener.bind", register)?;
+        let listener = ports::open(wanted, "listener.bind")?;
+        let address = listener.local_addr()?;
+        let listener = TcpListener::from_std(listener)?;
+        let door_settings = mqtt_door::Settings {
+            max_connections: settings.listener.max_connections,
+            resumed: core.found.resumed,
+            ..mqtt_door::Settings::new(SiteId::new(&settings.site)?)
+        };
+        let intake = Arc::clone(&core.intake);
+        let door = Door::new(door_settings, intake, Arc::clone(register) as _, Arc::clone(&core.clock));
+        let task = tokio::spawn(mqtt_door::serve(Arc::clone(&door), listener, stop));
+        Ok(Self { address, door, task })
+    }
+
+    /// How it is, for the status page.
+    #[must_use]
+    pub fn probe(&self) -> super::overview::SourceProbe {
+        let (door, address) = (Arc::clone(&self.door), self.address);
+        Box::new(move || SourceStatus {
+            name: format!("listener {address}"),
+            up: true,
+            connections: door.open_connections() as u64,
+            detail: None,
+        })
+    }
+
+    /// Waits until its connections have ended.
+    pub async fn closed(self) {
+        ended("listener", self.task).await;
+    }
+}
+
+/// A door may lie off loopback only when every device that is not revoked has a credential.
+///
+/// # Errors
+/// With the sentence that says what to do.
+pub fn may_leave_loopback(address: SocketAddr, key: &str, register: &Register) -> anyhow::Result<()> {
+    if address.ip().is_loopback() {
+        return Ok(());
+    }
+    let without = register.without_credential();
+    if without > 0 {
+        bail!(
+            "{key} = \"{address}\" can be reached from other machines, but {without} device(s) have no credential; \
+             make them with `orderly device add`, take unused ones off with `orderly device revoke`, or bind 127.0.0.1"
+        );
+    }
+    if !register.has_credentials() {
+        bail!(
+            "{key} = \"{address}\" can be reached from other machines, but no device has a credential yet; \
+             make the first with `orderly device add`, or bind 127.0.0.1"
+        );
+    }
+    Ok(())
+}
+
+/// Waits for a task that was told to stop; a task that hangs is left behind.
+pub async fn ended(name: &str, task: JoinHandle<()>) {
+    const PATIENCE: Duration = Duration::from_secs(1);
+    let abort = task.abort_handle();
+    match tokio::time::timeout(PATIENCE, task).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!(task = name, %error, "a task ended badly"),
+        Err(_) => {
+            tracing::warn!(task = name, "did not end in time and is left behind");
+            abort.abort();
+        }
+    }
+}
+
+/// A `true` that live connections wait for, when the token is cancelled.
+#[must_use]
+pub fn stop_flag(stop: CancellationToken) -> watch::Receiver<bool> {
+    let (tell, told) = watch::channel(false);
+    tokio::spawn(async move {
+        stop.cancelled().await;
+        tell.send_replace(true);
+    });
+    told
+}

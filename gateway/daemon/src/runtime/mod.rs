@@ -1,0 +1,22 @@
+//! Start, stop and supervision: the only room that sees all others.
+
+pub mod audit;
+pub mod clock;
+pub mod core;
+pub mod daemon;
+pub mod delivered;
+pub mod doors;
+pub mod findings;
+pub mod intake;
+pub mod orders;
+pub mod outlets;
+pub mod overview;
+pub mod ports;
+pub mod random;
+pub mod reads;
+pub mod register;
+pub mod salts;
+pub mod service;
+pub mod texts;
+pub mod told;
+pub mod watchdog;

@@ -1,0 +1,97 @@
+//! The ways out: one task for each sink, entered into the state store.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use anyhow::anyhow;
+use orderly_core::ids::SiteId;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::core::Core;
+use super::delivered::CommitterDelivery;
+use crate::config::{Credentials, Settings};
+use crate::delivery::Delivery;
+use crate::pipeline::{DeliveryChange, StateFile};
+use crate::sinks::influx::{self, InfluxConfig};
+use crate::sinks::{SinkStatus, Stores};
+
+/// Name under which a sink's cursor is kept.
+fn consumer(sink: &str) -> String {
+    format!("sink:{sink}")
+}
+
+/// The running sinks.
+#[derive(Debug, Default)]
+pub struct Outlets {
+    /// How each is.
+    pub status: Vec<watch::Receiver<SinkStatus>>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Outlets {
+    /// Enters new sinks into the state store, removes those that are no longer configured, and starts all.
+    ///
+    /// # Errors
+    /// When the state store cannot be read or written.
+    pub async fn start(
+        settings: &Settings,
+        credentials: &Credentials,
+        core: &Core,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let delivery = CommitterDelivery(core.committer.clone());
+        enter(settings, core, &delivery).await?;
+        let mut outlets = Self::default();
+        for (name, sink) in &settings.sinks {
+            let (tell, told) = watch::channel(SinkStatus { name: name.as_str().into(), ..SinkStatus::default() });
+            let deps = influx::Deps {
+                source: Arc::new(Stores::new(&core.dir)),
+                delivery: Arc::new(delivery.clone()),
+                clock: Arc::clone(&core.clock),
+                head: core.committed.clone(),
+                status: tell,
+                site: SiteId::new(&settings.site)?,
+                credentials: credentials.clone(),
+            };
+            let config = InfluxConfig::from_settings(name, sink);
+            let (name, stop) = (name.clone(), stop.clone());
+            outlets.tasks.push(tokio::spawn(async move {
+                if let Err(error) = influx::run(config, deps, stop).await {
+                    tracing::error!(sink = name, %error, "the sink cannot be used");
+                }
+            }));
+            outlets.status.push(told);
+        }
+        Ok(outlets)
+    }
+
+    /// Waits until all have ended.
+    pub async fn ended(self) {
+        for task in self.tasks {
+            super::doors::ended("sink", task).await;
+        }
+    }
+}
+
+async fn enter(settings: &Settings, core: &Core, delivery: &CommitterDelivery) -> anyhow::Result<()> {
+    let known = StateFile(core.dir.clone()).reader().map_err(|e| anyhow!(e))?.cursors()?.consumers;
+    let known: BTreeSet<String> = known.into_iter().map(|(name, _)| name).collect();
+    let wanted: BTreeSet<String> = settings.sinks.keys().map(|name| consumer(name)).collect();
+    for gone in known.iter().filter(|name| name.starts_with("sink:") && !wanted.contains(*name)) {
+        tracing::warn!(consumer = %gone, "is no longer configured; its cursor is forgotten");
+        let change = DeliveryChange::ConsumerRemoved { consumer: gone.clone() };
+        delivery.deliver(change).await.map_err(|e| anyhow!(e))?;
+    }
+    let cursor = *core.committed.borrow();
+    for new in wanted.difference(&known) {
+        // What was decided before the sink existed is a hole: it is filled from the local history.
+        let change = match cursor {
+            0 => DeliveryChange::ConsumerAdded { consumer: new.clone(), seq: 0 },
+            to => DeliveryChange::HoleOpened { consumer: new.clone(), from: 1, to },
+        };
+        delivery.deliver(change).await.map_err(|e| anyhow!(e))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,69 @@
+//! What the rest of the daemon learns from each commit, in order, on the committer's thread.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, OnceLock};
+
+use orderly_core::ids::DeviceId;
+use orderly_core::output::Output;
+
+use super::core::Found;
+use super::overview::Tallies;
+use super::register::Register;
+use crate::api::{Feed, News};
+use crate::sources::mqtt_door::Door;
+
+/// Those who are told of commits.
+#[derive(Default)]
+pub struct Told {
+    /// The register.
+    pub register: Arc<Register>,
+    /// Counts.
+    pub tallies: Arc<Tallies>,
+    feed: OnceLock<Arc<Feed>>,
+    door: OnceLock<Arc<Door>>,
+}
+
+impl Told {
+    /// Begins with what the start found.
+    pub fn begin(&self, found: &Found) {
+        self.register.changed(&found.devices);
+        self.tallies.begin(found.commit);
+        self.feed.get_or_init(|| Arc::new(Feed::new(found.commit)));
+    }
+
+    /// What live pages follow.
+    #[must_use]
+    pub fn feed(&self) -> Arc<Feed> {
+        Arc::clone(self.feed.get_or_init(|| Arc::new(Feed::new(0))))
+    }
+
+    /// The listener ends connections whose credential changed.
+    pub fn listen_with(&self, door: &Arc<Door>) {
+        self.door.get_or_init(|| Arc::clone(door));
+    }
+
+    /// Passes a commit on.
+    pub fn committed(&self, commit: u64, output: &Output) {
+        self.tallies.committed(commit, output);
+        let ended = self.register.changed(&output.devices);
+        if let Some(door) = self.door.get() {
+            ended.devices.iter().for_each(|device| door.revoke(device));
+            if ended.anonymous {
+                door.revoke_anonymous();
+            }
+        }
+        if let Some(feed) = self.feed.get() {
+            let rows = output.devices.iter().map(|row| &row.device);
+            let twins = output.twins.iter().map(|twin| &twin.device);
+            let devices: BTreeSet<&DeviceId> = rows.chain(twins).collect();
+            let devices = devices.into_iter().cloned().collect();
+            feed.publish(News { commit, devices, alerts: output.alerts.clone() });
+        }
+    }
+}
+
+impl std::fmt::Debug for Told {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Told").finish_non_exhaustive()
+    }
+}
