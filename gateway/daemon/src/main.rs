@@ -1,2 +1,10 @@
-//! x
-fn main() {}
+//! The `orderly` program.
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    orderly::cli::main()
+}

@@ -25,7 +25,7 @@ const MAX_CLIENTS: usize = 16;
 ///
 /// # Errors
 /// When the socket cannot be made.
-pub fn listen(dir: &Path, desk: Desk, stop: CancellationToken) -> io::Result<impl Future<Output = ()> + Send> {
+pub fn listen(dir: &Path, desk: Desk, stop: CancellationToken) -> io::Result<impl Future<Output = ()> + Send + use<>> {
     let path = dir.join(SOCKET);
     match fs::remove_file(&path) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),

@@ -72,6 +72,8 @@ struct Life {
     handled: Seq,
     records: u64,
     bytes: usize,
+    /// When the engine wants a timer run, by the steady clock of this run.
+    due: Option<u64>,
 }
 
 impl Life {
@@ -127,8 +129,13 @@ impl EngineLoop {
 
     fn live(&mut self, snapshot: Snapshot) -> End {
         let cursor = snapshot.cursor;
+        let engine = match Engine::new(self.settings.clone(), snapshot) {
+            Ok(engine) => engine,
+            Err(error) => return End::Failed(error.to_string()),
+        };
         let mut life = Life {
-            engine: Engine::new(self.settings.clone(), snapshot),
+            due: None,
+            engine,
             tail: self.journal.tail(cursor),
             handled: cursor,
             records: 0,
@@ -146,8 +153,9 @@ impl EngineLoop {
             self.hand_over(&mut life);
             metrics::engine_lag(self.lane.unhandled());
             if !progress.stopping {
-                let due = life.engine.next_timeout();
-                let served = self.timers.run(&self.journal, &*self.clock, due, life.handled, progress.nudged);
+                life.due = life.engine.next_timeout();
+                let served =
+                    self.timers.run(&self.journal, &*self.clock, life.due, life.handled, progress.nudged);
                 if served && progress.nudged {
                     self.signals.tell(|p| p.nudged = false);
                 }
@@ -158,7 +166,7 @@ impl EngineLoop {
     }
 
     fn wait(&self, life: &Life) -> Progress {
-        let patience = self.timers.patience(&*self.clock, life.engine.next_timeout()).min(BEAT);
+        let patience = self.timers.patience(&*self.clock, life.due).min(BEAT);
         self.signals.wait(patience, |p| {
             p.failed.is_some()
                 || (p.durable > life.handled && !life.full())

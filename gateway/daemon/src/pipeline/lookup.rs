@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use orderly_core::engine::{Lookup, Seen};
+use orderly_core::dedupe::{Lookup, Seen, matches};
 use orderly_core::reading::Reading;
-use orderly_store::series::{SeriesReader, same_time_in};
+use orderly_store::series::{Query, SeriesReader};
 
 use super::recent::Recent;
 
@@ -34,17 +34,19 @@ impl Lookups {
     }
 
     fn one(&mut self, lookup: &Lookup) -> Result<Seen, String> {
-        let Lookup { device, epoch, stream, at, before } = lookup;
         // The batches at hand first: one that is applied meanwhile is then found twice, never not at all.
         let batches = self.recent.all();
-        let near = batches
-            .iter()
-            .flat_map(|batch| same_time_in(&batch.readings, device, *epoch, stream, *at, *before))
-            .cloned();
+        let near = batches.iter().flat_map(|batch| &batch.readings).filter(|r| matches(lookup, r)).cloned();
         let mut readings: Vec<Reading> = near.collect();
-        let stored =
-            self.series.same_time(device, *epoch, stream, *at, *before).map_err(|e| e.to_string())?;
-        readings.extend(stored);
+        let stored = match lookup.device_time {
+            Some(at) => self.series.same_time(&lookup.device, lookup.epoch, &lookup.stream, at, lookup.before),
+            // Devices that count but have no clock are few; their whole stream is looked through.
+            None => self.series.readings(&Query {
+                stream: Some(lookup.stream.clone()),
+                ..Query::all(lookup.device.clone())
+            }),
+        };
+        readings.extend(stored.map_err(|e| e.to_string())?.into_iter().filter(|r| matches(lookup, r)));
         readings.sort_by_key(|r| r.origin);
         readings.dedup_by_key(|r| r.origin);
         Ok(Seen { readings })

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use orderly_core::record::{Entry, Flags, Kind, Seq, TimerRun};
-use orderly_core::time::{Clock, Timestamp};
+use orderly_core::time::Clock;
 use orderly_store::journal::{Appended, Journal};
 
 use super::heard::Heard;
@@ -27,10 +27,10 @@ impl Timers {
         Self { heard, last_steady_ms: None, out: None }
     }
 
-    /// How long the loop may sleep before a timer is due.
-    pub fn patience(&self, clock: &dyn Clock, due: Option<Timestamp>) -> Duration {
+    /// How long the loop may sleep before a timer is due. `due` is of the steady clock of this run.
+    pub fn patience(&self, clock: &dyn Clock, due: Option<u64>) -> Duration {
         let now = clock.now();
-        let until_due = due.map_or(u64::MAX, |due| u64::try_from(due.since(now.wall)).unwrap_or(0));
+        let until_due = due.map_or(u64::MAX, |due| due.saturating_sub(now.steady_ms));
         let until_apart = self.last_steady_ms.map_or(0, |last| (last + APART_MS).saturating_sub(now.steady_ms));
         Duration::from_millis(until_due.max(until_apart).max(1))
     }
@@ -45,7 +45,7 @@ impl Timers {
         &mut self,
         journal: &Journal,
         clock: &dyn Clock,
-        due: Option<Timestamp>,
+        due: Option<u64>,
         handled: Seq,
         nudged: bool,
     ) -> bool {
@@ -54,7 +54,7 @@ impl Timers {
         }
         let now = clock.now();
         let since = self.last_steady_ms.map_or(u64::MAX, |last| now.steady_ms.saturating_sub(last));
-        let timer_due = due.is_some_and(|due| due <= now.wall);
+        let timer_due = due.is_some_and(|due| due <= now.steady_ms);
         let heard_due = since >= TELL_HEARD_MS && self.heard.any();
         if !(nudged || ((timer_due || heard_due) && since >= APART_MS)) {
             return true;

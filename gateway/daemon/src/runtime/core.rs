@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 
 use anyhow::{Context, anyhow};
 use orderly_core::engine::EngineSettings;
+use orderly_core::ids::SiteId;
 use orderly_core::output::{DeviceRow, TextRow};
 use orderly_core::record::Seq;
 use orderly_core::time::Clock;
@@ -261,7 +262,7 @@ fn open_journal(
 }
 
 fn engine_settings(settings: &Settings) -> anyhow::Result<EngineSettings> {
-    EngineSettings::new(&settings.site, &settings.time_zone).map_err(|e| anyhow!(e))
+    Ok(EngineSettings { site: SiteId::new(&settings.site)? })
 }
 
 fn spawn(name: &'static str, work: impl FnOnce() + Send + 'static) -> anyhow::Result<JoinHandle<()>> {

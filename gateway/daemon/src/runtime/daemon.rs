@@ -209,7 +209,7 @@ impl Opening {
         });
         let figures = self.figures.clone();
         let parts = api::Parts {
-            reads: Arc::new(StoreReads::new(core.dir.clone())),
+            reads: Arc::new(StoreReads::new(core.dir.clone(), Arc::clone(&core.clock), wanted.expected())),
             orders: Arc::new(core.orders.clone()),
             overview: Arc::clone(&overseer) as _,
             health: Arc::clone(&overseer) as _,

@@ -27,6 +27,12 @@ pub struct OpenListener {
     task: JoinHandle<()>,
 }
 
+impl std::fmt::Debug for OpenListener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OpenListener").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
 impl OpenListener {
     /// Opens the listener of the settings.
     ///

@@ -2,20 +2,20 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use orderly_core::alert::{Alert, Transition};
-use orderly_core::ids::{DeviceId, MetricId};
-use orderly_core::output::{DeviceRow, Quarantined};
+use orderly_core::ids::{DeviceId, MetricId, ProfileId};
+use orderly_core::output::DeviceRow;
 use orderly_core::reading::Reading;
-use orderly_core::time::Timestamp;
+use orderly_core::time::{Clock, Timestamp};
+use orderly_core::twin::{Presence, View};
 use orderly_core::value::Quality;
 use orderly_store::series::{Query, SeriesReader};
 use orderly_store::state::{AlertFilter, QuarantineFilter, StateReader};
 
 use crate::api::{
-    AlertQuery, Bucket, DeviceQuery, DeviceView, QuarantineQuery, ReadError, ReadingQuery, Reads, TwinStream,
-    TwinView,
+    AlertQuery, Bucket, DeviceQuery, DeviceView, QuarantineQuery, ReadError, ReadingQuery, Reads, TwinStream, TwinView, Unreadable,
 };
 
 /// Connections that are kept open for the next call.
@@ -23,11 +23,21 @@ const KEPT: usize = 8;
 /// Readings that one page of buckets may be gathered from.
 const BUCKET_READINGS: usize = 200_000;
 
+/// How often a device of each profile is expected to report, in milliseconds.
+pub type Expect = BTreeMap<ProfileId, i64>;
+
 /// Reads the files of a data directory.
-#[derive(Default)]
 pub struct StoreReads {
     dir: PathBuf,
+    clock: Arc<dyn Clock>,
+    expect: Expect,
     idle: Mutex<Vec<Connections>>,
+}
+
+/// What holds for one call.
+struct Asked<'a> {
+    now: Timestamp,
+    expect: &'a Expect,
 }
 
 struct Connections {
@@ -48,8 +58,12 @@ fn failed(error: impl std::fmt::Display) -> ReadError {
 impl StoreReads {
     /// Reads this data directory; both files must be there when the first call comes.
     #[must_use]
-    pub fn new(dir: PathBuf) -> Self {
-        Self { dir, idle: Mutex::new(Vec::new()) }
+    pub const fn new(dir: PathBuf, clock: Arc<dyn Clock>, expect: Expect) -> Self {
+        Self { dir, clock, expect, idle: Mutex::new(Vec::new()) }
+    }
+
+    fn asked(&self) -> Asked<'_> {
+        Asked { now: self.clock.now().wall, expect: &self.expect }
     }
 
     fn with<T>(&self, call: impl FnOnce(&mut Connections) -> Result<T, ReadError>) -> Result<T, ReadError> {
@@ -72,9 +86,17 @@ impl StoreReads {
 }
 
 impl Connections {
-    fn view(&mut self, row: DeviceRow) -> Result<DeviceView, ReadError> {
-        let latest = self.series.latest(&row.device).map_err(failed)?;
-        Ok(seen(row, latest))
+    fn view(&self, row: DeviceRow, latest: Vec<Reading>, asked: &Asked<'_>) -> Result<DeviceView, ReadError> {
+        let twin = self.state.twin(&row.device).map_err(failed)?;
+        let twin = twin.map(|twin| View::decode(&twin.blob)).transpose().map_err(failed)?;
+        let expect_ms = asked.expect.get(&row.profile).copied();
+        let every = expect_ms.and_then(|ms| u64::try_from(ms).ok());
+        let online = twin.as_ref().and_then(|twin| match twin.presence(every, asked.now) {
+            Presence::Online => Some(true),
+            Presence::Stale | Presence::Offline => Some(false),
+            Presence::NeverHeard => None,
+        });
+        Ok(DeviceView { row, online, last_seen: twin.and_then(|twin| twin.last_seen), expect_ms, latest })
     }
 
     fn rows(&self, query: &DeviceQuery) -> Result<Vec<DeviceRow>, ReadError> {
@@ -101,43 +123,44 @@ impl Connections {
         }
         Ok(latest)
     }
-}
 
-fn seen(row: DeviceRow, latest: Vec<Reading>) -> DeviceView {
-    let last_seen = latest.iter().map(|r| r.received_at).max();
-    DeviceView { row, online: None, last_seen, expect_ms: None, latest }
+    fn views(&mut self, rows: Vec<DeviceRow>, asked: &Asked<'_>) -> Result<Vec<DeviceView>, ReadError> {
+        let mut latest = self.latest(&rows)?;
+        rows.into_iter()
+            .map(|row| {
+                let latest = latest.remove(&row.device).unwrap_or_default();
+                self.view(row, latest, asked)
+            })
+            .collect()
+    }
 }
 
 impl Reads for StoreReads {
     fn devices(&self, query: &DeviceQuery) -> Result<Vec<DeviceView>, ReadError> {
+        let asked = self.asked();
         self.with(|c| {
             let rows = c.rows(query)?;
-            let mut latest = c.latest(&rows)?;
-            Ok(rows.into_iter().map(|row| {
-                let latest = latest.remove(&row.device).unwrap_or_default();
-                seen(row, latest)
-            }).collect())
+            c.views(rows, &asked)
         })
     }
 
     fn devices_named(&self, names: &[DeviceId]) -> Result<Vec<DeviceView>, ReadError> {
+        let asked = self.asked();
         self.with(|c| {
-            let mut views = Vec::with_capacity(names.len());
+            let mut rows = Vec::with_capacity(names.len());
             for name in names {
-                if let Some(row) = c.state.device(name).map_err(failed)? {
-                    views.push(c.view(row)?);
-                }
+                rows.extend(c.state.device(name).map_err(failed)?);
             }
-            Ok(views)
+            c.views(rows, &asked)
         })
     }
 
     fn readings(&self, query: &ReadingQuery) -> Result<Vec<Reading>, ReadError> {
-        self.with(|c| c.series.readings(&asked(query)).map_err(failed))
+        self.with(|c| c.series.readings(&wanted(query)).map_err(failed))
     }
 
     fn buckets(&self, query: &ReadingQuery, every_ms: i64) -> Result<Vec<Bucket>, ReadError> {
-        let wanted = Query { limit: BUCKET_READINGS, newest_first: false, ..asked(query) };
+        let wanted = Query { limit: BUCKET_READINGS, newest_first: false, ..wanted(query) };
         let readings = self.with(|c| c.series.readings(&wanted).map_err(failed))?;
         let mut buckets = gathered(&readings, query, every_ms.max(1));
         buckets.truncate(query.limit);
@@ -169,21 +192,18 @@ impl Reads for StoreReads {
         })
     }
 
-    fn quarantine(&self, query: &QuarantineQuery) -> Result<(Vec<Quarantined>, u64), ReadError> {
-        // Records with several refused inputs may stand across a page: ask from the record itself and skip.
-        let before = query.before.map(|(seq, _)| seq.saturating_add(1));
-        let filter = QuarantineFilter { code: query.code.clone(), before, limit: query.limit.saturating_add(512) };
+    fn quarantine(&self, query: &QuarantineQuery) -> Result<(Vec<Unreadable>, u64), ReadError> {
+        let QuarantineQuery { code, before, limit } = query.clone();
         self.with(|c| {
-            let rows = c.state.quarantine(&filter).map_err(failed)?;
+            let rows = c.state.quarantine(&QuarantineFilter { code, before, limit }).map_err(failed)?;
             let all = c.state.status().map_err(failed)?.quarantined;
-            let behind = rows.into_iter().filter(|row| query.before.is_none_or(|before| (row.seq, row.index) < before));
-            let items = behind.take(query.limit).map(|row| Quarantined {
+            let items = rows.into_iter().map(|row| Unreadable {
                 seq: row.seq,
                 index: row.index,
                 received_at: row.received_at,
                 source: row.source,
                 address: row.address,
-                code: known(&row.code),
+                code: row.code,
                 reason: row.reason,
                 excerpt: row.excerpt,
             });
@@ -192,7 +212,7 @@ impl Reads for StoreReads {
     }
 }
 
-fn asked(query: &ReadingQuery) -> Query {
+fn wanted(query: &ReadingQuery) -> Query {
     Query {
         device: query.device.clone(),
         stream: query.stream.clone(),
@@ -230,14 +250,4 @@ fn gathered(readings: &[Reading], query: &ReadingQuery, every_ms: i64) -> Vec<Bu
         mean: sum / count as f64,
     };
     buckets.into_iter().map(bucket).collect()
-}
-
-/// The codes that the daemon writes; what an older version wrote and this one no longer knows is `other`.
-fn known(code: &str) -> &'static str {
-    const CODES: [&str; 14] = [
-        "unknown_device", "no_profile", "malformed", "oversize", "bad_field", "revoked", "unknown_topic",
-        "too_many_streams", "store_rejected", "store_too_large", "unwritable", "same_millisecond", "bad_time",
-        "journal_damage",
-    ];
-    CODES.iter().find(|known| **known == code).copied().unwrap_or("other")
 }

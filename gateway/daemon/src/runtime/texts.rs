@@ -18,7 +18,6 @@ use crate::sources::intake::append_durably;
 /// Profiles and default rules that come with the program.
 #[derive(RustEmbed)]
 #[folder = "$CARGO_MANIFEST_DIR/../../device-profiles"]
-#[include = "*.toml"]
 struct BuiltIn;
 
 /// One file.
@@ -31,7 +30,7 @@ pub struct TextFile {
 }
 
 /// What should be in force.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Texts {
     /// Profiles, read.
     pub profiles: BTreeMap<ProfileId, (TextFile, Profile)>,
@@ -65,7 +64,7 @@ fn sentences(broken: &[Broken]) -> String {
 pub fn gather(settings: &Settings) -> Result<Texts, BrokenTexts> {
     let mut gathering = Gathering::default();
     for path in BuiltIn::iter() {
-        let Some(file) = BuiltIn::get(&path) else { continue };
+        let Some(file) = BuiltIn::get(&path).filter(|_| path.ends_with(".toml")) else { continue };
         let file =
             TextFile { name: format!("device-profiles/{path}"), text: String::from_utf8_lossy(&file.data).into_owned() };
         if settings.rules.defaults || !holds_rules(&file.text) {
@@ -226,6 +225,13 @@ impl Classes for KnownClasses {
 }
 
 impl Texts {
+    /// How often a device of each profile is expected to report, in milliseconds.
+    #[must_use]
+    pub fn expected(&self) -> BTreeMap<ProfileId, i64> {
+        let every = |profile: &Profile| i64::try_from(profile.every_ms()?).ok();
+        self.profiles.iter().filter_map(|(id, (_, profile))| Some((id.clone(), every(profile)?))).collect()
+    }
+
     /// The records that turn what is in force into this: profiles before the rules that name their metrics,
     /// rules that go before the profiles that go.
     #[must_use]
