@@ -55,8 +55,11 @@ fn listed(reply: &Value) {
         [("credential", "secret"), ("self_registered", "self-registered"), ("revoked", "revoked")];
     for device in reply["devices"].as_array().into_iter().flatten() {
         let text = |key: &str| device[key].as_str().unwrap_or("-").to_owned();
-        let marks: Vec<&str> =
-            MARKS.iter().filter(|(key, _)| device[*key] == Value::Bool(true)).map(|(_, mark)| *mark).collect();
+        let marks: Vec<&str> = MARKS
+            .iter()
+            .filter(|(key, _)| device[*key] == Value::Bool(true))
+            .map(|(_, mark)| *mark)
+            .collect();
         let row = [text("device"), text("class"), text("profile"), text("zone"), marks.join(",")];
         out::line(&row.join("\t"));
     }

@@ -72,9 +72,13 @@ mod tests {
     fn a_line_says_the_verb_and_nothing_unknown() {
         let list: Request = serde_json::from_str(r#"{"verb":"device.list"}"#).unwrap();
         assert_eq!(list, Request::DeviceList);
-        let revoke: Request = serde_json::from_str(r#"{"verb":"device.revoke","device":"a","key":"1"}"#).unwrap();
+        let revoke: Request =
+            serde_json::from_str(r#"{"verb":"device.revoke","device":"a","key":"1"}"#).unwrap();
         assert!(matches!(revoke, Request::DeviceRevoke { .. }));
-        assert!(serde_json::from_str::<Request>(r#"{"verb":"device.add","device":"a/b","class":"c","key":"1"}"#).is_err());
+        assert!(
+            serde_json::from_str::<Request>(r#"{"verb":"device.add","device":"a/b","class":"c","key":"1"}"#)
+                .is_err()
+        );
         assert!(serde_json::from_str::<Request>(r#"{"verb":"reboot"}"#).is_err());
         assert_eq!(serde_json::to_string(&Reply::Error("no".into())).unwrap(), r#"{"error":"no"}"#);
     }

@@ -25,7 +25,11 @@ const MAX_CLIENTS: usize = 16;
 ///
 /// # Errors
 /// When the socket cannot be made.
-pub fn listen(dir: &Path, desk: Desk, stop: CancellationToken) -> io::Result<impl Future<Output = ()> + Send + use<>> {
+pub fn listen(
+    dir: &Path,
+    desk: Desk,
+    stop: CancellationToken,
+) -> io::Result<impl Future<Output = ()> + Send + use<>> {
     let path = dir.join(SOCKET);
     match fs::remove_file(&path) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
@@ -73,7 +77,10 @@ async fn serve(listener: UnixListener, desk: Desk, stop: CancellationToken) {
         }
     }
     // Who asked us to stop still gets the reply.
-    while clients.len() > 0 && tokio::time::timeout(std::time::Duration::from_millis(200), clients.join_next()).await.is_ok() {}
+    while clients.len() > 0
+        && tokio::time::timeout(std::time::Duration::from_millis(200), clients.join_next()).await.is_ok()
+    {
+    }
 }
 
 async fn answer(stream: UnixStream, desk: Desk) {

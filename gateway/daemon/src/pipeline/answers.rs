@@ -95,7 +95,10 @@ mod tests {
         let (mut done, mut lost, mut last, mut unknown) = (wait(3), wait(7), wait(5), wait(2));
         assert!(answers.register(|| Err("closed")).is_err());
 
-        answers.release(vec![Answer { seq: 3, result: Ok("{}".into()) }, Answer { seq: 4, result: Ok("{}".into()) }]);
+        answers.release(vec![
+            Answer { seq: 3, result: Ok("{}".into()) },
+            Answer { seq: 4, result: Ok("{}".into()) },
+        ]);
         answers.lost(6);
         answers.unknown(4);
         answers.stop();

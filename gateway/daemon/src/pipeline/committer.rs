@@ -61,6 +61,8 @@ pub struct Committer {
     pub pulse: Pulse,
     /// Answers whose audit entries are not yet on disk.
     pub held: Vec<Answer>,
+    /// Audit entries may be committed that are not in the chain.
+    pub unaudited: bool,
 }
 
 impl Committer {
@@ -83,7 +85,7 @@ impl Committer {
                 next = inbox.blocking_recv();
             }
         }
-        self.release(Vec::new());
+        self.release(&[]);
         self.answers.stop();
     }
 
@@ -113,28 +115,29 @@ impl Committer {
             observer(commit, output);
         }
         self.committed.send_replace(cursor);
-        if !output.answers.is_empty() || !output.audit.is_empty() {
-            self.release(output.answers.clone());
-        }
+        self.unaudited |= !output.audit.is_empty();
+        self.release(&output.answers);
     }
 
     /// Answers people whose audit entries are on disk; the others wait for the next try.
-    fn release(&mut self, answers: Vec<Answer>) {
-        let asked = !answers.is_empty();
-        self.held.extend(answers);
-        if !asked && self.held.is_empty() {
-            return;
-        }
-        match self.audit.catch_up() {
-            Ok(change) => {
-                self.answers.release(std::mem::take(&mut self.held));
-                if let Some(change) = change {
-                    // When it cannot be written now, the same entries are found in the chain the next time.
-                    drop(self.deliver(&[change]));
+    fn release(&mut self, answers: &[Answer]) {
+        self.held.extend_from_slice(answers);
+        if self.unaudited {
+            match self.audit.catch_up() {
+                Ok(change) => {
+                    self.unaudited = false;
+                    if let Some(change) = change {
+                        // When it cannot be written now, the same entries are found in the chain the next time.
+                        drop(self.deliver(&[change]));
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the audit chain cannot be written; orders stay unanswered");
+                    return;
                 }
             }
-            Err(error) => tracing::error!(%error, "the audit chain cannot be written; orders stay unanswered"),
         }
+        self.answers.release(std::mem::take(&mut self.held));
     }
 
     /// Writes this change and all that wait directly behind it in one transaction; gives what came after them.
@@ -186,7 +189,7 @@ impl Committer {
     }
 
     fn idle(&mut self) {
-        self.release(Vec::new());
+        self.release(&[]);
         if let Some(Err(error)) = self.store.as_mut().map(|store| store.tidy()) {
             tracing::warn!(%error, "the state store could not be tidied");
         }

@@ -9,7 +9,7 @@ use orderly_core::engine::{Engine, EngineSettings};
 use orderly_core::output::Snapshot;
 use orderly_core::record::{Record, Seq};
 use orderly_core::time::Clock;
-use orderly_store::journal::{Journal, Tail};
+use orderly_store::journal::{Journal, JournalError, Tail};
 use tokio::sync::mpsc;
 
 use super::committer::StateCommand;
@@ -123,7 +123,9 @@ impl EngineLoop {
 
     fn reopen(&self) -> Result<Snapshot, String> {
         let (tell, told) = std::sync::mpsc::sync_channel(1);
-        self.committer.blocking_send(StateCommand::Reopen(tell)).map_err(|_| "the committer ended".to_owned())?;
+        self.committer
+            .blocking_send(StateCommand::Reopen(tell))
+            .map_err(|_| "the committer ended".to_owned())?;
         told.recv().map_err(|_| "the committer ended".to_owned())?
     }
 
@@ -183,7 +185,12 @@ impl EngineLoop {
     /// Handles what is durable, as long as the batch has room.
     fn take(&mut self, life: &mut Life, durable: Seq) -> Result<(), String> {
         while !life.full() {
-            let Some(group) = life.tail.next(Duration::ZERO).map_err(|e| e.to_string())? else {
+            let group = match life.tail.next(Duration::ZERO) {
+                // Closed and all given out: the daemon is stopping.
+                Err(JournalError::Closed) => None,
+                group => group.map_err(|e| e.to_string())?,
+            };
+            let Some(group) = group else {
                 // All that was durable is handled, or gone by damage that the journal has reported.
                 life.handled = life.handled.max(durable);
                 self.lane.handled(life.handled, 0, Duration::ZERO);

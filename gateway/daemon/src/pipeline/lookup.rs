@@ -39,7 +39,9 @@ impl Lookups {
         let near = batches.iter().flat_map(|batch| &batch.readings).filter(|r| matches(lookup, r)).cloned();
         let mut readings: Vec<Reading> = near.collect();
         let stored = match lookup.device_time {
-            Some(at) => self.series.same_time(&lookup.device, lookup.epoch, &lookup.stream, at, lookup.before),
+            Some(at) => {
+                self.series.same_time(&lookup.device, lookup.epoch, &lookup.stream, at, lookup.before)
+            }
             // Devices that count but have no clock are few; their whole stream is looked through.
             None => self.series.readings(&Query {
                 stream: Some(lookup.stream.clone()),

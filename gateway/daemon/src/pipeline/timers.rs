@@ -31,7 +31,8 @@ impl Timers {
     pub fn patience(&self, clock: &dyn Clock, due: Option<u64>) -> Duration {
         let now = clock.now();
         let until_due = due.map_or(u64::MAX, |due| due.saturating_sub(now.steady_ms));
-        let until_apart = self.last_steady_ms.map_or(0, |last| (last + APART_MS).saturating_sub(now.steady_ms));
+        let until_apart =
+            self.last_steady_ms.map_or(0, |last| (last + APART_MS).saturating_sub(now.steady_ms));
         Duration::from_millis(until_due.max(until_apart).max(1))
     }
 
@@ -92,7 +93,13 @@ impl Timers {
 
 fn append(journal: &Journal, run: &TimerRun) -> Result<Appended, String> {
     let body = rmp_serde::to_vec_named(run).map_err(|e| e.to_string())?;
-    let entry =
-        Entry { kind: Kind::TimerRun, flags: Flags::default(), source: "engine", connection: 0, address: "", body: &body };
+    let entry = Entry {
+        kind: Kind::TimerRun,
+        flags: Flags::default(),
+        source: "engine",
+        connection: 0,
+        address: "",
+        body: &body,
+    };
     journal.append(&[entry]).map_err(|e| e.to_string())
 }

@@ -111,7 +111,8 @@ impl Core {
 
         let signals = Arc::new(Signals::default());
         let answers = Arc::new(Answers::default());
-        let (journal, recovered, durable) = open_journal(settings, &clock, &signals, &answers, snapshot.cursor)?;
+        let (journal, recovered, durable) =
+            open_journal(settings, &clock, &signals, &answers, snapshot.cursor)?;
         let lane = Arc::new(Lane::new(journal.durable().seq.max(snapshot.cursor)));
         let (series, state_reader) = SeriesLoop::catch_up(&dir).map_err(|e| anyhow!(e))?;
         signals.tell(|p| (p.committed, p.applied) = (snapshot.cursor, series.applied()));
@@ -141,6 +142,7 @@ impl Core {
             observers: observe(&found),
             pulse: health.pulse("committer"),
             held: Vec::new(),
+            unaudited: true,
         };
         let deciding = EngineLoop {
             journal: journal.clone(),
@@ -253,8 +255,8 @@ fn open_journal(
             waiting.lost(now.seq);
         }
     };
-    let (journal, recovered) =
-        Journal::open(options, Arc::new(RealDisk), Arc::clone(clock), Box::new(watch)).context("the journal")?;
+    let (journal, recovered) = Journal::open(options, Arc::new(RealDisk), Arc::clone(clock), Box::new(watch))
+        .context("the journal")?;
     let now = journal.durable();
     tell.send_replace(now);
     signals.tell(|p| p.durable = now.seq);

@@ -172,7 +172,8 @@ impl Opening {
         let (core, settings) = (&self.core, &self.settings);
         core.caught_up().await?;
         texts::bring_into_force(core, wanted).await?;
-        let (doors, outward, pages) = (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
+        let (doors, outward, pages) =
+            (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
         let asked_to_stop = CancellationToken::new();
         // When a later part fails, the guards end what was opened before.
         let guards = [&doors, &outward, &pages].map(|token| token.clone().drop_guard());
@@ -242,7 +243,8 @@ impl Opening {
         };
         let socket = control::listen(&core.dir, desk, pages.clone()).context("the control socket")?;
         tasks.push(("control", tokio::spawn(socket)));
-        let (health, journal, committer) = (Arc::clone(&core.health), core.journal.clone(), core.committer.clone());
+        let (health, journal, committer) =
+            (Arc::clone(&core.health), core.journal.clone(), core.committer.clone());
         tasks.push(("watchdog", tokio::spawn(watchdog::watch(health, journal, committer, pages.clone()))));
 
         core.health.set_ready(true);

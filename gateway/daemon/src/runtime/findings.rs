@@ -20,6 +20,9 @@ pub fn warnings(recovered: &Recovered) -> Vec<Warning> {
     vec![warning(
         "journal_damage",
         &format!("日志有损坏：{} 处，{bytes} 字节，{lost} 条记录丢失", recovered.damaged.len()),
-        &format!("the journal is damaged in {} place(s): {bytes} bytes, {lost} records lost", recovered.damaged.len()),
+        &format!(
+            "the journal is damaged in {} place(s): {bytes} bytes, {lost} records lost",
+            recovered.damaged.len()
+        ),
     )]
 }

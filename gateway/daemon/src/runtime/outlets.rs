@@ -45,7 +45,8 @@ impl Outlets {
         enter(settings, core, &delivery).await?;
         let mut outlets = Self::default();
         for (name, sink) in &settings.sinks {
-            let (tell, told) = watch::channel(SinkStatus { name: name.as_str().into(), ..SinkStatus::default() });
+            let (tell, told) =
+                watch::channel(SinkStatus { name: name.as_str().into(), ..SinkStatus::default() });
             let deps = influx::Deps {
                 source: Arc::new(Stores::new(&core.dir)),
                 delivery: Arc::new(delivery.clone()),

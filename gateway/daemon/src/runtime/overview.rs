@@ -222,7 +222,10 @@ impl crate::api::Health for Overseer {
         vec![
             check("journal", stats.trouble),
             check("state", progress.failed),
-            check("engine", (!stuck.is_empty()).then(|| format!("no sign of life from: {}", stuck.join(", ")))),
+            check(
+                "engine",
+                (!stuck.is_empty()).then(|| format!("no sign of life from: {}", stuck.join(", "))),
+            ),
             check("doors", (!self.health.is_ready()).then(|| "the doors are not open".to_owned())),
         ]
     }

@@ -63,8 +63,9 @@ pub fn owner_of(port: u16) -> Option<Owner> {
     processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok()).find_map(|pid| {
         let mut files = fs::read_dir(format!("/proc/{pid}/fd")).ok()?;
         let holds = |target: &str| inodes.iter().any(|inode| target == format!("socket:[{inode}]"));
-        let found =
-            files.any(|file| file.is_ok_and(|f| fs::read_link(f.path()).is_ok_and(|t| t.to_str().is_some_and(holds))));
+        let found = files.any(|file| {
+            file.is_ok_and(|f| fs::read_link(f.path()).is_ok_and(|t| t.to_str().is_some_and(holds)))
+        });
         let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?.trim().to_owned();
         found.then_some(Owner { pid, name })
     })

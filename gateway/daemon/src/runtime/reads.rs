@@ -15,7 +15,8 @@ use orderly_store::series::{Query, SeriesReader};
 use orderly_store::state::{AlertFilter, QuarantineFilter, StateReader};
 
 use crate::api::{
-    AlertQuery, Bucket, DeviceQuery, DeviceView, QuarantineQuery, ReadError, ReadingQuery, Reads, TwinStream, TwinView, Unreadable,
+    AlertQuery, Bucket, DeviceQuery, DeviceView, QuarantineQuery, ReadError, ReadingQuery, Reads, TwinStream,
+    TwinView, Unreadable,
 };
 
 /// Connections that are kept open for the next call.
@@ -169,14 +170,27 @@ impl Reads for StoreReads {
 
     fn twins(&self, query: &DeviceQuery) -> Result<Vec<TwinView>, ReadError> {
         let devices = self.devices(query)?;
-        Ok(devices.into_iter().map(|view| {
-            let streams = view.latest.into_iter().map(|latest| TwinStream {
-                stream: latest.stream.clone(),
-                watermark: Some(latest.taken_at),
-                latest: Some(latest),
-            }).collect();
-            TwinView { device: view.row.device, online: view.online, last_seen: view.last_seen, streams, rules: Vec::new() }
-        }).collect())
+        Ok(devices
+            .into_iter()
+            .map(|view| {
+                let streams = view
+                    .latest
+                    .into_iter()
+                    .map(|latest| TwinStream {
+                        stream: latest.stream.clone(),
+                        watermark: Some(latest.taken_at),
+                        latest: Some(latest),
+                    })
+                    .collect();
+                TwinView {
+                    device: view.row.device,
+                    online: view.online,
+                    last_seen: view.last_seen,
+                    streams,
+                    rules: Vec::new(),
+                }
+            })
+            .collect())
     }
 
     fn alerts(&self, query: &AlertQuery) -> Result<Vec<Alert>, ReadError> {
@@ -232,11 +246,16 @@ fn gathered(readings: &[Reading], query: &ReadingQuery, every_ms: i64) -> Vec<Bu
         let span = reading.taken_at.0.div_euclid(every_ms) * every_ms;
         for measured in &reading.values {
             let wanted = query.metrics.is_empty() || query.metrics.contains(&measured.metric);
-            let Some(n) = measured.value.number().filter(|_| wanted && measured.quality == Quality::Good) else {
+            let Some(n) = measured.value.number().filter(|_| wanted && measured.quality == Quality::Good)
+            else {
                 continue;
             };
-            let (count, min, max, sum) =
-                buckets.entry((span, measured.metric.clone())).or_insert((0, f64::INFINITY, f64::NEG_INFINITY, 0.0));
+            let (count, min, max, sum) = buckets.entry((span, measured.metric.clone())).or_insert((
+                0,
+                f64::INFINITY,
+                f64::NEG_INFINITY,
+                0.0,
+            ));
             (*count, *min, *max, *sum) = (*count + 1, min.min(n), max.max(n), *sum + n);
         }
     }

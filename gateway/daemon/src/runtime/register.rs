@@ -61,7 +61,8 @@ impl Register {
         let mut inner = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let before = inner.credentials;
         for row in rows {
-            let new = Row { class: row.class.clone(), credential: row.credential.clone(), revoked: row.revoked };
+            let new =
+                Row { class: row.class.clone(), credential: row.credential.clone(), revoked: row.revoked };
             inner.credentials += usize::from(new.counts());
             let (credential, revoked) = (new.credential.clone(), new.revoked);
             if let Some(old) = inner.devices.insert(row.device.clone(), new) {
@@ -132,7 +133,12 @@ mod tests {
     }
 
     fn attempt<'a>(name: Option<&'a str>, secret: Option<&'a str>, peer: &str) -> Attempt<'a> {
-        Attempt { client_id: "c", username: name, password: secret.map(str::as_bytes), peer: peer.parse().unwrap() }
+        Attempt {
+            client_id: "c",
+            username: name,
+            password: secret.map(str::as_bytes),
+            peer: peer.parse().unwrap(),
+        }
     }
 
     #[test]

@@ -65,8 +65,10 @@ pub fn gather(settings: &Settings) -> Result<Texts, BrokenTexts> {
     let mut gathering = Gathering::default();
     for path in BuiltIn::iter() {
         let Some(file) = BuiltIn::get(&path).filter(|_| path.ends_with(".toml")) else { continue };
-        let file =
-            TextFile { name: format!("device-profiles/{path}"), text: String::from_utf8_lossy(&file.data).into_owned() };
+        let file = TextFile {
+            name: format!("device-profiles/{path}"),
+            text: String::from_utf8_lossy(&file.data).into_owned(),
+        };
         if settings.rules.defaults || !holds_rules(&file.text) {
             gathering.file(file);
         }
@@ -239,7 +241,8 @@ impl Texts {
         let in_force = |what: &ConfigKind| {
             stored.iter().find(|row| row.what == *what).and_then(|row| row.text.as_deref())
         };
-        let profiles = self.profiles.iter().map(|(id, (file, _))| (ConfigKind::Profile(id.clone()), &file.text));
+        let profiles =
+            self.profiles.iter().map(|(id, (file, _))| (ConfigKind::Profile(id.clone()), &file.text));
         let rules = self.rules.iter().map(|(id, file)| (ConfigKind::Rule(id.clone()), &file.text));
         let mut changes: Vec<ConfigText> = profiles
             .chain(rules)

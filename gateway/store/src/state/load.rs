@@ -76,7 +76,7 @@ pub(super) fn quarantine_kept(db: &Connection) -> Result<usize, StateError> {
     Ok(kept.max(0) as usize)
 }
 
-fn texts(db: &Connection) -> Result<Vec<TextRow>, StateError> {
+pub(super) fn texts(db: &Connection) -> Result<Vec<TextRow>, StateError> {
     let mut statement = db.prepare("SELECT kind, name, hash, text FROM config_text ORDER BY kind, name")?;
     let mut rows = statement.query([])?;
     let mut texts = Vec::new();

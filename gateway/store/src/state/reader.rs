@@ -4,7 +4,7 @@ use std::path::Path;
 
 use orderly_core::alert::{Alert, Condition, Handling, Severity, Transition};
 use orderly_core::ids::{ClassId, DeviceId};
-use orderly_core::output::{AuditEntry, DeviceRow, TwinRow};
+use orderly_core::output::{AuditEntry, DeviceRow, TextRow, TwinRow};
 use orderly_core::reading::Reading;
 use orderly_core::record::Seq;
 use orderly_core::time::Timestamp;
@@ -172,6 +172,11 @@ impl StateReader {
     /// One device of the register.
     pub fn device(&self, device: &DeviceId) -> Result<Option<DeviceRow>, StateError> {
         load::device(&self.db, device)
+    }
+
+    /// Profile and rule texts in force.
+    pub fn texts(&self) -> Result<Vec<TextRow>, StateError> {
+        load::texts(&self.db)
     }
 
     /// All twins, by device.
