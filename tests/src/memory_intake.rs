@@ -124,8 +124,9 @@ impl MemoryIntake {
         inner.records.retain(|record| record.seq <= durable);
         inner.unsynced = 0;
         inner.generation += 1;
-        let generation = inner.generation;
+        let (generation, left) = (inner.generation, inner.records.len());
         drop(inner);
+        self.appended.send_replace(left);
         self.durable.send_modify(|d| d.generation = generation);
     }
 

@@ -1,4 +1,7 @@
 //! Where readings come in. A source appends to the journal and answers its sender; it never imports a sink.
 
 pub mod intake;
+pub mod links;
+pub mod mqtt;
+pub mod mqtt_client;
 pub mod mqtt_door;

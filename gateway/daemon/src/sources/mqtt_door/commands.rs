@@ -2,7 +2,7 @@
 
 use super::Door;
 use super::conn::Client;
-use super::wire::{self, Filters, Version};
+use crate::sources::mqtt::wire::{self, Filters, Version};
 
 /// Grants or refuses each filter and answers.
 pub fn subscribe(door: &Door, client: &Client, filters: Filters<'_>, out: &mut Vec<u8>) {

@@ -10,16 +10,17 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{oneshot, watch};
 use tokio::time::sleep;
 
-use super::acks::{Acks, Taken};
 use super::end::End;
 use super::hello::hello;
 use super::rights::{Rights, is_status};
 use super::sessions::Key;
-use super::socket::{Filled, farewell, fill};
 use super::wills::Will;
-use super::wire::{self, Ack, Bad, Packet, Publish, Version};
-use super::{Door, Over, commands, oversize};
+use super::{Door, Over, commands};
 use crate::sources::intake::Durable;
+use crate::sources::mqtt::acks::{Acks, Taken};
+use crate::sources::mqtt::oversize;
+use crate::sources::mqtt::socket::{Filled, farewell, fill};
+use crate::sources::mqtt::wire::{self, Ack, Bad, Packet, Publish, Version};
 
 /// Name of this source in the journal.
 pub const SOURCE: &str = "listener";

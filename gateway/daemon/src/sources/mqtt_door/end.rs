@@ -1,7 +1,7 @@
 //! Why a connection ends.
 
 use super::sessions::Kick;
-use super::wire::{Bad, Leave};
+use crate::sources::mqtt::wire::{Bad, Leave};
 
 /// Why a connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

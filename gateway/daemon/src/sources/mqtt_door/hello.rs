@@ -11,10 +11,10 @@ use tokio::sync::oneshot;
 use super::conn::Client;
 use super::rights::{Attempt, Login, Rights};
 use super::sessions::{Entered, Key};
-use super::socket::{Filled, fill};
 use super::wills::Will;
-use super::wire::{self, Announce, Bad, Connect, Header, Version};
 use super::{Door, REPEATS_MS, RESUMED_MS};
+use crate::sources::mqtt::socket::{Filled, fill};
+use crate::sources::mqtt::wire::{self, Announce, Bad, Connect, Header, Version};
 
 /// Most that a client may say before it is known.
 const MAX_CONNECT: usize = 4 << 10;

@@ -7,18 +7,14 @@
 //! durable watermark -> one write of all acknowledgements that it covers. Pings never stand in that queue.
 
 mod accept;
-mod acks;
 mod commands;
 mod conn;
 mod end;
 mod hello;
-mod oversize;
 mod rights;
 mod sessions;
-mod socket;
 mod tally;
 mod wills;
-pub mod wire;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

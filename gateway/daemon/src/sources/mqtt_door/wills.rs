@@ -7,7 +7,7 @@ use orderly_core::record::{Entry, Flags, Kind};
 
 use super::Door;
 use super::sessions::Key;
-use super::wire;
+use crate::sources::mqtt::wire;
 
 /// A will that outlives its packet.
 pub struct Will {

@@ -87,6 +87,41 @@ const ANNOUNCE: Announce<'_> =
     Announce { receive_maximum: 1_024, packet_size: 1 << 24, session_expiry: None, client_id: None };
 
 #[test]
+fn another_implementation_reads_the_client_side_and_is_read() {
+    let mut out = Vec::new();
+    let hello = broker::Introduce {
+        version: Version::V4,
+        client_id: "orderly",
+        clean: false,
+        keep_alive: 30,
+        session_expiry: 0,
+        receive_maximum: 100,
+        username: Some("u"),
+        password: Some("p"),
+    };
+    broker::connect(&mut out, &hello);
+    let theirs::Packet::Connect(read) = theirs_reads(&out) else { panic!("not a CONNECT") };
+    assert_eq!((&*read.client_id, read.clean_session, read.keep_alive), ("orderly", false, 30));
+    assert!(read.auth.validate("u", "p"));
+    out.clear();
+    broker::subscribe(&mut out, Version::V4, 1, ["a/#", "$share/g/b"], 1);
+    let theirs::Packet::Subscribe(read) = theirs_reads(&out) else { panic!("not a SUBSCRIBE") };
+    let filters: Vec<&str> = read.filters.iter().map(|f| &*f.path).collect();
+    assert_eq!((read.pkid, &filters[..]), (1, &["a/#", "$share/g/b"][..]));
+
+    let connack = theirs::ConnAck { session_present: true, code: theirs::ConnectReturnCode::Success };
+    let bytes = written(theirs::Packet::ConnAck(connack));
+    let expected = broker::ConnAck { session_present: true, code: 0, keep_alive: None };
+    let read = broker::from_broker(Version::V4, bytes[0], &bytes[2..]);
+    assert_eq!(read, Ok(broker::FromBroker::ConnAck(expected)));
+    let codes =
+        vec![theirs::SubscribeReasonCode::Success(QoS::AtLeastOnce), theirs::SubscribeReasonCode::Failure];
+    let bytes = written(theirs::Packet::SubAck(theirs::SubAck { pkid: 9, return_codes: codes }));
+    let read = broker::from_broker(Version::V4, bytes[0], &bytes[2..]);
+    assert_eq!(read, Ok(broker::FromBroker::SubAck(9, &[1, 0x80])));
+}
+
+#[test]
 fn a_connack_of_mqtt_5_announces_the_limits() {
     let mut out = Vec::new();
     let announce = Announce { session_expiry: Some(60), client_id: Some("auto-1"), ..ANNOUNCE };
@@ -174,7 +209,12 @@ proptest! {
                 prop_assert!(bytes < body.len());
             }
         }
-        let _ = Connect::read(&body).is_ok();
+        for version in [Version::V4, Version::V5] {
+            if let Ok(broker::FromBroker::Publish(publish)) = broker::from_broker(version, first, &body) {
+                prop_assert!(publish.topic.len() + publish.payload.len() < body.len());
+            }
+        }
+        prop_assert!(Connect::read(&body).is_err(), "not even the name of the protocol");
     }
 
     /// Well-formed beginnings with arbitrary properties and ends.

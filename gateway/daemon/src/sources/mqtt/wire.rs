@@ -2,6 +2,7 @@
 //!
 //! The rest of the room sees [`Packet`] only. Nothing here reads a socket, a clock or the settings.
 
+pub mod broker;
 mod connect;
 mod fields;
 mod properties;

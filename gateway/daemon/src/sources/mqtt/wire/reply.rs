@@ -94,7 +94,7 @@ fn answer(out: &mut Vec<u8>, first: u8, version: Version, id: u16, codes: &[u8])
     out.extend_from_slice(codes);
 }
 
-fn length(out: &mut Vec<u8>, mut n: usize) {
+pub(super) fn length(out: &mut Vec<u8>, mut n: usize) {
     while n >= 0x80 {
         out.push((n & 0x7f) as u8 | 0x80);
         n >>= 7;

@@ -7,6 +7,7 @@ use super::{Bad, Version};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     Connect,
+    ConnAck,
     Will,
     Publish,
     Subscribe,
@@ -23,6 +24,7 @@ pub enum Property {
     PacketSize(u32),
     WillDelay(u32),
     Authentication,
+    KeepAlive(u16),
     /// Well formed, of no concern to the door.
     Other,
 }
@@ -43,7 +45,7 @@ impl<'a> Properties<'a> {
     }
 
     fn one(&mut self) -> Result<Property, Bad> {
-        use Place::{Ack, Connect, Disconnect, Publish, Subscribe, Will};
+        use Place::{Ack, ConnAck, Connect, Disconnect, Publish, Subscribe, Will};
         let place = self.place;
         let reader = &mut self.reader;
         let id = reader.u8()?;
@@ -56,23 +58,31 @@ impl<'a> Properties<'a> {
             0x03 | 0x08 => (matches!(place, Publish | Will), reader.text().map(|_| Property::Other)),
             0x09 => (matches!(place, Publish | Will), reader.data().map(|_| Property::Other)),
             0x0B => (place == Subscribe, reader.length().map(|_| Property::Other)),
-            0x11 => (matches!(place, Connect | Disconnect), reader.u32().map(Property::SessionExpiry)),
-            0x15 => (place == Connect, reader.text().map(|_| Property::Authentication)),
-            0x16 => (place == Connect, reader.data().map(|_| Property::Other)),
+            0x11 => {
+                (matches!(place, Connect | ConnAck | Disconnect), reader.u32().map(Property::SessionExpiry))
+            }
+            // Assigned client id, response information, reason: read past.
+            0x12 | 0x1A => (place == ConnAck, reader.text().map(|_| Property::Other)),
+            0x13 => (place == ConnAck, reader.u16().map(Property::KeepAlive)),
+            0x15 => (matches!(place, Connect | ConnAck), reader.text().map(|_| Property::Authentication)),
+            0x16 => (matches!(place, Connect | ConnAck), reader.data().map(|_| Property::Other)),
             // Request problem information, request response information.
             0x17 | 0x19 => (place == Connect, reader.u8().map(|_| Property::Other)),
             0x18 => (place == Will, reader.u32().map(Property::WillDelay)),
-            // Server reference: only a server may send it.
-            0x1F => (matches!(place, Ack | Disconnect), reader.text().map(|_| Property::Other)),
-            0x21 => (place == Connect, reader.u16().map(Property::ReceiveMaximum)),
-            0x22 => (place == Connect, reader.u16().map(|_| Property::Other)),
+            // Server reference, reason.
+            0x1C => (matches!(place, ConnAck | Disconnect), reader.text().map(|_| Property::Other)),
+            0x1F => (matches!(place, ConnAck | Ack | Disconnect), reader.text().map(|_| Property::Other)),
+            0x21 => (matches!(place, Connect | ConnAck), reader.u16().map(Property::ReceiveMaximum)),
+            0x22 => (matches!(place, Connect | ConnAck), reader.u16().map(|_| Property::Other)),
+            // What a broker does not offer.
+            0x24 | 0x25 | 0x28..=0x2A => (place == ConnAck, reader.u8().map(|_| Property::Other)),
             0x23 if place == Publish => return Err(Bad::TopicAlias),
             0x26 => {
                 reader.text()?;
                 reader.text()?;
                 return Ok(Property::Other);
             }
-            0x27 => (place == Connect, reader.u32().map(Property::PacketSize)),
+            0x27 => (matches!(place, Connect | ConnAck), reader.u32().map(Property::PacketSize)),
             _ => return Err(Bad::Malformed("a property that has no place there")),
         };
         if !allowed {

@@ -65,6 +65,7 @@ impl<'a> Connect<'a> {
                     Property::ReceiveMaximum(_)
                     | Property::PacketSize(_)
                     | Property::WillDelay(_)
+                    | Property::KeepAlive(_)
                     | Property::Other => {}
                 }
             }

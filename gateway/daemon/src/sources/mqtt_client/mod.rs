@@ -1,0 +1,202 @@
+//! A client of an external broker (mosquitto, EMQX, ChirpStack): subscribes, journals, and acknowledges what is on disk.
+//!
+//! It never publishes: commands go over a connection of their own, so that nothing can stand in the way of an
+//! acknowledgement. Acknowledgements live inside one connection and end with it, so a stale one cannot be sent.
+//! A message of any size is taken: over `max_kept` it is read through and journalled by its head, so that it
+//! never blocks the good one behind it. Why this is not `rumqttc`: docs/decisions/0002-mqtt-client.md.
+
+mod address;
+mod link;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use orderly_core::record::LinkChange;
+use orderly_core::time::Clock;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+pub use address::{Address, AddressError};
+pub use link::End;
+
+use super::intake::Intake;
+use super::links::Links;
+use super::mqtt::wire::Version;
+use crate::config::Secret;
+use crate::retry::Backoff;
+
+/// After so many packets in a row that could not be read, the session is begun afresh under a gap record:
+/// a broker would send the same packet for ever.
+const MAX_UNREADABLE: u32 = 3;
+
+/// One broker.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Name of the source in the journal: `mqtt:<name>`.
+    pub source: String,
+    /// Where the broker is.
+    pub address: Address,
+    /// Version to be spoken.
+    pub version: Version,
+    /// Ours alone; the broker keeps our session under it.
+    pub client_id: String,
+    /// What is subscribed; `$share/<group>/...` is passed through.
+    pub subscribe: Vec<String>,
+    /// 0, 1 or 2.
+    pub qos: u8,
+    /// User name.
+    pub username: Option<String>,
+    /// Password.
+    pub password: Option<Secret>,
+    /// A silent broker is given up after one and a half of this.
+    pub keep_alive: Duration,
+    /// How long the broker keeps our session while we are away (MQTT 5).
+    pub session_expiry: Duration,
+    /// How many messages may wait for the disk.
+    pub receive_maximum: u16,
+    /// Messages up to this size are kept whole; in bytes.
+    pub max_kept: usize,
+    /// Reading stops while more than this waits for the disk, of all sources together; in bytes.
+    pub max_unsynced: usize,
+    /// For connecting and for the answer to a subscription.
+    pub patience: Duration,
+    /// Shortest and longest pause between tries.
+    pub pause: (Duration, Duration),
+    /// Reading stops while the engine is behind; off for P1 sources.
+    pub bulk: bool,
+    /// The daemon was restarted on data that it had: a lost session is a gap even on the first connection.
+    pub resumed: bool,
+}
+
+impl Settings {
+    /// The defaults for a broker.
+    #[must_use]
+    pub fn new(name: &str, address: Address, client_id: String, subscribe: Vec<String>) -> Self {
+        Self {
+            source: format!("mqtt:{name}"),
+            address,
+            version: Version::V4,
+            client_id,
+            subscribe,
+            qos: 1,
+            username: None,
+            password: None,
+            keep_alive: Duration::from_secs(30),
+            session_expiry: Duration::from_secs(7 * 86_400),
+            receive_maximum: 1_000,
+            max_kept: 256 << 10,
+            max_unsynced: 8 << 20,
+            patience: Duration::from_secs(10),
+            pause: (Duration::from_millis(200), Duration::from_secs(30)),
+            bulk: true,
+            resumed: false,
+        }
+    }
+}
+
+/// How the link is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Status {
+    /// Subscribed and receiving.
+    pub up: bool,
+    /// How often it came up.
+    pub connections: u32,
+    /// Filters that the broker refused.
+    pub refused: Vec<String>,
+    /// Why it went down last, or could not come up.
+    pub last_error: Option<String>,
+}
+
+/// Everything that outlives one connection.
+struct Client {
+    settings: Settings,
+    intake: Arc<dyn Intake>,
+    clock: Arc<dyn Clock>,
+    links: Arc<dyn Links>,
+    status: watch::Sender<Status>,
+    /// Number of the latest connection.
+    number: u32,
+    /// The broker knows all our filters.
+    subscribed: bool,
+    /// The next connection begins afresh.
+    afresh: bool,
+    /// There was a session that could be lost.
+    had_session: bool,
+}
+
+/// Keeps the link up until `stop`.
+pub async fn run(
+    settings: Settings,
+    intake: Arc<dyn Intake>,
+    clock: Arc<dyn Clock>,
+    links: Arc<dyn Links>,
+    status: watch::Sender<Status>,
+    stop: CancellationToken,
+) {
+    let seed = settings.client_id.bytes().fold(clock.now().steady_ms, |s, b| s.rotate_left(7) ^ u64::from(b));
+    let mut pauses = Backoff::new(settings.pause.0, settings.pause.1, seed);
+    let (had_session, number) = (settings.resumed, 0);
+    let mut client = Client {
+        settings,
+        intake,
+        clock,
+        links,
+        status,
+        number,
+        subscribed: false,
+        afresh: false,
+        had_session,
+    };
+    let mut unreadable = 0;
+    while !stop.is_cancelled() {
+        let end = link::connect_and_serve(&mut client, &stop).await;
+        let was_up = client.went_down(&end);
+        if end == End::Stopping {
+            return;
+        }
+        if was_up {
+            pauses.reset();
+        }
+        unreadable = if matches!(end, End::Bad(_)) { unreadable + 1 } else { 0 };
+        if unreadable >= MAX_UNREADABLE {
+            tracing::error!(source = %client.settings.source,
+                "the broker keeps sending a packet that cannot be read; the session is begun afresh");
+            client.afresh = true;
+            unreadable = 0;
+        }
+        let pause = pauses.next();
+        tracing::warn!(source = %client.settings.source, %end, pause_ms = pause.as_millis(), "the link is down");
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+impl Client {
+    fn came_up(&self, session_lost: bool, refused: Vec<String>) {
+        self.links.changed(LinkChange { source: self.settings.source.clone(), up: true, session_lost });
+        self.status.send_modify(|status| {
+            status.up = true;
+            status.connections += 1;
+            status.refused = refused;
+        });
+    }
+
+    /// Whether it had been up.
+    fn went_down(&self, end: &End) -> bool {
+        let mut was_up = false;
+        self.status.send_modify(|status| {
+            was_up = std::mem::take(&mut status.up);
+            status.last_error = Some(end.to_string());
+        });
+        metrics::counter!("orderly_mqtt_client_ends_total",
+            "source" => self.settings.source.clone(), "reason" => end.label())
+        .increment(1);
+        if was_up {
+            let source = self.settings.source.clone();
+            self.links.changed(LinkChange { source, up: false, session_lost: false });
+        }
+        was_up
+    }
+}
