@@ -146,5 +146,8 @@ async fn status_health_and_metrics_answer() {
     let (status, body) = server.get("/health/ready").await;
     assert_eq!((status, &body["checks"][0]["name"]), (503, &json!("journal")));
     let text = server.http.get(format!("{}/metrics", server.base)).send().await.expect("an answer");
-    assert_eq!(text.text().await.expect("text"), "orderly_readings_total 3\n");
+    let text = text.text().await.expect("text");
+    assert!(text.starts_with("orderly_readings_total 3\n"), "{text}");
+    assert!(text.contains("orderly_sink_behind_records{sink=\"influx\"} 0\n"), "{text}");
+    assert!(text.contains("orderly_alerts_firing 1\n"), "{text}");
 }
