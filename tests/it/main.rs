@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "tests tell what they skipped and measured")]
 
 mod api;
+mod http_ingest;
 mod mqtt_client;
 mod mqtt_door;
 mod powercut;

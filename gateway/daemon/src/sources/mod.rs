@@ -1,5 +1,6 @@
 //! Where readings come in. A source appends to the journal and answers its sender; it never imports a sink.
 
+pub mod http;
 pub mod intake;
 pub mod links;
 pub mod mqtt;
