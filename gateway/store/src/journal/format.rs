@@ -140,7 +140,8 @@ pub(crate) struct Key {
 impl Key {
     pub fn of(salt: u128) -> Self {
         let hash = blake3::hash(&salt.to_le_bytes());
-        Self { sync: u32_at(hash.as_bytes(), 0), seed: u32_at(hash.as_bytes(), 4) }
+        // Unused bytes of a file are zeros, which must not look like one.
+        Self { sync: u32_at(hash.as_bytes(), 0) | 1, seed: u32_at(hash.as_bytes(), 4) }
     }
 }
 

@@ -93,12 +93,14 @@ impl Shared {
         }
     }
 
-    /// Deletes and seals until nothing is left to do.
+    /// Deletes, seals and prepares until nothing is left to do.
     pub fn maintain(&self) -> Result<(), JournalError> {
         let _alone = self.keeping.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         self.remove_old()?;
+        self.prepare()?;
         while self.seal_next()? {
             self.remove_old()?;
+            self.prepare()?;
         }
         Ok(())
     }

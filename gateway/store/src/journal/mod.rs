@@ -22,6 +22,7 @@ mod check;
 mod error;
 mod format;
 mod keep;
+mod prepare;
 mod recover;
 mod scan;
 mod seal;

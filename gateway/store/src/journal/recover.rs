@@ -79,6 +79,13 @@ pub(crate) fn recover(disk: &dyn Disk, dir: &Path) -> Result<Found, JournalError
             write_again(disk, &last.path(dir), end.group, end.good)?;
         }
         if last.header.form == Form::Raw {
+            // A prepared file gives its unused end back.
+            let used = end.good + end.torn;
+            if used < last.bytes {
+                let path = last.path(dir);
+                let file = disk.open_write(&path).map_err(JournalError::io("open", &path))?;
+                file.truncate(used).map_err(JournalError::io("cut", &path))?;
+            }
             last.bytes = end.good;
         }
         last.last = end.last;

@@ -10,6 +10,8 @@ use super::format::{self, HEAD, Key, ZONE};
 use crate::disk::DiskFile;
 
 const CHUNK: usize = 256 << 10;
+/// To pass over the unused end of a prepared file at the speed of memory.
+static ZEROS: [u8; CHUNK] = [0; CHUNK];
 
 /// What comes next in a segment.
 #[derive(Debug, PartialEq, Eq)]
@@ -18,7 +20,7 @@ pub(crate) enum Next {
     Record { offset: u64, seq: Seq },
     /// Bytes that are no record, with good records behind them; `lost` is exact.
     Damage { offset: u64, bytes: u64, lost: u64 },
-    /// No good record from here on; `rest` bytes follow `offset`.
+    /// No good record from here on; `rest` bytes follow `offset`, not counting zeros at the end.
     End { offset: u64, rest: u64 },
 }
 
@@ -132,8 +134,16 @@ impl Scanner {
         let bad = self.offset();
         let expected = self.expect;
         let sync = self.key.sync.to_le_bytes();
+        let mut used = bad;
         while self.ensure(HEAD + 1)? {
-            let rest = &self.window[self.pos + 1..];
+            let all = &self.window[self.pos..];
+            let zeros = all.len().min(CHUNK);
+            if all[..zeros] == ZEROS[..zeros] {
+                self.pos += zeros - 3;
+                continue;
+            }
+            used = self.at + self.window.len() as u64;
+            let rest = &all[1..];
             // The last three bytes may begin a sync word that the next chunk ends.
             let step = rest.windows(4).position(|w| w == sync).unwrap_or(rest.len().saturating_sub(3));
             self.pos += 1 + step;
@@ -144,8 +154,27 @@ impl Scanner {
                 return Ok(Next::Damage { offset: bad, bytes: offset - bad, lost: seq - expected });
             }
         }
+        let end = self.used_end(used)?;
         self.seek(bad);
-        Ok(Next::End { offset: bad, rest: self.end.saturating_sub(bad) })
+        Ok(Next::End { offset: bad, rest: end.saturating_sub(bad) })
+    }
+
+    /// Where the bytes end that are not zero: in the last few, which are too few for a record, or before `used`.
+    fn used_end(&self, used: u64) -> io::Result<u64> {
+        let mut chunk = vec![0; CHUNK];
+        let mut to = self.end;
+        let mut from = self.offset().max(to.saturating_sub(HEAD as u64)).min(to);
+        loop {
+            let got = self.file.read_at(&mut chunk[..(to - from) as usize], from)?;
+            if let Some(last) = chunk[..got].iter().rposition(|b| *b != 0) {
+                return Ok(from + last as u64 + 1);
+            }
+            to = used.min(from);
+            if to == 0 {
+                return Ok(0);
+            }
+            from = to.saturating_sub(CHUNK as u64);
+        }
     }
 
     fn seek(&mut self, offset: u64) {

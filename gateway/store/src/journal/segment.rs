@@ -12,6 +12,7 @@ use crate::disk::{Disk, DiskFile};
 
 /// A place in a raw segment is remembered every so many bytes, so that a slow reader need not scan from the front.
 const TEMPORARY: &str = ".tmp";
+const PREPARED: &str = ".new";
 const MARK_EVERY: u64 = 256 << 10;
 
 /// What is known of one segment.
@@ -69,14 +70,20 @@ pub(crate) fn path(dir: &Path, number: u64, form: Form) -> PathBuf {
     dir.join(format!("{number:012}.{kind}"))
 }
 
-/// Whether a file is one that a seal had not finished.
+/// Whether a file is one that a seal had not finished or no segment had taken.
 pub(crate) fn is_temporary(name: &str) -> bool {
-    name.strip_suffix(TEMPORARY).is_some_and(|n| n.len() == 12 && n.bytes().all(|b| b.is_ascii_digit()))
+    let number = name.strip_suffix(TEMPORARY).or_else(|| name.strip_suffix(PREPARED));
+    number.is_some_and(|n| n.len() == 12 && n.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// What a seal writes before it has its name.
 pub(crate) fn temporary(dir: &Path, number: u64) -> PathBuf {
     dir.join(format!("{number:012}{TEMPORARY}"))
+}
+
+/// The nth file that a run makes ahead of time.
+pub(crate) fn prepared(dir: &Path, nth: u64) -> PathBuf {
+    dir.join(format!("{nth:012}{PREPARED}"))
 }
 
 /// What a new header keeps of those before it: the hash of the last that holds records, as empty ones may go.
@@ -95,16 +102,23 @@ pub(crate) fn parse_name(name: &str) -> Option<(u64, Form)> {
     (number.len() == 12).then(|| number.parse().ok()).flatten().map(|n| (n, form))
 }
 
-/// Makes a raw segment, durable with its name.
+/// Makes a raw segment, durable with its name; out of a file that was prepared under another name, if there is one.
 pub(crate) fn create(
     disk: &dyn Disk,
     dir: &Path,
     header: &Header,
+    prepared: Option<(PathBuf, Arc<dyn DiskFile>)>,
 ) -> Result<Arc<dyn DiskFile>, JournalError> {
     let path = path(dir, header.number, Form::Raw);
-    let file = disk.create(&path).map_err(JournalError::io("create", &path))?;
+    let (from, file) = match prepared {
+        Some((from, file)) => (Some(from), file),
+        None => (None, disk.create(&path).map_err(JournalError::io("create", &path))?),
+    };
     file.write_at(&header.zone(), 0).map_err(JournalError::io("write", &path))?;
     file.sync_data().map_err(JournalError::io("sync", &path))?;
+    if let Some(from) = from {
+        disk.rename(&from, &path).map_err(JournalError::io("rename", &path))?;
+    }
     disk.sync_dir(dir).map_err(JournalError::io("sync the directory", dir))?;
     Ok(file)
 }

@@ -13,7 +13,7 @@ use super::format::{self, Form, Header, Key};
 use super::segment::{self, Segment, last_hash};
 use super::writer::Writer;
 use super::{Appended, Durable, JournalError, JournalOptions, Recovered};
-use crate::disk::Disk;
+use crate::disk::{Disk, DiskFile};
 
 /// Buffers of evicted groups kept for reuse; larger ones are given back.
 const SPARE_BUFFERS: usize = 2;
@@ -87,6 +87,10 @@ pub(crate) struct Inner {
     /// Bytes of all segments.
     pub file_bytes: u64,
     pub keep_wanted: bool,
+    pub prepare_wanted: bool,
+    /// The file of the next segment, made ahead.
+    pub prepared: Option<(PathBuf, Arc<dyn DiskFile>)>,
+    pub prepared_files: u64,
     pub syncs: u64,
     pub last_sync_ms: u64,
 }
@@ -155,7 +159,7 @@ impl Shared {
             salt: (options.salts)(),
             previous: last_hash(&found.segments),
         };
-        let file = segment::create(&*disk, &dir, &header)?;
+        let file = segment::create(&*disk, &dir, &header, None)?;
         let mut segments = found.segments;
         segments.push(Segment::new(header));
         let inner = Inner {
@@ -179,6 +183,9 @@ impl Shared {
             segments,
             consumed: 0,
             keep_wanted: true,
+            prepare_wanted: false,
+            prepared: None,
+            prepared_files: 0,
             syncs: 0,
             last_sync_ms: 0,
         };

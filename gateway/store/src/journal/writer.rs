@@ -21,6 +21,9 @@ pub(crate) struct Writer {
     header: Header,
     file: Arc<dyn DiskFile>,
     size: u64,
+    /// Whether the file was prepared, and whether the next one was asked for.
+    prepared: bool,
+    asked: bool,
     /// Number of the last segment that was made or tried; a failed one is not tried again.
     number: u64,
 }
@@ -54,7 +57,16 @@ impl Writer {
         header: Header,
         file: Arc<dyn DiskFile>,
     ) -> Self {
-        Self { shared, salts, header, file, size: ZONE as u64, number: header.number }
+        Self {
+            shared,
+            salts,
+            header,
+            file,
+            size: ZONE as u64,
+            prepared: false,
+            asked: false,
+            number: header.number,
+        }
     }
 
     pub fn run(mut self) {
@@ -84,7 +96,9 @@ impl Writer {
         let empty = inner.spare.pop().unwrap_or_default();
         let bytes = mem::replace(&mut inner.open, empty);
         inner.writing = bytes.len();
-        let full = self.size + bytes.len() as u64 >= self.shared.limits.segment_bytes;
+        let size = self.size + bytes.len() as u64;
+        // A growing file is given up for a prepared one as soon as there is one.
+        let full = size >= self.shared.limits.segment_bytes || !self.prepared && inner.prepared.is_some();
         let next_salt = full.then(|| (self.salts)());
         if let Some(salt) = next_salt {
             inner.key = Key::of(salt);
@@ -106,6 +120,12 @@ impl Writer {
         let offset = self.size;
         self.size += bytes.len() as u64;
         let mut inner = self.shared.lock();
+        if !self.asked && self.shared.worth_preparing(self.size) {
+            self.asked = true;
+            inner.prepare_wanted = true;
+            inner.keep_wanted = true;
+            self.shared.keep.notify_one();
+        }
         inner.writing = 0;
         inner.durable.seq = last;
         inner.syncs += 1;
@@ -182,7 +202,10 @@ impl Writer {
         let created = self.shared.clock.now().wall;
         let previous = segment::last_hash(&self.shared.lock().segments);
         let header = Header { form: Form::Raw, number: self.number, first, base, created, salt, previous };
-        let made = segment::create(&*self.shared.disk, &self.shared.dir, &header);
+        let prepared = self.shared.lock().prepared.take();
+        self.prepared = prepared.is_some();
+        self.asked = false;
+        let made = segment::create(&*self.shared.disk, &self.shared.dir, &header, prepared);
         let file = made.inspect_err(|_| {
             // Only tidiness: recovery ignores a segment without records.
             let path = segment::path(&self.shared.dir, self.number, Form::Raw);

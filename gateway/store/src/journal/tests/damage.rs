@@ -1,12 +1,17 @@
 //! Every flipped byte and every truncation: no panic, the loss bounded and counted.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::*;
+use crate::disk::DiskFile;
 use crate::disk::sim::{Rng, SimDisk};
 use crate::journal::format::{self, Header, HeaderRead, Key, ZONE};
+use crate::journal::scan::{Next, Scanner};
+use crate::journal::seal::{FrameReader, NextFrame};
+use crate::journal::segment::Segment;
 use crate::journal::{Form, Report, check, dump, segment};
 
 const FRAME: usize = 700;
@@ -144,23 +149,99 @@ fn every_flip_and_cut_of_a_small_sealed_segment() {
     every_byte(Form::Sealed);
 }
 
-/// 1 MiB of records; some places by default, all with `ORDERLY_LONG=1`.
+/// 1 MiB of records at some places, read as the program reads it; with `ORDERLY_LONG=1` also every byte, read from two
+/// units before it to two units behind it: a reader between two good records has no other state.
 fn a_mebibyte(form: Form) {
     let sample = sample(form, 3_400, |n| 120 + (n as usize * 61) % 180, 64 << 10);
     let plain: usize = sample.records.values().map(Vec::len).sum();
     assert!(plain + sample.records.len() * 100 > 1 << 20);
-    let all = super::setting("ORDERLY_LONG", 0) == 1;
     let mut rng = Rng(0x51ce);
     let size = sample.bytes.len() as u64;
-    let places: Vec<usize> = if all {
-        (0..sample.bytes.len()).collect()
-    } else {
-        (0..60).map(|_| rng.below(size) as usize).collect()
-    };
-    for at in places {
+    for _ in 0..60 {
+        let at = rng.below(size) as usize;
         flip(&sample, at, 1 << rng.below(8));
         truncate(&sample, at);
     }
+    if super::setting("ORDERLY_LONG", 0) == 1 {
+        let bytes: Arc<[u8]> = sample.bytes.clone().into();
+        let end = sample.units.last().map_or(0, |u| u.0);
+        for at in ZONE..end as usize {
+            let mask = 1 << rng.below(8);
+            nearby(&sample, form, &Worn { bytes: Arc::clone(&bytes), at, mask, size });
+            nearby(&sample, form, &Worn { bytes: Arc::clone(&bytes), at, mask: 0, size: at as u64 });
+        }
+    }
+}
+
+/// A file with one wrong byte, or cut at it, without a copy.
+#[derive(Clone)]
+struct Worn {
+    bytes: Arc<[u8]>,
+    at: usize,
+    mask: u8,
+    size: u64,
+}
+
+impl DiskFile for Worn {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let from = offset.min(self.size) as usize;
+        let n = buffer.len().min(self.size as usize - from);
+        buffer[..n].copy_from_slice(&self.bytes[from..from + n]);
+        if (from..from + n).contains(&self.at) {
+            buffer[self.at - from] ^= self.mask;
+        }
+        Ok(n)
+    }
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.size)
+    }
+    fn write_at(&self, _: &[u8], _: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+    fn sync_data(&self) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+    fn truncate(&self, _: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+/// Reads around the bad place: all units but the one that holds it must be there, and in order.
+fn nearby(sample: &Sample, form: Form, worn: &Worn) {
+    let hit = sample.units.partition_point(|u| u.0 <= worn.at as u64);
+    let from = hit.saturating_sub(2);
+    let first = |unit: usize| unit.checked_sub(1).map_or(1, |before| sample.units[before].1 + 1);
+    let start = from.checked_sub(1).map_or(ZONE as u64, |before| sample.units[before].0);
+    let beyond = if worn.mask == 0 { hit } else { (hit + 3).min(sample.units.len()) };
+    let expected: Vec<Seq> = (from..beyond).filter(|u| *u != hit).map(|u| sample.units[u].1).collect();
+    let HeaderRead::Good(header) = Header::read(&sample.bytes[..ZONE]) else { panic!("the header is good") };
+    let file: Arc<dyn DiskFile> = Arc::new(worn.clone());
+    let wanted = beyond.checked_sub(1).map_or(0, |u| sample.units[u].1);
+    let mut got = Vec::new();
+    match form {
+        Form::Raw => {
+            let end = worn.size.min(sample.units[beyond.saturating_sub(1)].0.max(worn.at as u64));
+            let mut scanner = Scanner::from(file, header.key(), first(from), start, end);
+            loop {
+                match scanner.next().unwrap() {
+                    Next::Record { seq, .. } => got.push(seq),
+                    Next::Damage { lost, .. } => assert_eq!(lost, 1),
+                    Next::End { .. } => break,
+                }
+            }
+        }
+        Form::Sealed => {
+            let whole = Segment { last: wanted.max(1), ..Segment::new(header) };
+            let mut frames = FrameReader::new(file, &whole, first(from)).unwrap();
+            while let Some(next) = Some(frames.next().unwrap()).filter(|n| *n != NextFrame::End) {
+                if let NextFrame::Records { last, .. } = next {
+                    got.push(last);
+                }
+            }
+            got.retain(|s| *s >= first(from));
+        }
+    }
+    assert_eq!(got, expected, "byte {} ^ {:#x}, size {}", worn.at, worn.mask, worn.size);
 }
 
 #[test]
