@@ -8,6 +8,7 @@ mod mqtt_client;
 mod mqtt_door;
 mod powercut;
 mod profiles;
+mod simulate;
 mod sink;
 mod systemd_unit;
 mod tidy;

@@ -11,5 +11,6 @@ pub mod outbound;
 pub mod pipeline;
 pub mod retry;
 pub mod runtime;
+pub mod simulate;
 pub mod sinks;
 pub mod sources;
