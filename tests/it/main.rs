@@ -9,6 +9,7 @@ mod mqtt_door;
 mod powercut;
 mod profiles;
 mod simulate;
+mod rules;
 mod sink;
 mod systemd_unit;
 mod tidy;

@@ -7,13 +7,12 @@ use crate::alert::{Alert, Condition, Handling, Severity, Text, Transition};
 use crate::ids::{DeviceId, RuleId};
 use crate::output::Notice;
 use crate::record::Seq;
-use crate::rule::{Change, Fill, Rule, RuleSet, Step, show_number};
+use crate::rule::{Change, Fill, Rule, RuleSet, Step, is_clinical, show_number};
 use crate::time::Timestamp;
 use crate::twin::Twin;
 use crate::value::Value;
 
 use super::Engine;
-use super::classes::is_clinical;
 use super::register::Device;
 
 /// Alerts that are not over.

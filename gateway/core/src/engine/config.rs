@@ -5,17 +5,15 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::ids::{ClassId, ProfileId, RuleId};
-use crate::profile::{self, Profile};
-use crate::rule::{Classes, MetricInfo, MetricKind, Rule, RuleFile, RuleSet, Slot};
-
-use super::classes::late_ms;
+use crate::profile::Profile;
+use crate::rule::{ClassTable, Rule, RuleFile, RuleSet, Slot, late_ms};
 
 /// Profiles and rules in force.
 #[derive(Debug, Default)]
 pub(super) struct Config {
     profiles: BTreeMap<ProfileId, Arc<Profile>>,
     files: BTreeMap<RuleId, RuleFile>,
-    metrics: BTreeMap<ClassId, Vec<MetricInfo>>,
+    classes: ClassTable,
     numbers: BTreeMap<ClassId, usize>,
     sets: Vec<Arc<RuleSet>>,
 }
@@ -42,7 +40,8 @@ impl Config {
 
     /// Reads a rule file; nothing is in force yet.
     pub(super) fn read_rules(&self, name: &RuleId, text: &str) -> Result<RuleFile, String> {
-        let file = RuleFile::parse(text, &format!("{name}.toml"), self).map_err(|found| sentence(&found))?;
+        let file = RuleFile::parse(text, &format!("{name}.toml"), &self.classes)
+            .map_err(|found| sentence(&found))?;
         for (other, known) in self.files.iter().filter(|(other, _)| *other != name) {
             if let Some(twice) = file.rules.iter().find(|rule| known.rules.iter().any(|k| k.id == rule.id)) {
                 return Err(format!("the rule {:?} is already in the file {other:?}", twice.id));
@@ -62,7 +61,7 @@ impl Config {
         classes.sort();
         classes.dedup();
         for class in &classes {
-            self.collect_metrics(class);
+            self.classes.set(class, self.profiles.values().filter(|profile| profile.class() == class));
         }
         classes
     }
@@ -84,7 +83,7 @@ impl Config {
     /// Puts the rules of a class together anew.
     pub(super) fn recompile(&mut self, class: &ClassId) -> Recompiled {
         let number = self.class(class);
-        let metrics = self.metrics.get(class).map_or(&[][..], Vec::as_slice);
+        let metrics = self.classes.metrics(class.as_str()).unwrap_or(&[]);
         let mut parsed: Vec<_> =
             self.files.values().flat_map(|file| &file.rules).filter(|rule| rule.class == *class).collect();
         parsed.sort_by(|a, b| a.id.cmp(&b.id));
@@ -136,12 +135,11 @@ impl Config {
         let mut found = self.profiles().filter(|profile| profile.class().as_str() == class);
         match (found.next(), found.next()) {
             (Some(only), None) => Ok(Arc::clone(only)),
-            (None, _) if !self.metrics.keys().any(|known| known.as_str() == class) => {
-                let near = nearest(class, self.names());
+            (None, _) => {
+                let near = nearest(class, self.classes.names());
                 let hint = near.map_or(String::new(), |near| format!("; did you mean {near:?}?"));
                 Err(("unknown_class", format!("no profile is of the class {class:?}{hint}")))
             }
-            (None, _) => Err(("no_profile", format!("no profile is of the class {class:?}"))),
             (Some(one), Some(other)) => Err((
                 "ambiguous_profile",
                 format!(
@@ -151,56 +149,6 @@ impl Config {
                 ),
             )),
         }
-    }
-
-    fn collect_metrics(&mut self, class: &ClassId) {
-        let mut metrics: BTreeMap<_, MetricKind> = BTreeMap::new();
-        for profile in self.profiles.values().filter(|profile| profile.class() == class) {
-            for metric in profile.metrics() {
-                merge(metrics.entry(metric.name.clone()).or_insert_with(|| kind(metric)), metric);
-            }
-        }
-        if metrics.is_empty() {
-            self.metrics.remove(class);
-            return;
-        }
-        let infos = metrics.into_iter().map(|(metric, kind)| MetricInfo { metric, kind }).collect();
-        self.metrics.insert(class.clone(), infos);
-    }
-}
-
-fn kind(metric: &profile::Metric) -> MetricKind {
-    match &metric.kind {
-        profile::MetricKind::Number(_) => MetricKind::Number,
-        profile::MetricKind::State(states) => {
-            MetricKind::State(states.tokens().map(|token| token.to_string()).collect())
-        }
-        profile::MetricKind::Text => MetricKind::Text,
-    }
-}
-
-/// Two models of a class may know different tokens of the same state; a rule may name any of them.
-fn merge(known: &mut MetricKind, metric: &profile::Metric) {
-    if let (MetricKind::State(known), MetricKind::State(more)) = (known, kind(metric)) {
-        for token in more {
-            if !known.contains(&token) {
-                known.push(token);
-            }
-        }
-    }
-}
-
-impl Classes for Config {
-    fn metrics(&self, class: &str) -> Option<&[MetricInfo]> {
-        self.metrics.get(class).map(Vec::as_slice)
-    }
-
-    fn names(&self) -> Vec<&str> {
-        self.metrics.keys().map(ClassId::as_str).collect()
-    }
-
-    fn late_ms(&self, class: &str) -> i64 {
-        late_ms(class)
     }
 }
 

@@ -7,7 +7,6 @@
 mod actions;
 mod alerts;
 mod batch;
-mod classes;
 mod clock;
 mod config;
 mod decide;
@@ -31,7 +30,6 @@ use crate::rule::NEVER;
 use crate::twin;
 
 pub use crate::dedupe::{Lookup, matches};
-pub use classes::{is_clinical, late_ms};
 pub use input::Prepared;
 pub use state_codec::RestoreError;
 

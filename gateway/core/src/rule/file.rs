@@ -6,21 +6,12 @@ use crate::alert::Severity;
 use crate::diagnostic::{Diagnostic, Section, nearest, read};
 use crate::ids::{ClassId, Id, MetricId, RuleId};
 
+use super::classes::{ClassTable, late_ms};
 use super::expr;
 use super::lower::{Lowered, MetricInfo, Slot, unknown_metric};
 use super::model::{Kind, Rule, Source, Threshold};
 use super::text::{Template, Templates};
 use super::vectors::{self, Vector};
-
-/// What the checker must know of the site: which metrics the profiles of a class measure.
-pub trait Classes {
-    /// The metrics of all profiles of a class; `None` when there is no such class.
-    fn metrics(&self, class: &str) -> Option<&[MetricInfo]>;
-    /// The names of all classes.
-    fn names(&self) -> Vec<&str>;
-    /// How old a reading of the class may be for a live decision, in milliseconds.
-    fn late_ms(&self, class: &str) -> i64;
-}
 
 /// The rules of one file, checked but not yet numbered together with those of other files.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,7 +52,7 @@ impl RuleFile {
     ///
     /// # Errors
     /// Every mistake with its place, never an empty list.
-    pub fn parse(text: &str, file: &str, classes: &impl Classes) -> Result<Self, Vec<Diagnostic>> {
+    pub fn parse(text: &str, file: &str, classes: &ClassTable) -> Result<Self, Vec<Diagnostic>> {
         read(file, text, |root| {
             let sections = root.sections("rule");
             if sections.is_empty() {
@@ -125,7 +116,7 @@ impl ParsedRule {
     }
 }
 
-fn rule(section: &Section<'_, '_>, classes: &impl Classes) -> Option<ParsedRule> {
+fn rule(section: &Section<'_, '_>, classes: &ClassTable) -> Option<ParsedRule> {
     let id = name(section, "id");
     let class = name::<crate::ids::Class>(section, "class");
     section.need_text("source");
@@ -177,17 +168,11 @@ fn rule(section: &Section<'_, '_>, classes: &impl Classes) -> Option<ParsedRule>
         late_ms,
         source: source?,
     };
-    run_tests(section, &rule, metrics?, &tests?, classes);
+    run_tests(section, &rule, metrics?, &tests?);
     Some(rule)
 }
 
-fn run_tests(
-    section: &Section<'_, '_>,
-    rule: &ParsedRule,
-    metrics: &[MetricInfo],
-    tests: &[Vector],
-    classes: &impl Classes,
-) {
+fn run_tests(section: &Section<'_, '_>, rule: &ParsedRule, metrics: &[MetricInfo], tests: &[Vector]) {
     let mut slots = Vec::new();
     let Ok(lowered) = rule.lower(metrics, &mut slots) else { return };
     if tests.is_empty() {
@@ -196,7 +181,7 @@ fn run_tests(
             Some("show at least one sequence of values and the transitions that they must make".into()),
         );
     }
-    let late = classes.late_ms(rule.class.as_str());
+    let late = late_ms(rule.class.as_str());
     for (n, test) in tests.iter().enumerate() {
         if let Err(message) = vectors::run(test, &lowered, &slots, late) {
             section.wrong("test", format!("test {}: {message}", n + 1), None);

@@ -3,6 +3,7 @@
 //! A rule never looks at anything but the readings of one device; it knows no alert, no person and no file.
 
 mod carry;
+mod classes;
 mod expr;
 mod file;
 mod lower;
@@ -17,7 +18,8 @@ mod text;
 mod track;
 mod vectors;
 
-pub use file::{Classes, ParsedRule, RuleFile};
+pub use classes::{ClassTable, is_clinical, late_ms};
+pub use file::{ParsedRule, RuleFile};
 pub use lower::{Aspect, Lowered, MAX_SLOTS, MetricInfo, MetricKind, Slot, Truth};
 pub use model::{Kind, Rule, Source, Threshold};
 pub use replay::Raised;

@@ -24,14 +24,18 @@ pub struct Threshold {
 }
 
 impl Threshold {
+    /// Whether the condition is so. What was never measured makes nothing so.
+    #[must_use]
+    pub fn is_so(&self, values: &[f64]) -> bool {
+        self.when.eval(values) == Truth::True
+    }
+
     /// Whether an alert of this rule is over.
     #[must_use]
-    pub fn is_clear(&self, values: &[f64]) -> Truth {
-        match (&self.clear, self.when.eval(values)) {
-            (Some(clear), _) => clear.eval(values),
-            (None, Truth::True) => Truth::False,
-            (None, Truth::Unknown) => Truth::Unknown,
-            (None, Truth::False) => Truth::True,
+    pub fn is_clear(&self, values: &[f64]) -> bool {
+        match &self.clear {
+            Some(clear) => clear.eval(values) == Truth::True,
+            None => !self.is_so(values),
         }
     }
 }

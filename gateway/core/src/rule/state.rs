@@ -11,7 +11,7 @@ use crate::time::Timestamp;
 use super::model::{Kind, Threshold};
 use super::replay::{Raised, recall};
 use super::set::RuleSet;
-use super::track::{Clocks, Step, Track};
+use super::track::{Clocks, Phase, Step, Track};
 
 /// The most samples that are kept for one device; beyond that a straggler counts as history.
 pub const MAX_KEPT: usize = 32;
@@ -217,9 +217,16 @@ impl RuleState {
         while self.kept.front().is_some_and(|first| first.at < oldest) {
             self.fold_first(set, clocks);
         }
-        if !self.raised.is_empty() {
-            self.raised.retain(|raised| raised.ended.is_none_or(|ended| ended >= oldest));
+        if self.raised.is_empty() {
+            return;
         }
+        let base = self.base.as_deref();
+        self.raised.retain(|raised| {
+            // A replay that begins within its episode must know it, however long ago it ended.
+            let track = base.and_then(|base| base.tracks.get(usize::from(raised.rule)));
+            let within = track.is_some_and(|t| t.phase != Phase::Calm && t.began <= raised.began);
+            within || raised.ended.is_none_or(|ended| ended >= oldest)
+        });
     }
 
     /// Lets go of the kept samples; a straggler from before now cannot be replayed.

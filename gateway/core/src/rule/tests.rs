@@ -1,1 +1,230 @@
-//! The hold truth table, stragglers, and rule files with their mistakes.
+//! Rule files with their mistakes, texts, carrying over, and stragglers against a plain model.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::ids::ClassId;
+use crate::profile::Profile;
+use crate::reading::Origin;
+use crate::time::Timestamp;
+
+fn classes() -> ClassTable {
+    let profile = |name| match name {
+        "bp" => include_str!("../../../../device-profiles/bp_meter/orderly-bp-1.toml"),
+        _ => include_str!("../../../../device-profiles/cold_store/orderly-cs-1.toml"),
+    };
+    let parse = |name| Arc::new(Profile::parse(profile(name), name).expect("it is shipped"));
+    ClassTable::new(&[parse("bp"), parse("cold")])
+}
+
+const GOOD: &str = r#"[[rule]]
+id = "warm"
+class = "cold_store"
+when = "temp > 8"
+for = "10s"
+severity = "P2"
+team = "pharmacy"
+source = "D"
+text.zh = "{device} 超温 {temp}"
+text.en = "{device} at {temp}"
+[[rule.test]]
+given = [{ at = "0s", values = { temp = 9 } }]
+until = "10s"
+expect = ["fired 10s"]
+"#;
+
+fn mistakes(text: &str) -> Vec<String> {
+    match RuleFile::parse(text, "r.toml", &classes()) {
+        Ok(_) => Vec::new(),
+        Err(found) => found.iter().map(ToString::to_string).collect(),
+    }
+}
+
+#[test]
+fn a_good_file_is_taken() {
+    assert_eq!(mistakes(GOOD), Vec::<String>::new());
+}
+
+#[test]
+fn each_mistake_has_its_place_and_a_way_out() {
+    for (from, to, expected) in [
+        (
+            "temp > 8",
+            "tmp > 8",
+            "r.toml:4:9: rule[0].when: no profile of the class measures \"tmp\"; did you mean \"temp\"?",
+        ),
+        (
+            "\"temp > 8\"",
+            "'temp > 8 or door == \"opn\"'",
+            "r.toml:4:21: rule[0].when: \"door\" is never \"opn\"; did you mean \"open\"?",
+        ),
+        ("temp > 8", "temp > ", "r.toml:4:16: rule[0].when: expected a number or a text in quotes"),
+        (
+            "cold_store",
+            "cold_stor",
+            "r.toml:3:9: rule[0].class: there is no profile of the class \"cold_stor\" (did you mean \"cold_store\"?)",
+        ),
+        ("P2", "P5", "r.toml:6:12: rule[0].severity: \"P5\" is not one of P1, P2, P3, P4"),
+        ("for =", "fro =", "r.toml:5:1: rule[0].fro: unknown key \"fro\" (did you mean \"for\"?)"),
+        ("10s", "10", "r.toml:5:7: rule[0].for: \"10\" is not a duration"),
+        ("{temp}", "{tmp}", "rule[0].text.zh: {tmp} is not known; did you mean {temp}?"),
+        ("source = \"D\"", "source = \"X\"", "rule[0].source: \"X\" is not one of V, R, D"),
+        ("fired 10s\"]", "fired 11s\"]", "rule[0].test: test 1: expected fired 11s, got fired 10s"),
+        ("fired 10s\"]", "fird 10s\"]", "should read like \"fired 30min\""),
+        ("temp = 9 }", "tmp = 9 }", "values.tmp: no profile of the class measures \"tmp\""),
+        ("when = \"temp > 8\"\n", "", "rule[0]: the rule has neither when nor no_data"),
+        ("for = \"10s\"", "for = \"10s\"\nno_data = \"device\"", "a rule has either when or no_data"),
+        ("when = \"temp > 8\"\nfor = \"10s\"", "no_data = \"temp\"", "silence of a metric needs for"),
+        ("when = \"temp > 8\"", "no_data = \"tmp\"", "did you mean \"temp\"?"),
+        ("when = \"temp > 8\"", "no_data = \"temp\"\nclear = \"temp < 5\"", "clears when data come again"),
+        ("id = \"warm\"", "id = \"-\"", "rule[0].id: \"-\" is not a name"),
+        (
+            "[[rule.test]]\ngiven = [{ at = \"0s\", values = { temp = 9 } }]\nuntil = \"10s\"\nexpect = [\"fired 10s\"]\n",
+            "",
+            "it is refused without",
+        ),
+        (GOOD, "", "there is no [[rule]] in this file"),
+    ] {
+        assert!(GOOD.contains(from), "{from}");
+        let found = mistakes(&GOOD.replace(from, to));
+        assert!(
+            found.iter().any(|line| line.contains(expected)),
+            "{to}: expected {expected}, got {found:#?}"
+        );
+    }
+    let twice = format!("{GOOD}{GOOD}");
+    assert!(mistakes(&twice)[0].contains("there are two rules \"warm\""));
+}
+
+fn set(text: &str) -> RuleSet {
+    let classes = classes();
+    let file = RuleFile::parse(text, "r.toml", &classes).expect("it is good");
+    let metrics = classes.metrics("cold_store").expect("the class is there");
+    let mut slots = Vec::new();
+    let rules = file.rules.iter().map(|rule| rule.lower(metrics, &mut slots).expect("it fits")).collect();
+    RuleSet::new(ClassId::new("cold_store").expect("a name"), rules, slots, 120_000)
+}
+
+fn sample(at: i64, age: i64, temp: f64, n: u64) -> Sample {
+    let values = smallvec::smallvec![(0, temp)];
+    Sample { at: Timestamp(at), age_ms: age, origin: Origin { seq: n, index: 0 }, stream: 0, mask: 1, values }
+}
+
+/// The alerts that a set of samples in event time makes, told plainly: `for` is proved by a sample.
+fn model(samples: &[(i64, f64)], hold: i64) -> Vec<(i64, Option<i64>)> {
+    let mut alerts = Vec::new();
+    let (mut began, mut fired) = (None, false);
+    for (at, temp) in samples {
+        match (*temp > 8.0, began) {
+            (true, None) => (began, fired) = (Some(*at), false),
+            (false, Some(begin)) => {
+                if fired {
+                    alerts.push((begin, Some(*at)));
+                }
+                began = None;
+            }
+            _ => {}
+        }
+        fired |= began.is_some_and(|begin| at - begin >= hold);
+    }
+    if let Some(begin) = began.filter(|_| fired) {
+        alerts.push((begin, None));
+    }
+    alerts
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// However a batch of samples is shuffled, the alerts that stand at the end are those of the true order.
+    #[test]
+    fn stragglers_end_where_the_true_order_ends(
+        temps in prop::collection::btree_map(0..60_i64, any::<bool>(), 1..25),
+        keys in prop::collection::vec(any::<u32>(), 25),
+        hold in prop_oneof![Just(0_i64), Just(7_000)],
+    ) {
+        let text = GOOD.replace("for = \"10s\"", &format!("for = \"{hold}ms\""));
+        let text = text.replace("until = \"10s\"\nexpect = [\"fired 10s\"]", &format!("until = \"10s\"\nexpect = [\"fired {hold}ms\"]"));
+        let set = set(&text);
+        let ordered: Vec<(i64, f64)> =
+            temps.iter().map(|(at, warm)| (at * 1_000, if *warm { 9.0 } else { 5.0 })).collect();
+        let mut shuffled: Vec<_> = ordered.iter().zip(&keys).collect();
+        shuffled.sort_by_key(|(_, key)| **key);
+        let clocks = Clocks { wall: Timestamp(70_000), even: 70_000 };
+        let mut state = RuleState::new(&set, clocks);
+        let mut standing = std::collections::BTreeMap::new();
+        for (n, ((at, temp), _)) in shuffled.into_iter().enumerate() {
+            let mut changes = Vec::new();
+            state.take(&set, sample(*at, 70_000 - at, *temp, n as u64), clocks, &mut changes);
+            for change in changes {
+                match change.step {
+                    Step::Fired { began, .. } => {
+                        prop_assert!(standing.insert(began, None).is_none(), "no name twice");
+                    }
+                    Step::Cleared { began, at } => {
+                        prop_assert_eq!(standing.insert(began, Some(at)), Some(None), "cleared once");
+                    }
+                }
+            }
+        }
+        // What was raised under another beginning stays raised, but only what is true is still firing.
+        let expected = model(&ordered, hold);
+        let open = |alerts: &mut dyn Iterator<Item = bool>| alerts.filter(|open| *open).count();
+        prop_assert_eq!(
+            open(&mut standing.values().map(Option::is_none)),
+            open(&mut expected.iter().map(|(_, end)| end.is_none())),
+        );
+        // Every true alert was raised: some alert began within it.
+        for (begin, end) in expected {
+            let end = end.map_or(i64::MAX, |end| end);
+            prop_assert!(standing.keys().any(|began| (begin..=end).contains(&began.0)), "{begin}..{end}: {standing:?}");
+        }
+    }
+
+    /// In the true order the alerts are exactly those of the model.
+    #[test]
+    fn in_order_it_is_the_model(temps in prop::collection::btree_map(0..60_i64, any::<bool>(), 1..25)) {
+        let set = set(GOOD);
+        let ordered: Vec<(i64, f64)> =
+            temps.iter().map(|(at, warm)| (at * 1_000, if *warm { 9.0 } else { 5.0 })).collect();
+        let clocks = Clocks { wall: Timestamp(70_000), even: 70_000 };
+        let mut state = RuleState::new(&set, clocks);
+        let mut alerts: Vec<(i64, Option<i64>)> = Vec::new();
+        for (n, (at, temp)) in ordered.iter().enumerate() {
+            let mut changes = Vec::new();
+            state.take(&set, sample(*at, 70_000 - at, *temp, n as u64), clocks, &mut changes);
+            for change in changes {
+                match change.step {
+                    Step::Fired { began, .. } => alerts.push((began.0, None)),
+                    Step::Cleared { at, .. } => alerts.last_mut().expect("it fired").1 = Some(at.0),
+                }
+            }
+        }
+        prop_assert_eq!(alerts, model(&ordered, 10_000));
+    }
+}
+
+#[test]
+fn state_is_carried_by_name() {
+    let before = set(GOOD);
+    let more = format!(
+        "{}\n{GOOD}",
+        GOOD.replace("warm", "door-first")
+            .replace("when = \"temp > 8\"", "when = 'door == \"open\"'")
+            .replace("{ temp = 9 }", "{ door = \"open\" }")
+    );
+    let after = set(&more);
+    assert_ne!(before.layout, after.layout);
+    let clocks = Clocks { wall: Timestamp(10_000), even: 10_000 };
+    let mut state = RuleState::new(&before, clocks);
+    state.take(&before, sample(10_000, 0, 9.0, 1), clocks, &mut Vec::new());
+    let carried = state.clone().carry(&before.layout, &after, clocks);
+    let place = after.layout.rules.iter().position(|rule| rule.as_str() == "warm").expect("it is there");
+    let slot = after.layout.slots.iter().position(|(name, _)| name == "temp").expect("it is there");
+    assert_eq!(carried.tracks[place], state.tracks[0]);
+    assert_eq!(carried.values[slot], 9.0);
+    assert_eq!(carried.kept[0].mask, 1 << slot);
+    assert_eq!(carried.carry(&after.layout, &before, clocks).tracks, state.tracks);
+}

@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::time::Timestamp;
 
-use super::lower::Truth;
 use super::model::Threshold;
 
 /// A flushed buffer is taken to be over when its stream was silent for this long.
@@ -114,7 +113,7 @@ impl Track {
     ) -> Option<Step> {
         match self.phase {
             Phase::Calm => {
-                if rule.when.eval(values) != Truth::True {
+                if !rule.is_so(values) {
                     return None;
                 }
                 self.phase = Phase::Pending;
@@ -123,16 +122,13 @@ impl Track {
                 self.due = clocks.due(at.plus_ms(rule.hold_ms));
                 self.proved(rule, at)
             }
-            Phase::Pending => match rule.when.eval(values) {
-                Truth::True => self.proved(rule, at),
-                Truth::False => {
-                    self.calm();
-                    None
-                }
-                Truth::Unknown => None,
-            },
+            Phase::Pending if rule.is_so(values) => self.proved(rule, at),
+            Phase::Pending => {
+                self.calm();
+                None
+            }
             Phase::Firing => {
-                if rule.is_clear(values) != Truth::True {
+                if !rule.is_clear(values) {
                     return None;
                 }
                 self.phase = Phase::Clearing;
@@ -141,15 +137,12 @@ impl Track {
                 self.due = clocks.due(at.plus_ms(rule.clear_after_ms));
                 self.over(rule, at)
             }
-            Phase::Clearing => match rule.is_clear(values) {
-                Truth::True => self.over(rule, at),
-                Truth::False => {
-                    self.phase = Phase::Firing;
-                    self.due = NEVER;
-                    None
-                }
-                Truth::Unknown => None,
-            },
+            Phase::Clearing if rule.is_clear(values) => self.over(rule, at),
+            Phase::Clearing => {
+                self.phase = Phase::Firing;
+                self.due = NEVER;
+                None
+            }
         }
     }
 

@@ -1,1 +1,110 @@
-//! Repeats, watermarks, and blobs that come back as they were.
+//! Watermarks, times that were not believed, and blobs that come back as they were.
+
+use proptest::prelude::*;
+use smallvec::smallvec;
+
+use super::*;
+use crate::reading::{Marks, Measured, Origin};
+use crate::rule::Layout;
+use crate::value::{Quality, Value};
+
+fn latest(n: i64, value: f64) -> Latest {
+    Latest {
+        origin: Origin { seq: n.unsigned_abs(), index: 0 },
+        epoch: 0,
+        device_time: Some(Timestamp(n)),
+        taken_at: Timestamp(n),
+        received_at: Timestamp(n + 5),
+        sequence: None,
+        marks: Marks::default(),
+        values: smallvec![Measured {
+            metric: "temp".parse().unwrap(),
+            value: Value::Number(value),
+            unit: "Cel".into(),
+            quality: Quality::Good,
+            reason: None,
+            raw: None,
+        }],
+    }
+}
+
+#[test]
+fn only_times_at_or_behind_a_bound_may_have_been_seen() {
+    let mut stream = StreamTwin::new("s".parse().unwrap(), 0);
+    let seen = |stream: &StreamTwin, at: i64| stream.may_have_seen(Timestamp(at));
+    assert!(!seen(&stream, 100));
+    stream.note_time(Timestamp(100), None);
+    assert!(seen(&stream, 100) && seen(&stream, 99) && !seen(&stream, 101));
+    stream.note_time(Timestamp(500), Some(Disbelief::Ahead));
+    stream.note_time(Timestamp(600), Some(Disbelief::Ahead));
+    assert!(seen(&stream, 550) && !seen(&stream, 400) && !seen(&stream, 601));
+    assert_eq!(stream.watermark, Some(Timestamp(100)));
+    stream.note_time(Timestamp(700), None);
+    assert!(stream.odd.as_ref().is_some_and(|odd| odd.ahead.is_none()), "the watermark has passed them");
+    let mut stream = StreamTwin::new("s".parse().unwrap(), 0);
+    stream.note_time(Timestamp(50), Some(Disbelief::Past));
+    assert!(seen(&stream, 50) && !seen(&stream, 51));
+    stream.restart(1);
+    assert!(!seen(&stream, 50));
+}
+
+#[test]
+fn remembers_a_bounded_number_of_payloads() {
+    let mut stream = StreamTwin::new("s".parse().unwrap(), 0);
+    for n in 0..1_000_u64 {
+        stream.note_timeless(n << 32);
+    }
+    assert_eq!(stream.timeless.len(), 64);
+    assert!(stream.is_timeless_repeat(999 << 32, true, false));
+    assert!(stream.is_timeless_repeat(999 << 32, false, true));
+    assert!(stream.is_timeless_repeat(990 << 32, true, false));
+    assert!(!stream.is_timeless_repeat(990 << 32, false, true));
+    assert!(!stream.is_timeless_repeat(1 << 32, true, true));
+    assert!(!stream.is_timeless_repeat(999 << 32, false, false));
+}
+
+#[test]
+fn says_what_is_wrong_with_a_blob() {
+    let blob = encode(&Twin::default(), &Layout::default()).unwrap();
+    assert_eq!(decode(&blob).unwrap().0, Twin::default());
+    assert!(matches!(decode(&[]), Err(TwinError::Empty)));
+    assert!(matches!(decode(&[9, 1]), Err(TwinError::Newer(9))));
+    assert!(matches!(decode(&blob[..blob.len() - 1]), Err(TwinError::Damaged(_))));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn a_blob_comes_back(
+        times in prop::collection::vec(0..1_000_000_i64, 0..5),
+        boots in prop::collection::vec((any::<u64>(), 0..9_u32), 0..4),
+        source in prop::option::of(0..300_u16),
+        values in prop::collection::vec(any::<f64>().prop_filter("finite", |v| v.is_finite()), 5),
+    ) {
+        let streams = times.iter().zip(&values).enumerate().map(|(n, (at, value))| {
+            let mut stream = StreamTwin::new(format!("s{n}").parse().unwrap(), 1);
+            stream.note_time(Timestamp(*at), if at % 3 == 0 { Some(Disbelief::Ahead) } else { None });
+            stream.note_timeless(at.unsigned_abs() << 32);
+            stream.latest = Some(Box::new(latest(*at, *value)));
+            stream
+        }).collect();
+        let twin = Twin { streams, boots, source, heard_at: Timestamp(7), heard_listening: 8, said_offline: true, rules: crate::rule::RuleState::default() };
+        let layout = Layout { slots: vec![("temp".to_owned(), 0)], rules: vec!["r".parse().unwrap()] };
+        let blob = encode(&twin, &layout).unwrap();
+        let (back, found) = decode(&blob).unwrap();
+        prop_assert_eq!(&found, &layout);
+        prop_assert_eq!(encode(&back, &found).unwrap(), blob);
+        prop_assert_eq!(back, twin);
+    }
+
+    #[test]
+    fn arbitrary_bytes_never_panic(mut blob in prop::collection::vec(any::<u8>(), 0..200)) {
+        if let Some(first) = blob.first_mut() {
+            *first = 1;
+        }
+        if let Ok((twin, layout)) = decode(&blob) {
+            prop_assert!(encode(&twin, &layout).is_ok());
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! What rules must know of a class: which metrics its profiles measure, and what holds where neither profile nor
+//! rule says otherwise (DESIGN section 3, Time).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::ids::ClassId;
+use crate::profile::{self, Profile};
+
+use super::lower::{MetricInfo, MetricKind};
+
+const MINUTE_MS: i64 = 60_000;
+
+/// Meters that people use at home; their values come when the phone is near.
+const HOME: [&str; 6] = ["bp_meter", "glucose_meter", "cgm", "scale", "thermometer", "oximeter"];
+
+/// Devices at the bed.
+const BEDSIDE: [&str; 6] =
+    ["bedside_monitor", "infusion_pump", "drip_monitor", "bed_sensor", "nurse_call", "ambulance"];
+
+/// How old a reading of the class may be for a live decision, in milliseconds.
+#[must_use]
+pub fn late_ms(class: &str) -> i64 {
+    if HOME.contains(&class) {
+        24 * 60 * MINUTE_MS
+    } else if BEDSIDE.contains(&class) {
+        10 * MINUTE_MS
+    } else {
+        2 * MINUTE_MS
+    }
+}
+
+/// Whether values of the class are a patient's: they never go into a notice (DOMAIN rule 9).
+#[must_use]
+pub fn is_clinical(class: &str) -> bool {
+    HOME.contains(&class) || BEDSIDE.contains(&class)
+}
+
+/// The metrics that each class has, all its profiles together.
+#[derive(Debug, Clone, Default)]
+pub struct ClassTable(BTreeMap<ClassId, Vec<MetricInfo>>);
+
+impl ClassTable {
+    /// The classes of these profiles.
+    #[must_use]
+    pub fn new(profiles: &[Arc<Profile>]) -> Self {
+        let mut table = Self::default();
+        for profile in profiles {
+            table.set(profile.class(), profiles.iter().filter(|other| other.class() == profile.class()));
+        }
+        table
+    }
+
+    /// Puts the profiles of one class in the place of those it had; without any the class is gone.
+    pub fn set<'p>(&mut self, class: &ClassId, profiles: impl Iterator<Item = &'p Arc<Profile>>) {
+        let mut metrics: BTreeMap<_, MetricKind> = BTreeMap::new();
+        for profile in profiles {
+            for metric in profile.metrics() {
+                merge(metrics.entry(metric.name.clone()).or_insert_with(|| kind(metric)), metric);
+            }
+        }
+        if metrics.is_empty() {
+            self.0.remove(class);
+        } else {
+            let infos = metrics.into_iter().map(|(metric, kind)| MetricInfo { metric, kind }).collect();
+            self.0.insert(class.clone(), infos);
+        }
+    }
+
+    /// The metrics of a class; `None` when no profile is of it.
+    #[must_use]
+    pub fn metrics(&self, class: &str) -> Option<&[MetricInfo]> {
+        self.0.get(class).map(Vec::as_slice)
+    }
+
+    /// The names of all classes.
+    #[must_use]
+    pub fn names(&self) -> Vec<&str> {
+        self.0.keys().map(ClassId::as_str).collect()
+    }
+}
+
+fn kind(metric: &profile::Metric) -> MetricKind {
+    match &metric.kind {
+        profile::MetricKind::Number(_) => MetricKind::Number,
+        profile::MetricKind::State(states) => {
+            MetricKind::State(states.tokens().map(|token| token.to_string()).collect())
+        }
+        profile::MetricKind::Text => MetricKind::Text,
+    }
+}
+
+/// Two models of a class may know different tokens of the same state; a rule may name any of them.
+fn merge(known: &mut MetricKind, metric: &profile::Metric) {
+    if let (MetricKind::State(known), MetricKind::State(more)) = (known, kind(metric)) {
+        for token in more {
+            if !known.contains(&token) {
+                known.push(token);
+            }
+        }
+    }
+}
