@@ -1,7 +1,6 @@
 //! Every shipped rule: it fits the shipped profiles of its class, and its own tests pass.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use orderly_core::profile::Profile;
 use orderly_core::rule::{ClassTable, RuleFile};
@@ -18,7 +17,7 @@ fn every_class_has_rules_that_pass_their_own_tests() {
             if path.ends_with("rules.toml") {
                 rules.push((path, text));
             } else {
-                profiles.push(Arc::new(Profile::parse(&text, &name).unwrap()));
+                profiles.push(Profile::parse(&text, &name).unwrap());
             }
         }
     }

@@ -61,7 +61,8 @@ impl Config {
         classes.sort();
         classes.dedup();
         for class in &classes {
-            self.classes.set(class, self.profiles.values().filter(|profile| profile.class() == class));
+            let profiles = self.profiles.values().map(|profile| &**profile);
+            self.classes.set(class, profiles.filter(|profile| profile.class() == class));
         }
         classes
     }

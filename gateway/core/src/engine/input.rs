@@ -32,6 +32,10 @@ impl Prepared<'_> {
 
 /// What a record asks for.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every record is a message, and a box costs each of them"
+)]
 pub(super) enum Work {
     /// A message of devices.
     Message(Message),

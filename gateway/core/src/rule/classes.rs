@@ -2,7 +2,6 @@
 //! rule says otherwise (DESIGN section 3, Time).
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use crate::ids::ClassId;
 use crate::profile::{self, Profile};
@@ -43,16 +42,20 @@ pub struct ClassTable(BTreeMap<ClassId, Vec<MetricInfo>>);
 impl ClassTable {
     /// The classes of these profiles.
     #[must_use]
-    pub fn new(profiles: &[Arc<Profile>]) -> Self {
-        let mut table = Self::default();
+    pub fn new<'p>(profiles: impl IntoIterator<Item = &'p Profile>) -> Self {
+        let mut classes: BTreeMap<_, Vec<&Profile>> = BTreeMap::new();
         for profile in profiles {
-            table.set(profile.class(), profiles.iter().filter(|other| other.class() == profile.class()));
+            classes.entry(profile.class()).or_default().push(profile);
+        }
+        let mut table = Self::default();
+        for (class, profiles) in classes {
+            table.set(class, profiles);
         }
         table
     }
 
     /// Puts the profiles of one class in the place of those it had; without any the class is gone.
-    pub fn set<'p>(&mut self, class: &ClassId, profiles: impl Iterator<Item = &'p Arc<Profile>>) {
+    pub fn set<'p>(&mut self, class: &ClassId, profiles: impl IntoIterator<Item = &'p Profile>) {
         let mut metrics: BTreeMap<_, MetricKind> = BTreeMap::new();
         for profile in profiles {
             for metric in profile.metrics() {

@@ -1,7 +1,5 @@
 //! Rule files with their mistakes, texts, carrying over, and stragglers against a plain model.
 
-use std::sync::Arc;
-
 use proptest::prelude::*;
 
 use super::*;
@@ -15,7 +13,7 @@ fn classes() -> ClassTable {
         "bp" => include_str!("../../../../device-profiles/bp_meter/orderly-bp-1.toml"),
         _ => include_str!("../../../../device-profiles/cold_store/orderly-cs-1.toml"),
     };
-    let parse = |name| Arc::new(Profile::parse(profile(name), name).expect("it is shipped"));
+    let parse = |name| Profile::parse(profile(name), name).expect("it is shipped");
     ClassTable::new(&[parse("bp"), parse("cold")])
 }
 

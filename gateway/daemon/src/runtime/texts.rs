@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use orderly_core::diagnostic::Diagnostic;
-use orderly_core::ids::{ClassId, ProfileId, RuleId};
+use orderly_core::ids::{ProfileId, RuleId};
 use orderly_core::output::TextRow;
-use orderly_core::profile::{self, Profile};
+use orderly_core::profile::Profile;
 use orderly_core::record::{ConfigKind, ConfigText, Entry, Flags, Kind};
-use orderly_core::rule::{Classes, MetricInfo, MetricKind, RuleFile};
+use orderly_core::rule::{ClassTable, RuleFile};
 use rust_embed::RustEmbed;
 
 use super::core::Core;
@@ -140,7 +140,7 @@ impl Gathering {
     }
 
     fn finish(mut self) -> Result<Texts, BrokenTexts> {
-        let classes = KnownClasses::of(self.texts.profiles.values().map(|(_, profile)| profile));
+        let classes = ClassTable::new(self.texts.profiles.values().map(|(_, profile)| profile));
         for file in self.texts.rules.values() {
             if let Err(found) = RuleFile::parse(&file.text, &file.name, &classes) {
                 self.broken.push(Broken { file: file.clone(), found });
@@ -172,58 +172,6 @@ fn toml_files(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// What rules may name: the metrics of each class, over all its profiles.
-#[derive(Debug, Default)]
-struct KnownClasses(BTreeMap<ClassId, Vec<MetricInfo>>);
-
-impl KnownClasses {
-    fn of<'p>(profiles: impl Iterator<Item = &'p Profile>) -> Self {
-        let mut known = Self::default();
-        for profile in profiles {
-            let metrics = known.0.entry(profile.class().clone()).or_default();
-            for metric in profile.metrics() {
-                let kind = kind(metric);
-                match (metrics.iter_mut().find(|m| m.metric == metric.name), kind) {
-                    (None, kind) => metrics.push(MetricInfo { metric: metric.name.clone(), kind }),
-                    (Some(MetricInfo { kind: MetricKind::State(tokens), .. }), MetricKind::State(more)) => {
-                        for token in more {
-                            if !tokens.contains(&token) {
-                                tokens.push(token);
-                            }
-                        }
-                    }
-                    (Some(_), _) => {}
-                }
-            }
-        }
-        known
-    }
-}
-
-fn kind(metric: &profile::Metric) -> MetricKind {
-    match &metric.kind {
-        profile::MetricKind::Number(_) => MetricKind::Number,
-        profile::MetricKind::State(states) => {
-            MetricKind::State(states.tokens().map(|token| token.to_string()).collect())
-        }
-        profile::MetricKind::Text => MetricKind::Text,
-    }
-}
-
-impl Classes for KnownClasses {
-    fn metrics(&self, class: &str) -> Option<&[MetricInfo]> {
-        self.0.get(class).map(Vec::as_slice)
-    }
-
-    fn names(&self) -> Vec<&str> {
-        self.0.keys().map(ClassId::as_str).collect()
-    }
-
-    fn late_ms(&self, class: &str) -> i64 {
-        orderly_core::engine::late_ms(class)
-    }
 }
 
 impl Texts {
