@@ -16,7 +16,7 @@ use std::sync::Arc;
 use orderly_core::ids::{ClassId, DeviceId, StreamId, ZoneId};
 use orderly_core::reading::Reading;
 
-use row::{Names, Row, RowReader, RowWriter, Texts, name, put_name};
+use row::{Names, Previous, Row, RowWriter, Rows, Shapes, Texts, name, put_name};
 use wire::{Reader, put_text, put_varint};
 
 /// Format: as it stands.
@@ -123,7 +123,9 @@ fn body_of(body: &[u8]) -> Result<Vec<Reading>, DecodeError> {
     for _ in 0..n {
         heads.push(Head::read(&mut r, &texts)?);
     }
-    let mut rows = RowReader::new(r, &texts)?;
+    let shapes = Shapes::read(&mut r, &texts)?;
+    let n = r.count()?;
+    let mut rows = Rows::new(r, n, Previous::default(), &shapes, &texts)?;
     let mut readings = Vec::with_capacity(rows.left().min(16_384));
     while let Some(row) = rows.next()? {
         let head = heads.get(row.context as usize).ok_or(DecodeError::Malformed("context"))?;

@@ -70,11 +70,12 @@ pub(crate) struct RowWriter<'a> {
     previous: Previous,
 }
 
-#[derive(Default)]
-struct Previous {
-    seq: u64,
-    taken_at: i64,
-    received_at: i64,
+/// What the differences of a row are taken from: the row before, or the base of its group.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Previous {
+    pub(crate) seq: u64,
+    pub(crate) taken_at: i64,
+    pub(crate) received_at: i64,
 }
 
 impl<'a> RowWriter<'a> {
@@ -145,8 +146,26 @@ impl<'a> RowWriter<'a> {
         self.n += 1;
     }
 
+    /// Begins a group of rows that can be read without those before; gives where it begins.
+    pub(crate) const fn begin_group(&mut self, base: Previous) -> usize {
+        self.previous = base;
+        self.rows.len()
+    }
+
+    /// The rows so far.
+    pub(crate) fn rows(&self) -> &[u8] {
+        &self.rows
+    }
+
     /// Writes the shapes, the count and the rows.
     pub(crate) fn finish(self, out: &mut Vec<u8>, names: &mut impl Names) {
+        self.put_shapes(out, names);
+        put_varint(out, self.n);
+        out.extend_from_slice(&self.rows);
+    }
+
+    /// Writes the shapes.
+    pub(crate) fn put_shapes(&self, out: &mut Vec<u8>, names: &mut impl Names) {
         put_varint(out, self.shapes.len() as u64);
         for shape in &self.shapes {
             put_varint(out, shape.len() as u64);
@@ -156,8 +175,6 @@ impl<'a> RowWriter<'a> {
                 put_name(out, names, &m.unit);
             }
         }
-        put_varint(out, self.n);
-        out.extend_from_slice(&self.rows);
     }
 
     /// The number of the shape of these values. Most devices keep theirs, so the context's last is tried first.
@@ -253,17 +270,12 @@ struct Column {
     unit: Arc<str>,
 }
 
-/// Reads the rows that a [`RowWriter`] wrote.
-pub(crate) struct RowReader<'a, T> {
-    r: Reader<'a>,
-    texts: &'a T,
-    shapes: Vec<Vec<Column>>,
-    left: usize,
-    previous: Previous,
-}
+/// The shapes that stand in front of rows.
+pub(crate) struct Shapes(Vec<Vec<Column>>);
 
-impl<'a, T: Texts> RowReader<'a, T> {
-    pub(crate) fn new(mut r: Reader<'a>, texts: &'a T) -> Result<Self, DecodeError> {
+impl Shapes {
+    /// Reads what [`RowWriter::put_shapes`] wrote.
+    pub(crate) fn read(r: &mut Reader<'_>, texts: &impl Texts) -> Result<Self, DecodeError> {
         let n = r.count()?;
         let mut shapes = Vec::with_capacity(n.min(1024));
         for _ in 0..n {
@@ -271,14 +283,38 @@ impl<'a, T: Texts> RowReader<'a, T> {
             let mut columns = Vec::with_capacity(len.min(256));
             for _ in 0..len {
                 let kind = r.u8()?;
-                let metric = name(&mut r, texts)?;
+                let metric = name(r, texts)?;
                 let metric = MetricId::new(&metric).map_err(|_| DecodeError::Malformed("metric"))?;
-                columns.push(Column { kind, metric, unit: name(&mut r, texts)? });
+                columns.push(Column { kind, metric, unit: name(r, texts)? });
             }
             shapes.push(columns);
         }
-        let left = r.count()?;
-        Ok(Self { r, texts, shapes, left, previous: Previous::default() })
+        Ok(Self(shapes))
+    }
+}
+
+/// Reads rows one after the other.
+pub(crate) struct Rows<'a, T> {
+    r: Reader<'a>,
+    texts: &'a T,
+    shapes: &'a Shapes,
+    left: usize,
+    previous: Previous,
+}
+
+impl<'a, T: Texts> Rows<'a, T> {
+    /// `n` rows that are all that is left to read, with what the first differs from.
+    pub(crate) fn new(
+        r: Reader<'a>,
+        n: usize,
+        base: Previous,
+        shapes: &'a Shapes,
+        texts: &'a T,
+    ) -> Result<Self, DecodeError> {
+        if n > r.left() {
+            return Err(DecodeError::Short);
+        }
+        Ok(Self { r, texts, shapes, left: n, previous: base })
     }
 
     /// Rows not yet read.
@@ -296,7 +332,7 @@ impl<'a, T: Texts> RowReader<'a, T> {
         let flags = r.u8()?;
         let context = u32::try_from(r.varint()?).map_err(|_| DecodeError::Malformed("context"))?;
         let shape = usize::try_from(r.varint()?).map_err(|_| DecodeError::Malformed("shape"))?;
-        let shape = self.shapes.get(shape).ok_or(DecodeError::Malformed("shape"))?;
+        let shape = self.shapes.0.get(shape).ok_or(DecodeError::Malformed("shape"))?;
         let p = &mut self.previous;
         p.seq = p.seq.wrapping_add(r.zigzag()? as u64);
         let index = if flags & INDEX == 0 { 0 } else { r.varint()? };

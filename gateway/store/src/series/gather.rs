@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use orderly_core::ids::MetricId;
 use orderly_core::time::Timestamp;
 
-use super::reader::{Place, Query, SeriesReader, Table, blob_of, overlapping};
+use super::reader::{Place, Query, SeriesReader, blob_of, overlapping, readings_in};
 use super::rollup::{HOURS, Level, MINUTES, Sums, good_numbers};
-use super::{SeriesError, chunk, part};
+use super::{SeriesError, chunk};
 
 /// The good numbers of one metric in one span of time.
 #[derive(Debug, Clone, PartialEq)]
@@ -98,17 +98,13 @@ impl SeriesReader {
         query: &Query,
         give: &mut dyn FnMut(&MetricId, i64, f64),
     ) -> Result<(), SeriesError> {
-        let stream = self.catalog.stream(place.stream)?;
-        let table = match place.table {
-            Table::Recent => "recent",
-            Table::Chunk => "chunk",
-        };
+        let stream = self.catalog.stream(place.stream.unwrap_or(u32::MAX))?;
         blob_of(tx, place, |blob| match blob.split_first() {
             Some((&chunk::COLUMNS, body)) => {
                 chunk::good_numbers(body, stream, &self.catalog, &query.metrics, give)
             }
             _ => {
-                for r in part::decode(blob, stream, &self.catalog)? {
+                for r in readings_in(blob, place.stream, &self.catalog)? {
                     for (metric, v) in good_numbers(&r).filter(|(m, _)| query.wants(m)) {
                         give(metric, r.taken_at.0, v);
                     }
@@ -117,7 +113,7 @@ impl SeriesReader {
             }
         })?
         .transpose()
-        .map_err(SeriesError::row(table))?;
+        .map_err(SeriesError::row(place.table.name()))?;
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! A column of integers: constant, runs, differences or pco, whichever is shortest.
 
-use pco::ChunkConfig;
 use pco::standalone::{simple_compress, simple_decompress};
+use pco::{ChunkConfig, DeltaSpec, ModeSpec};
 
 use crate::batch::DecodeError;
 use crate::batch::wire::{Reader, put_varint, put_zigzag};
@@ -14,9 +14,14 @@ const PCO: u8 = 3;
 /// From here on pco's own header is paid back.
 const PCO_FROM: usize = 48;
 
-/// How hard pco tries. Level 8 is its default; more gains nothing on columns of this size.
-pub(super) fn config() -> ChunkConfig {
-    ChunkConfig::default()
+/// How pco packs these integers. Said here, not tried out by pco, which costs more than packing columns of this size.
+fn config(ints: &[i64]) -> ChunkConfig {
+    let n = ints.len() as i128;
+    let mean = ints.iter().map(|v| i128::from(*v)).sum::<i128>() / n.max(1);
+    let spread: u128 = ints.iter().map(|v| (i128::from(*v) - mean).unsigned_abs()).sum();
+    let steps: u128 = ints.iter().zip(ints.iter().skip(1)).map(|(a, b)| (i128::from(*b) - i128::from(*a)).unsigned_abs()).sum();
+    let delta = if steps < spread { DeltaSpec::TryConsecutive(1) } else { DeltaSpec::NoOp };
+    ChunkConfig::default().with_mode_spec(ModeSpec::Classic).with_delta_spec(delta)
 }
 
 /// Appends a column with its length in bytes, so that a reader can skip it.
@@ -66,7 +71,7 @@ fn differences(ints: &[i64]) -> Vec<u8> {
 /// Empty when pco refuses, which it does not for integers.
 fn packed(ints: &[i64]) -> Vec<u8> {
     let mut out = vec![PCO];
-    match simple_compress(ints, &config()) {
+    match simple_compress(ints, &config(ints)) {
         Ok(packed) => {
             out.extend_from_slice(&packed);
             out

@@ -5,10 +5,12 @@
 //! has said that it is on disk here.
 
 mod apply;
+mod bundle;
 mod catalog;
 mod chunk;
 mod gather;
 mod ints;
+mod latest;
 mod numbers;
 mod part;
 mod reader;
@@ -29,14 +31,16 @@ mod tests_rollup;
 use std::path::{Path, PathBuf};
 
 use orderly_core::ids::ClassId;
-use orderly_core::reading::{Origin, Reading};
+use orderly_core::reading::Reading;
 use orderly_core::record::Seq;
 use orderly_core::time::Timestamp;
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::batch::DecodeError;
 use crate::sqlite::{self, SqliteError, Wal};
+use bundle::STREAMS;
 use catalog::Catalog;
+use latest::Latest;
 use seal::Waiting;
 
 pub use gather::Bucket;
@@ -45,8 +49,8 @@ pub use retention::Dropped;
 
 /// Pages of the log from which an apply copies it into the file (32 MiB).
 const FORCE_PAGES: u64 = 8192;
-/// Streams that are sealed in one transaction, so that taking in never waits long.
-const SEAL_TOGETHER: usize = 32;
+/// Buckets of streams that are sealed in one transaction, so that taking in never waits long.
+const SEAL_TOGETHER: usize = 2;
 /// Streams that are looked at in one transaction when old chunks are dropped.
 const DROP_TOGETHER: u32 = 1000;
 
@@ -91,9 +95,8 @@ pub struct SeriesStore {
     catalog: Catalog,
     applied: Seq,
     flushed: Seq,
-    /// By stream: time taken and origin of its latest reading.
-    latest: Vec<Option<(Timestamp, Origin)>>,
-    /// By stream: what waits to be sealed.
+    latest: Latest,
+    /// By bucket: what waits to be sealed.
     waiting: Vec<Waiting>,
     seal_from: u32,
     broken: bool,
@@ -126,7 +129,7 @@ impl SeriesStore {
         let applied: i64 = db.query_row("SELECT seq FROM applied", [], |row| row.get(0))?;
         let mut catalog = Catalog::default();
         catalog.refresh(&db)?;
-        let latest = apply::load_latest(&db)?;
+        let latest = Latest::load(&db, &catalog)?;
         let waiting = seal::load_waiting(&db)?;
         let mut store = Self {
             db,
@@ -158,7 +161,8 @@ impl SeriesStore {
     /// Takes in the readings of the batch, or of several batches at once, that covers records `first` to `last`.
     /// What is already in is left out, so a batch may come again after a crash.
     ///
-    /// Several small batches together are cheaper than one after the other: each stream of a call costs one row.
+    /// Several small batches together are cheaper than one after the other: a call costs one row for
+    /// each sixteen streams.
     ///
     /// # Errors
     /// When SQLite or the disk refuses: then nothing of it is in the file, and the store must be opened again.
@@ -180,45 +184,61 @@ impl SeriesStore {
             let tx = store.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
             apply::write(&tx, &mut store.catalog, &mut store.latest, &mut store.waiting, &fresh)?;
             tx.prepare_cached("UPDATE applied SET seq = ?1")?.execute([last as i64])?;
+            let write_latest = store.latest.is_due();
+            if write_latest {
+                store.latest.save(&tx, &mut store.catalog, last)?;
+            }
             store.catalog.save(&tx)?;
             tx.commit()?;
             store.catalog.saved();
+            if write_latest {
+                store.latest.saved();
+            }
             store.applied = last;
             Ok(())
         })?;
         self.shorten_log()
     }
 
-    /// Seals streams that have enough readings, or whose oldest recent row is an hour old; a few dozen in one call.
+    /// Seals streams that have enough readings, or whose oldest recent row is an hour old; some dozens in one call.
     ///
     /// # Errors
     /// When SQLite or the disk refuses: then nothing of it is in the file, and the store must be opened again.
     pub fn seal(&mut self, now: Timestamp) -> Result<Sealed, SeriesError> {
-        let enough = self.seal_from;
-        let due: Vec<u32> =
-            (0_u32..).zip(&self.waiting).filter(|(_, w)| w.is_due(now, enough)).map(|(id, _)| id).collect();
+        let (enough, all) = (self.seal_from, self.catalog.len());
+        let streams = |bucket: u32| all.saturating_sub(bucket * STREAMS).min(STREAMS);
+        let due: Vec<u32> = (0_u32..)
+            .zip(&self.waiting)
+            .filter(|(bucket, w)| w.is_due(streams(*bucket), now, enough))
+            .map(|(bucket, _)| bucket)
+            .collect();
         let (today, later) = due.split_at(due.len().min(SEAL_TOGETHER));
         if today.is_empty() {
             return Ok(Sealed::default());
         }
-        let readings = self.guarded(|store| {
+        let mut sealed = Sealed { more: !later.is_empty(), ..Sealed::default() };
+        self.guarded(|store| {
             let tx = store.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let mut readings = 0;
-            for &id in today {
-                readings += seal::seal(&tx, &mut store.catalog, id)?;
+            // The recent rows go, and with them what readers would find the latest in.
+            store.latest.save(&tx, &mut store.catalog, store.applied)?;
+            for &bucket in today {
+                let (streams, readings) = seal::seal(&tx, &mut store.catalog, bucket)?;
+                sealed.streams += streams;
+                sealed.readings += readings;
             }
             store.catalog.save(&tx)?;
             tx.commit()?;
             store.catalog.saved();
-            for &id in today {
-                if let Some(waiting) = store.waiting.get_mut(id as usize) {
+            store.latest.saved();
+            for &bucket in today {
+                if let Some(waiting) = store.waiting.get_mut(bucket as usize) {
                     *waiting = Waiting::default();
                 }
             }
-            Ok(readings)
+            Ok(())
         })?;
         self.shorten_log()?;
-        Ok(Sealed { streams: today.len(), readings, more: !later.is_empty() })
+        Ok(sealed)
     }
 
     /// Seals a stream once it has so many readings; for tests and small boxes.

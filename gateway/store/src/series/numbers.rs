@@ -1,8 +1,9 @@
 //! A column of numbers: as whole numbers of tenths, hundredths or thousandths when that is exact, else by pco.
 
+use pco::ChunkConfig;
 use pco::standalone::{simple_compress, simple_decompress};
 
-use super::ints::{config, ints, put_ints};
+use super::ints::{ints, put_ints};
 use crate::batch::DecodeError;
 use crate::batch::wire::{Reader, put_number};
 
@@ -25,7 +26,7 @@ pub(super) fn put_numbers(out: &mut Vec<u8>, numbers: &[f64]) {
     for v in numbers {
         put_number(&mut each, *v);
     }
-    match simple_compress(numbers, &config()) {
+    match simple_compress(numbers, &ChunkConfig::default()) {
         Ok(packed) if packed.len() < each.len() => {
             out.push(BITS);
             out.extend_from_slice(&packed);

@@ -11,7 +11,7 @@ use crate::batch::DecodeError;
 pub(super) struct Bounds {
     /// Earliest and latest time taken.
     pub(super) taken: (i64, i64),
-    /// Earliest and latest device time, if any reading has one.
+    /// Earliest and latest device time that is not the time taken, if there is one.
     pub(super) device: Option<(i64, i64)>,
     /// Lowest and highest journal sequence.
     pub(super) seq: (u64, u64),
@@ -25,7 +25,7 @@ impl Bounds {
         readings.into_iter().fold(None, |all: Option<Self>, r| {
             let one = Self {
                 taken: (r.taken_at.0, r.taken_at.0),
-                device: r.device_time.map(|t| (t.0, t.0)),
+                device: r.device_time.filter(|t| *t != r.taken_at).map(|t| (t.0, t.0)),
                 seq: (r.origin.seq, r.origin.seq),
                 received: r.received_at.0,
             };

@@ -1,5 +1,6 @@
 //! Read-only view of `series.db`.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use orderly_core::ids::{DeviceId, MetricId, StreamId};
@@ -8,9 +9,11 @@ use orderly_core::record::Seq;
 use orderly_core::time::Timestamp;
 use rusqlite::{Connection, Transaction, params};
 
+use super::bundle::{self, Bundle, STREAMS};
 use super::catalog::Catalog;
 use super::schema::SERIES;
-use super::{SeriesError, part};
+use super::{SeriesError, latest, part};
+use crate::batch::DecodeError;
 use crate::sqlite;
 
 /// A read-only connection; one per thread.
@@ -94,7 +97,8 @@ struct Key(i64, u64, u16);
 
 /// Where a part lies, before it is read.
 pub(super) struct Place {
-    pub(super) stream: u32,
+    /// The stream that is wanted of it; `None`: all that are in it.
+    pub(super) stream: Option<u32>,
     pub(super) taken: (i64, i64),
     pub(super) table: Table,
     pub(super) rolled: i64,
@@ -105,6 +109,15 @@ pub(super) struct Place {
 pub(super) enum Table {
     Recent,
     Chunk,
+}
+
+impl Table {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Recent => "recent",
+            Self::Chunk => "chunk",
+        }
+    }
 }
 
 /// Every query fails when SQLite refuses or a row cannot be read.
@@ -164,39 +177,54 @@ impl SeriesReader {
     pub fn latest(&mut self, device: &DeviceId) -> Result<Vec<Reading>, SeriesError> {
         let tx = self.db.unchecked_transaction()?;
         self.catalog.refresh(&tx)?;
-        let mut latest = Vec::new();
+        let ids: Vec<u32> = self.catalog.of_device(device).map(|(id, _)| id).collect();
+        let mut found = Vec::new();
         {
             let mut statement = tx.prepare_cached("SELECT blob FROM latest WHERE stream = ?1")?;
-            for (id, stream) in self.catalog.of_device(device) {
+            for &id in &ids {
                 let mut rows = statement.query([id])?;
                 if let Some(row) = rows.next()? {
-                    let blob = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
-                    latest.extend(
-                        part::decode(blob, stream, &self.catalog).map_err(SeriesError::row("latest"))?,
-                    );
+                    found.extend(self.one(row, 0, id)?);
                 }
             }
         }
+        let through = latest::through(&tx)?;
+        let buckets: BTreeSet<u32> = ids.iter().map(|id| id / STREAMS).collect();
+        for bucket in buckets {
+            latest::each_since(&tx, &self.catalog, through, Some(bucket), &mut |id, r| {
+                if ids.contains(&id) && latest::counts(&r) {
+                    found.push(r);
+                }
+            })?;
+        }
         tx.commit()?;
-        Ok(of_latest_epoch(latest))
+        Ok(of_latest_epoch(found))
     }
 
     /// The latest reading of each stream of every device, by device and stream.
     pub fn latest_all(&mut self) -> Result<Vec<Reading>, SeriesError> {
         let tx = self.db.unchecked_transaction()?;
         self.catalog.refresh(&tx)?;
-        let mut latest = Vec::new();
+        let mut found = Vec::with_capacity(self.catalog.len() as usize);
         {
             let mut statement = tx.prepare_cached("SELECT stream, blob FROM latest ORDER BY stream")?;
             let mut rows = statement.query([])?;
             while let Some(row) = rows.next()? {
-                let stream = self.catalog.stream(row.get(0)?)?;
-                let blob = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
-                latest.extend(part::decode(blob, stream, &self.catalog).map_err(SeriesError::row("latest"))?);
+                found.extend(self.one(row, 1, row.get(0)?)?);
             }
         }
+        latest::each_since(&tx, &self.catalog, latest::through(&tx)?, None, &mut |_, r| {
+            if latest::counts(&r) {
+                found.push(r);
+            }
+        })?;
         tx.commit()?;
-        Ok(of_latest_epoch(latest))
+        Ok(of_latest_epoch(found))
+    }
+
+    fn one(&self, row: &rusqlite::Row<'_>, column: usize, id: u32) -> Result<Vec<Reading>, SeriesError> {
+        let blob = row.get_ref(column)?.as_blob().map_err(rusqlite::Error::from)?;
+        part::decode(blob, self.catalog.stream(id)?, &self.catalog).map_err(SeriesError::row("latest"))
     }
 
     /// Readings of this device, epoch and stream that say this device time (or, having none, were taken then)
@@ -294,7 +322,8 @@ fn only(mut r: Reading, metrics: &[MetricId]) -> Option<Reading> {
 
 fn of_latest_epoch(mut latest: Vec<Reading>) -> Vec<Reading> {
     latest.sort_by(|a, b| {
-        (&a.device, &a.stream, b.epoch, b.taken_at).cmp(&(&b.device, &b.stream, a.epoch, a.taken_at))
+        let names = (&a.device, &a.stream).cmp(&(&b.device, &b.stream));
+        names.then_with(|| (b.epoch, latest::key(b)).cmp(&(a.epoch, latest::key(a))))
     });
     latest.dedup_by(|later, first| later.device == first.device && later.stream == first.stream);
     latest
@@ -307,15 +336,23 @@ pub(super) fn overlapping(
     to: i64,
     places: &mut Vec<Place>,
 ) -> Result<(), SeriesError> {
-    for (table, sql) in [
-        (Table::Chunk, "SELECT id, t0, t1, rolled FROM chunk WHERE stream = ?1 AND t1 >= ?2 AND t0 < ?3"),
-        (Table::Recent, "SELECT id, t0, t1, 0 FROM recent WHERE stream = ?1 AND t1 >= ?2 AND t0 < ?3"),
+    for (table, number, sql) in [
+        (
+            Table::Chunk,
+            stream,
+            "SELECT id, t0, t1, rolled FROM chunk WHERE stream = ?1 AND t1 >= ?2 AND t0 < ?3",
+        ),
+        (
+            Table::Recent,
+            stream / STREAMS,
+            "SELECT id, t0, t1, 0 FROM recent WHERE bucket = ?1 AND t1 >= ?2 AND t0 < ?3",
+        ),
     ] {
         let mut statement = tx.prepare_cached(sql)?;
-        let mut rows = statement.query(params![stream, from, to])?;
+        let mut rows = statement.query(params![number, from, to])?;
         while let Some(row) = rows.next()? {
             places.push(Place {
-                stream,
+                stream: Some(stream),
                 taken: (row.get(1)?, row.get(2)?),
                 table,
                 rolled: row.get(3)?,
@@ -327,20 +364,24 @@ pub(super) fn overlapping(
 }
 
 fn with_time(tx: &Transaction<'_>, stream: u32, at: i64, places: &mut Vec<Place>) -> Result<(), SeriesError> {
-    for (table, sql) in [
+    for (table, number, sql) in [
         (
             Table::Chunk,
-            "SELECT id FROM chunk WHERE stream = ?1 AND ((d0 <= ?2 AND d1 >= ?2) OR (t0 <= ?2 AND t1 >= ?2))",
+            stream,
+            "SELECT id FROM chunk WHERE stream = ?1 AND t1 >= ?2 AND t0 <= ?2 UNION
+             SELECT id FROM chunk WHERE stream = ?1 AND d1 >= ?2 AND d0 <= ?2 AND d0 IS NOT NULL",
         ),
         (
             Table::Recent,
-            "SELECT id FROM recent WHERE stream = ?1 AND ((d0 <= ?2 AND d1 >= ?2) OR (t0 <= ?2 AND t1 >= ?2))",
+            stream / STREAMS,
+            "SELECT id FROM recent WHERE bucket = ?1 AND t1 >= ?2 AND t0 <= ?2 UNION
+             SELECT id FROM recent WHERE bucket = ?1 AND d1 >= ?2 AND d0 <= ?2 AND d0 IS NOT NULL",
         ),
     ] {
         let mut statement = tx.prepare_cached(sql)?;
-        let mut rows = statement.query(params![stream, at])?;
+        let mut rows = statement.query(params![number, at])?;
         while let Some(row) = rows.next()? {
-            places.push(Place { stream, taken: (at, at), table, rolled: 0, id: row.get(0)? });
+            places.push(Place { stream: Some(stream), taken: (at, at), table, rolled: 0, id: row.get(0)? });
         }
     }
     Ok(())
@@ -350,7 +391,7 @@ fn by_seq(tx: &Transaction<'_>, from: Seq, to: Seq) -> Result<Vec<(Seq, Place)>,
     let mut places = Vec::new();
     for (table, sql) in [
         (Table::Chunk, "SELECT s0, id, stream FROM chunk WHERE s1 >= ?1 AND s0 <= ?2"),
-        (Table::Recent, "SELECT s0, id, stream FROM recent WHERE s1 >= ?1 AND s0 <= ?2"),
+        (Table::Recent, "SELECT s0, id, NULL FROM recent WHERE s1 >= ?1 AND s0 <= ?2"),
     ] {
         let mut statement = tx.prepare_cached(sql)?;
         let to = to.min(i64::MAX as u64) as i64;
@@ -367,13 +408,23 @@ fn by_seq(tx: &Transaction<'_>, from: Seq, to: Seq) -> Result<Vec<(Seq, Place)>,
 }
 
 fn read(tx: &Transaction<'_>, catalog: &Catalog, place: &Place) -> Result<Vec<Reading>, SeriesError> {
-    let table = match place.table {
-        Table::Recent => "recent",
-        Table::Chunk => "chunk",
-    };
-    let stream = catalog.stream(place.stream)?;
-    let readings = blob_of(tx, place, |blob| part::decode(blob, stream, catalog))?;
-    Ok(readings.transpose().map_err(SeriesError::row(table))?.unwrap_or_default())
+    let readings = blob_of(tx, place, |blob| readings_in(blob, place.stream, catalog))?;
+    Ok(readings.transpose().map_err(SeriesError::row(place.table.name()))?.unwrap_or_default())
+}
+
+/// The readings of a part of any format: those of one stream, or all.
+pub(super) fn readings_in(
+    blob: &[u8],
+    stream: Option<u32>,
+    catalog: &Catalog,
+) -> Result<Vec<Reading>, DecodeError> {
+    if blob.first() == Some(&bundle::BUNDLE) {
+        let mut found = Vec::new();
+        Bundle::open(blob, catalog)?.readings(stream, catalog, &mut found)?;
+        return Ok(found);
+    }
+    let stream = stream.and_then(|id| catalog.stream(id).ok()).ok_or(DecodeError::Malformed("stream"))?;
+    part::decode(blob, stream, catalog)
 }
 
 /// Lends the blob of a part without copying it.

@@ -1,10 +1,10 @@
-//! Readings of one stream as rows in one blob: the format of `recent`, of `latest` and of small chunks.
+//! Readings of one stream as rows in one blob: the format of `latest` and of small chunks.
 
 use orderly_core::ids::ZoneId;
 use orderly_core::reading::Reading;
 
 use super::catalog::{Catalog, Stream};
-use crate::batch::row::{Names as _, RowReader, RowWriter, name, put_name};
+use crate::batch::row::{Names as _, Previous, RowWriter, Rows, Shapes, Texts as _, name, put_name};
 use crate::batch::wire::{Reader, put_varint};
 use crate::batch::{DecodeError, Head};
 
@@ -52,8 +52,10 @@ pub(super) fn put_context(out: &mut Vec<u8>, catalog: &mut Catalog, zone: Option
 }
 
 /// Reads what [`put_context`] wrote.
-pub(super) fn context(r: &mut Reader<'_>, catalog: &Catalog, stream: &Stream) -> Result<Head, DecodeError> {
-    use crate::batch::row::Texts as _;
+pub(super) fn place_and_profile(
+    r: &mut Reader<'_>,
+    catalog: &Catalog,
+) -> Result<(Option<ZoneId>, u64), DecodeError> {
     let zone = match r.u8()? {
         0 => None,
         1 => Some(ZoneId::new(&name(r, catalog)?).map_err(|_| DecodeError::Malformed("zone"))?),
@@ -67,14 +69,24 @@ pub(super) fn context(r: &mut Reader<'_>, catalog: &Catalog, stream: &Stream) ->
             .and_then(|hex| u64::from_str_radix(hex, 16).ok())
             .ok_or(DecodeError::Malformed("profile"))?,
     };
-    Ok(Head {
+    Ok((zone, profile))
+}
+
+/// Reads what [`put_context`] wrote, as the context of this stream.
+pub(super) fn context(r: &mut Reader<'_>, catalog: &Catalog, stream: &Stream) -> Result<Head, DecodeError> {
+    place_and_profile(r, catalog).map(|(zone, profile)| head(stream, zone, profile))
+}
+
+/// The context of a stream.
+pub(super) fn head(stream: &Stream, zone: Option<ZoneId>, profile: u64) -> Head {
+    Head {
         device: stream.device.clone(),
         class: stream.class.clone(),
         stream: stream.stream.clone(),
         epoch: stream.epoch,
         zone,
         profile,
-    })
+    }
 }
 
 /// Unpacks what [`encode`] packed, without its first byte.
@@ -85,7 +97,9 @@ pub(super) fn decode(body: &[u8], stream: &Stream, catalog: &Catalog) -> Result<
     for _ in 0..n {
         heads.push(context(&mut r, catalog, stream)?);
     }
-    let mut rows = RowReader::new(r, catalog)?;
+    let shapes = Shapes::read(&mut r, catalog)?;
+    let n = r.count()?;
+    let mut rows = Rows::new(r, n, Previous::default(), &shapes, catalog)?;
     let mut readings = Vec::with_capacity(rows.left().min(16_384));
     while let Some(row) = rows.next()? {
         let head = heads.get(row.context as usize).ok_or(DecodeError::Malformed("context"))?;

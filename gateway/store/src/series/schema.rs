@@ -1,8 +1,10 @@
 //! The tables of `series.db`.
 //!
-//! A *part* is a run of readings of one stream in one blob: a `recent` row is written with each batch, a `chunk`
-//! when a stream has enough of them. Both carry the bounds by which they are found: time taken (`t0`, `t1`),
-//! device time where there is one (`d0`, `d1`) and journal sequence (`s0`, `s1`).
+//! A *part* is a blob of readings: a `recent` row holds the new ones of a few neighbouring streams (a *bucket*)
+//! and is written with each batch, a `chunk` those of one stream, once there are enough. Both carry the bounds by
+//! which they are found: time taken (`t0`, `t1`), device times that differ from it (`d0`, `d1`) and journal
+//! sequence (`s0`, `s1`). `latest` is written less often than batches come: it holds what was taken in up to
+//! `applied.latest_through`, the rest is in recent rows.
 
 use crate::sqlite::Kind;
 
@@ -17,8 +19,12 @@ pub(super) const SERIES: Kind = Kind {
 };
 
 const SCHEMA: &str = "
-CREATE TABLE applied(one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL) STRICT;
-INSERT INTO applied VALUES(1, 0);
+CREATE TABLE applied(
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  seq INTEGER NOT NULL,
+  latest_through INTEGER NOT NULL
+) STRICT;
+INSERT INTO applied VALUES(1, 0, 0);
 CREATE TABLE name(id INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT;
 CREATE TABLE stream(
   id INTEGER PRIMARY KEY,
@@ -29,7 +35,7 @@ CREATE TABLE stream(
 ) STRICT;
 CREATE TABLE recent(
   id INTEGER PRIMARY KEY,
-  stream INTEGER NOT NULL,
+  bucket INTEGER NOT NULL,
   t0 INTEGER NOT NULL,
   t1 INTEGER NOT NULL,
   d0 INTEGER,
@@ -40,7 +46,8 @@ CREATE TABLE recent(
   n INTEGER NOT NULL,
   blob BLOB NOT NULL
 ) STRICT;
-CREATE INDEX recent_stream ON recent(stream, t1);
+CREATE INDEX recent_bucket ON recent(bucket, t1, t0);
+CREATE INDEX recent_device_time ON recent(bucket, d1, d0) WHERE d0 IS NOT NULL;
 CREATE INDEX recent_seq ON recent(s1);
 CREATE TABLE chunk(
   id INTEGER PRIMARY KEY,
@@ -56,7 +63,8 @@ CREATE TABLE chunk(
   format INTEGER NOT NULL,
   blob BLOB NOT NULL
 ) STRICT;
-CREATE INDEX chunk_stream ON chunk(stream, t1, t0, d0, d1);
+CREATE INDEX chunk_stream ON chunk(stream, t1, t0);
+CREATE INDEX chunk_device_time ON chunk(stream, d1, d0) WHERE d0 IS NOT NULL;
 CREATE INDEX chunk_seq ON chunk(s1, s0);
 CREATE INDEX chunk_small ON chunk(stream) WHERE n < 512 AND rolled = 0;
 CREATE TABLE latest(

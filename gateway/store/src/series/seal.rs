@@ -1,16 +1,19 @@
-//! Sealing: the recent rows of a stream become a chunk and enter the roll-ups, in one transaction.
+//! Sealing: the recent rows of a bucket become chunks and enter the roll-ups, in one transaction.
+
+use std::collections::BTreeSet;
 
 use orderly_core::reading::Reading;
 use orderly_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
+use super::bundle::Bundle;
 use super::catalog::Catalog;
 use super::part::{self, Bounds};
 use super::rollup::{HOURS, MINUTES};
 use super::{SeriesError, chunk, rows};
 
 /// Readings of a stream that are worth a chunk.
-pub(super) const ENOUGH: u32 = 2048;
+pub(super) const ENOUGH: u32 = 1024;
 /// Recent rows older than this are sealed, few as they may be.
 const OLD_MS: i64 = 3_600_000;
 /// More readings than this are cut into several chunks.
@@ -20,7 +23,7 @@ const SMALL: usize = 512;
 /// Up to here rows may be shorter than columns.
 const FEW: usize = 64;
 
-/// What waits in the recent rows of one stream.
+/// What waits in the recent rows of one bucket.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Waiting {
     pub(super) readings: u32,
@@ -34,51 +37,65 @@ impl Waiting {
         self.readings = self.readings.saturating_add(n as u32);
     }
 
-    pub(super) fn is_due(&self, now: Timestamp, enough: u32) -> bool {
-        self.readings >= enough || (self.readings > 0 && self.since <= now.0.saturating_sub(OLD_MS))
+    /// Whether this bucket, of so many streams, has enough or has waited long enough.
+    pub(super) const fn is_due(&self, streams: u32, now: Timestamp, enough: u32) -> bool {
+        self.readings > 0
+            && (self.readings >= enough.saturating_mul(streams) || self.since <= now.0.saturating_sub(OLD_MS))
     }
 }
 
-/// What waits in the recent rows of each stream.
+/// What waits in the recent rows of each bucket.
 pub(super) fn load_waiting(db: &Connection) -> Result<Vec<Waiting>, SeriesError> {
     let mut statement =
-        db.prepare("SELECT stream, sum(n), min(received) FROM recent GROUP BY stream ORDER BY stream")?;
+        db.prepare("SELECT bucket, sum(n), min(received) FROM recent GROUP BY bucket ORDER BY bucket")?;
     let mut rows = statement.query([])?;
     let mut waiting = Vec::new();
     while let Some(row) = rows.next()? {
-        let stream: u32 = row.get(0)?;
-        waiting.resize(stream as usize, Waiting::default());
+        let bucket: u32 = row.get(0)?;
+        waiting.resize(bucket as usize, Waiting::default());
         waiting.push(Waiting { readings: row.get(1)?, since: row.get(2)? });
     }
     Ok(waiting)
 }
 
-/// Seals one stream and gives the number of readings that were in its recent rows.
-pub(super) fn seal(tx: &Transaction<'_>, catalog: &mut Catalog, stream: u32) -> Result<usize, SeriesError> {
-    let mut readings = recent(tx, catalog, stream)?;
-    let sealed = readings.len();
-    if let Some(small) = take_small(tx, catalog, stream)? {
-        readings.extend(small);
+/// Seals one bucket and gives the numbers of streams and readings that were in its recent rows.
+pub(super) fn seal(
+    tx: &Transaction<'_>,
+    catalog: &mut Catalog,
+    bucket: u32,
+) -> Result<(usize, usize), SeriesError> {
+    let blobs = recent(tx, bucket)?;
+    let bundles = blobs
+        .iter()
+        .map(|blob| Bundle::open(blob, catalog))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(SeriesError::row("recent"))?;
+    let streams: BTreeSet<u32> = bundles.iter().flat_map(Bundle::streams).collect();
+    let mut sealed = 0;
+    let mut readings = Vec::new();
+    for &stream in &streams {
+        readings.clear();
+        for bundle in &bundles {
+            bundle.readings(Some(stream), catalog, &mut readings).map_err(SeriesError::row("recent"))?;
+        }
+        sealed += readings.len();
+        if let Some(small) = take_small(tx, catalog, stream)? {
+            readings.extend(small);
+        }
+        readings.sort_by_key(|r| (r.taken_at, r.origin));
+        let in_order: Vec<&Reading> = readings.iter().collect();
+        for piece in in_order.chunks(MOST) {
+            put_chunk(tx, catalog, stream, piece)?;
+        }
     }
-    readings.sort_by_key(|r| (r.taken_at, r.origin));
-    let in_order: Vec<&Reading> = readings.iter().collect();
-    for piece in in_order.chunks(MOST) {
-        put_chunk(tx, catalog, stream, piece)?;
-    }
-    tx.prepare_cached("DELETE FROM recent WHERE stream = ?1")?.execute([stream])?;
-    Ok(sealed)
+    tx.prepare_cached("DELETE FROM recent WHERE bucket = ?1")?.execute([bucket])?;
+    Ok((streams.len(), sealed))
 }
 
-fn recent(tx: &Transaction<'_>, catalog: &Catalog, stream: u32) -> Result<Vec<Reading>, SeriesError> {
-    let of = catalog.stream(stream)?;
-    let mut statement = tx.prepare_cached("SELECT blob FROM recent WHERE stream = ?1")?;
-    let mut found = statement.query([stream])?;
-    let mut readings = Vec::new();
-    while let Some(row) = found.next()? {
-        let blob = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
-        readings.extend(part::decode(blob, of, catalog).map_err(SeriesError::row("recent"))?);
-    }
-    Ok(readings)
+fn recent(tx: &Transaction<'_>, bucket: u32) -> Result<Vec<Vec<u8>>, SeriesError> {
+    let mut statement = tx.prepare_cached("SELECT blob FROM recent WHERE bucket = ?1 ORDER BY id")?;
+    let blobs = statement.query_map([bucket], |row| row.get(0))?;
+    Ok(blobs.collect::<Result<_, _>>()?)
 }
 
 /// Takes the stream's small chunk away, if it has one, and gives what was in it.

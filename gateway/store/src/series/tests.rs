@@ -1,4 +1,5 @@
 use super::*;
+use orderly_core::reading::Origin;
 use crate::batch::tests::same_bits;
 use orderly_core::ids::DeviceId;
 use proptest::prelude::*;

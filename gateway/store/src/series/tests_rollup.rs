@@ -2,7 +2,7 @@
 
 use super::*;
 use orderly_core::ids::{DeviceId, MetricId, StreamId};
-use orderly_core::reading::{Marks, Measured};
+use orderly_core::reading::{Marks, Measured, Origin};
 use orderly_core::value::{Quality, Reason, Value};
 use smallvec::smallvec;
 
