@@ -19,7 +19,11 @@ fn config(ints: &[i64]) -> ChunkConfig {
     let n = ints.len() as i128;
     let mean = ints.iter().map(|v| i128::from(*v)).sum::<i128>() / n.max(1);
     let spread: u128 = ints.iter().map(|v| (i128::from(*v) - mean).unsigned_abs()).sum();
-    let steps: u128 = ints.iter().zip(ints.iter().skip(1)).map(|(a, b)| (i128::from(*b) - i128::from(*a)).unsigned_abs()).sum();
+    let steps: u128 = ints
+        .iter()
+        .zip(ints.iter().skip(1))
+        .map(|(a, b)| (i128::from(*b) - i128::from(*a)).unsigned_abs())
+        .sum();
     let delta = if steps < spread { DeltaSpec::TryConsecutive(1) } else { DeltaSpec::NoOp };
     ChunkConfig::default().with_mode_spec(ModeSpec::Classic).with_delta_spec(delta)
 }

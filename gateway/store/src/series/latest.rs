@@ -74,7 +74,12 @@ impl Latest {
     }
 
     /// Writes those that are not written yet; everything up to `seq` was noted.
-    pub(super) fn save(&self, tx: &Transaction<'_>, catalog: &mut Catalog, seq: Seq) -> Result<(), SeriesError> {
+    pub(super) fn save(
+        &self,
+        tx: &Transaction<'_>,
+        catalog: &mut Catalog,
+        seq: Seq,
+    ) -> Result<(), SeriesError> {
         let mut order: Vec<(&u32, &Reading)> = self.fresh.iter().collect();
         order.sort_by_key(|(stream, _)| **stream);
         let mut upsert = tx.prepare_cached(

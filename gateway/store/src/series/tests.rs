@@ -1,7 +1,7 @@
 use super::*;
-use orderly_core::reading::Origin;
 use crate::batch::tests::same_bits;
 use orderly_core::ids::DeviceId;
+use orderly_core::reading::Origin;
 use proptest::prelude::*;
 
 /// A moment at which every recent row is old.
