@@ -78,7 +78,7 @@ async function shownValue(row, metric) {
   return (await pair.innerText()).split("/")[metric === "sys" ? 0 : 1];
 }
 
-async function anAlertShowsAndIsAcknowledged(context) {
+async function anAlertIsHandled(context) {
   const page = await open(context, "/alerts?lang=zh");
   const open_ = page.locator("[data-testid=alert-list] [data-testid=alert]").filter({ hasText: "待处理" }).first();
   await open_.waitFor({ timeout: PATIENCE_MS });
@@ -90,6 +90,8 @@ async function anAlertShowsAndIsAcknowledged(context) {
   await page.getByTestId("handling").filter({ hasText: "acknowledged" }).waitFor();
   const en = await page.locator("[data-testid=alert-detail] h2").innerText();
   assert.ok(zh.length > 0 && en.length > 0 && zh !== en, `two languages: ${zh} / ${en}`);
+  await page.locator("fieldset.outcomes button").first().click();
+  await page.getByTestId("handling").filter({ hasText: "closed" }).waitFor();
   await page.close();
   return `${zh} / ${en}`;
 }
@@ -139,7 +141,7 @@ try {
     ["values equal the ledger", () => valuesEqualTheLedger(desk.context)],
     ["the language switches", () => languageSwitches(desk.context)],
     ["the keyboard reaches the rooms", () => keyboardReachesTheRooms(desk.context)],
-    ["an alert shows and is acknowledged", () => anAlertShowsAndIsAcknowledged(desk.context)],
+    ["an alert shows, is acknowledged and closed", () => anAlertIsHandled(desk.context)],
     ["nothing scrolls sideways", () => nothingScrollsSideways(desk.context, "1440")],
     ["nothing scrolls sideways on a phone", () => nothingScrollsSideways(phone.context, "390")],
   ];

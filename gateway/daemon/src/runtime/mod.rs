@@ -17,6 +17,7 @@ pub mod reads;
 pub mod register;
 pub mod salts;
 pub mod service;
+mod shown;
 pub mod texts;
 pub mod told;
 pub mod watchdog;

@@ -9,14 +9,14 @@ use orderly_core::ids::{DeviceId, MetricId, ProfileId};
 use orderly_core::output::DeviceRow;
 use orderly_core::reading::Reading;
 use orderly_core::time::{Clock, Timestamp};
-use orderly_core::twin::{Presence, View};
 use orderly_core::value::Quality;
 use orderly_store::series::{Query, SeriesReader};
 use orderly_store::state::{AlertFilter, QuarantineFilter, StateReader};
 
+use super::shown;
 use crate::api::{
-    AlertQuery, Bucket, DeviceQuery, DeviceView, QuarantineQuery, ReadError, ReadingQuery, Reads, TwinStream,
-    TwinView, Unreadable,
+    AlertQuery, Bucket, DeviceQuery, DeviceView, QuarantineQuery, ReadError, ReadingQuery, Reads, TwinView,
+    Unreadable,
 };
 
 /// Connections that are kept open for the next call.
@@ -87,19 +87,6 @@ impl StoreReads {
 }
 
 impl Connections {
-    fn view(&self, row: DeviceRow, latest: Vec<Reading>, asked: &Asked<'_>) -> Result<DeviceView, ReadError> {
-        let twin = self.state.twin(&row.device).map_err(failed)?;
-        let twin = twin.map(|twin| View::decode(&twin.blob)).transpose().map_err(failed)?;
-        let expect_ms = asked.expect.get(&row.profile).copied();
-        let every = expect_ms.and_then(|ms| u64::try_from(ms).ok());
-        let online = twin.as_ref().and_then(|twin| match twin.presence(every, asked.now) {
-            Presence::Online => Some(true),
-            Presence::Stale | Presence::Offline => Some(false),
-            Presence::NeverHeard => None,
-        });
-        Ok(DeviceView { row, online, last_seen: twin.and_then(|twin| twin.last_seen), expect_ms, latest })
-    }
-
     fn rows(&self, query: &DeviceQuery) -> Result<Vec<DeviceRow>, ReadError> {
         let rows = self.state.devices().map_err(failed)?.into_iter();
         let fits = rows.filter(|row| {
@@ -109,30 +96,35 @@ impl Connections {
         Ok(fits.take(query.limit).collect())
     }
 
-    /// Latest readings of these devices; of all at once when there are many.
-    fn latest(&mut self, rows: &[DeviceRow]) -> Result<HashMap<DeviceId, Vec<Reading>>, ReadError> {
+    /// The twins of these devices; all in one read when there are many.
+    fn twins(&self, rows: &[DeviceRow]) -> Result<HashMap<DeviceId, Vec<u8>>, ReadError> {
         const MANY: usize = 200;
-        let mut latest: HashMap<DeviceId, Vec<Reading>> = HashMap::new();
         if rows.len() > MANY {
-            for reading in self.series.latest_all().map_err(failed)? {
-                latest.entry(reading.device.clone()).or_default().push(reading);
-            }
-        } else {
-            for row in rows {
-                latest.insert(row.device.clone(), self.series.latest(&row.device).map_err(failed)?);
+            let all = self.state.twins().map_err(failed)?;
+            return Ok(all.into_iter().map(|twin| (twin.device, twin.blob)).collect());
+        }
+        let mut twins = HashMap::with_capacity(rows.len());
+        for row in rows {
+            if let Some(twin) = self.state.twin(&row.device).map_err(failed)? {
+                twins.insert(twin.device, twin.blob);
             }
         }
-        Ok(latest)
+        Ok(twins)
     }
 
-    fn views(&mut self, rows: Vec<DeviceRow>, asked: &Asked<'_>) -> Result<Vec<DeviceView>, ReadError> {
-        let mut latest = self.latest(&rows)?;
-        rows.into_iter()
-            .map(|row| {
-                let latest = latest.remove(&row.device).unwrap_or_default();
-                self.view(row, latest, asked)
-            })
-            .collect()
+    fn views(&self, rows: Vec<DeviceRow>, asked: &Asked<'_>) -> Result<Vec<DeviceView>, ReadError> {
+        let twins = self.twins(&rows)?;
+        let view = |row: DeviceRow| {
+            let (twin, expect_ms) = (twins.get(&row.device), asked.expect(&row));
+            shown::device(row, twin.map(Vec::as_slice), expect_ms, asked.now).map_err(failed)
+        };
+        rows.into_iter().map(view).collect()
+    }
+}
+
+impl Asked<'_> {
+    fn expect(&self, row: &DeviceRow) -> Option<i64> {
+        self.expect.get(&row.profile).copied()
     }
 }
 
@@ -169,28 +161,15 @@ impl Reads for StoreReads {
     }
 
     fn twins(&self, query: &DeviceQuery) -> Result<Vec<TwinView>, ReadError> {
-        let devices = self.devices(query)?;
-        Ok(devices
-            .into_iter()
-            .map(|view| {
-                let streams = view
-                    .latest
-                    .into_iter()
-                    .map(|latest| TwinStream {
-                        stream: latest.stream.clone(),
-                        watermark: Some(latest.taken_at),
-                        latest: Some(latest),
-                    })
-                    .collect();
-                TwinView {
-                    device: view.row.device,
-                    online: view.online,
-                    last_seen: view.last_seen,
-                    streams,
-                    rules: Vec::new(),
-                }
-            })
-            .collect())
+        let asked = self.asked();
+        self.with(|c| {
+            let rows = c.rows(query)?;
+            let twins = c.twins(&rows)?;
+            let known = rows.iter().filter_map(|row| Some((row, twins.get(&row.device)?)));
+            known
+                .map(|(row, blob)| shown::twin(row, blob, asked.expect(row), asked.now).map_err(failed))
+                .collect()
+        })
     }
 
     fn alerts(&self, query: &AlertQuery) -> Result<Vec<Alert>, ReadError> {
