@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use orderly::sources::mqtt_client::Address;
 use orderly_core::record::Flags;
 use orderly_tests::memory_intake::{Disk, MemoryIntake};
 use orderly_tests::mosquitto::{self, Mosquitto};
@@ -352,4 +353,55 @@ async fn what_came_while_we_were_away_is_delivered_behind_large_and_malformed_me
         assert_eq!(journal.records()[4].body, b"7");
         client.end().await.unwrap();
     }
+}
+
+/// A certificate of our own for `localhost`, made by the openssl command; `None` with a printed reason without it.
+fn certificate(dir: &std::path::Path) -> Option<()> {
+    let made = std::process::Command::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-days",
+            "2",
+        ])
+        .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"])
+        .args(["-addext", "basicConstraints=critical,CA:FALSE", "-keyout", "key.pem", "-out", "cert.pem"])
+        .current_dir(dir)
+        .output();
+    match made {
+        Ok(output) if output.status.success() => Some(()),
+        other => {
+            eprintln!("skipped: openssl made no certificate: {other:?}");
+            None
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_broker_behind_tls_is_reached_with_the_right_certificate_only() {
+    let dir = tempfile::tempdir().unwrap();
+    if mosquitto::find().is_none() || certificate(dir.path()).is_none() {
+        return;
+    }
+    let path = |name: &str| dir.path().join(name).display().to_string();
+    let tls = format!("certfile {}\nkeyfile {}\npersistence true\n", path("cert.pem"), path("key.pem"));
+    let broker = Mosquitto::start_with(dir.path(), &tls).unwrap();
+    let address = Address::parse(&format!("mqtts://localhost:{}", broker.port)).unwrap();
+    let journal = MemoryIntake::new(Disk::Fast);
+    let mut client = RunningClient::start(broker.port, &journal, |s| {
+        (s.address, s.ca_file) = (address.clone(), Some(dir.path().join("cert.pem")));
+    })
+    .unwrap();
+    client.came_up(1).await.unwrap();
+    client.end().await.unwrap();
+    let mut stranger = RunningClient::start(broker.port, &journal, |s| s.address = address).unwrap();
+    stranger.status.wait_for(|s| s.last_error.is_some()).await.unwrap();
+    let error = stranger.status.borrow().last_error.clone().unwrap();
+    assert!(error.contains("certificate"), "{error}");
+    assert!(!stranger.status.borrow().up);
 }

@@ -1,8 +1,17 @@
-//! Where a broker is, and how to get there.
+//! Where a broker is, and how to get there: in the clear or over TLS.
 
 use std::io;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
 
+use rustls::ClientConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls_platform_verifier::BuilderVerifierExt;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
 /// A broker's address.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +20,8 @@ pub struct Address {
     pub host: String,
     /// Port.
     pub port: u16,
+    /// Over TLS.
+    pub tls: bool,
 }
 
 /// Why a text is no broker's address.
@@ -23,19 +34,20 @@ pub struct AddressError {
     pub why: &'static str,
 }
 
+/// The two halves of a connection.
+pub(super) type Halves = (Pin<Box<dyn AsyncRead + Send>>, Pin<Box<dyn AsyncWrite + Send>>);
+
 impl Address {
-    /// Reads `mqtt://host[:port]`.
+    /// Reads `mqtt://host[:1883]` or `mqtts://host[:8883]`.
     ///
     /// # Errors
     /// When it is anything else.
     pub fn parse(url: &str) -> Result<Self, AddressError> {
         let wrong = |why| AddressError { url: url.to_owned(), why };
-        let rest = match url.split_once("://") {
-            Some(("mqtt" | "tcp", rest)) => rest.trim_end_matches('/'),
-            Some(("mqtts", _)) => {
-                return Err(wrong("TLS to a broker is not there yet; put it behind stunnel"));
-            }
-            _ => return Err(wrong("it must begin with mqtt://")),
+        let (rest, tls) = match url.split_once("://") {
+            Some(("mqtt" | "tcp", rest)) => (rest.trim_end_matches('/'), false),
+            Some(("mqtts" | "ssl", rest)) => (rest.trim_end_matches('/'), true),
+            _ => return Err(wrong("it must begin with mqtt:// or mqtts://")),
         };
         if rest.contains('@') {
             return Err(wrong("user name and password are keys of their own"));
@@ -45,21 +57,49 @@ impl Address {
             Some((host, port)) if !port.contains(']') => {
                 (host, port.parse().map_err(|_| wrong("the port is no number up to 65535"))?)
             }
-            _ => (rest, 1883),
+            _ => (rest, if tls { 8883 } else { 1883 }),
         };
         let host = host.trim_start_matches('[').trim_end_matches(']');
         if host.is_empty() || host.contains('/') {
             return Err(wrong("it names no host"));
         }
-        Ok(Self { host: host.to_owned(), port })
+        Ok(Self { host: host.to_owned(), port, tls })
     }
 
-    /// Opens a connection.
-    pub(super) async fn connect(&self) -> io::Result<TcpStream> {
+    /// Opens a connection; `ca_file` replaces the certificates of the system.
+    pub(super) async fn connect(&self, ca_file: Option<&Path>) -> io::Result<Halves> {
         let stream = TcpStream::connect((&*self.host, self.port)).await?;
         stream.set_nodelay(true)?;
-        Ok(stream)
+        if !self.tls {
+            let (reader, writer) = stream.into_split();
+            return Ok((Box::pin(reader), Box::pin(writer)));
+        }
+        let name = ServerName::try_from(self.host.clone()).map_err(io::Error::other)?;
+        let connector = TlsConnector::from(Arc::new(trust(ca_file)?));
+        let (reader, writer) = tokio::io::split(connector.connect(name, stream).await?);
+        Ok((Box::pin(reader), Box::pin(writer)))
     }
+}
+
+/// Read anew for each connection, so that a renewed certificate file needs no restart.
+fn trust(ca_file: Option<&Path>) -> io::Result<ClientConfig> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?;
+    let Some(file) = ca_file else {
+        return Ok(builder.with_platform_verifier().map_err(io::Error::other)?.with_no_client_auth());
+    };
+    let named = |why: String| io::Error::other(format!("{}: {why}", file.display()));
+    let mut roots = rustls::RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(file).map_err(|e| named(e.to_string()))? {
+        let certificate = certificate.map_err(|e| named(e.to_string()))?;
+        roots.add(certificate).map_err(|e| named(e.to_string()))?;
+    }
+    if roots.is_empty() {
+        return Err(named("there is no certificate in it".to_owned()));
+    }
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
 #[cfg(test)]
@@ -68,14 +108,13 @@ mod tests {
 
     #[test]
     fn reads_addresses_and_says_what_is_wrong() {
-        let at = |host: &str, port| Ok(Address { host: host.to_owned(), port });
-        assert_eq!(Address::parse("mqtt://broker"), at("broker", 1883));
-        assert_eq!(Address::parse("mqtt://10.0.0.1:8883/"), at("10.0.0.1", 8883));
-        assert_eq!(Address::parse("mqtt://[::1]:1884"), at("::1", 1884));
-        assert_eq!(Address::parse("mqtt://[::1]"), at("::1", 1883));
-        for bad in
-            ["broker:1883", "mqtt://", "mqtt://a:b", "mqtt://u:p@h", "http://h", "mqtts://h", "mqtt://h/x"]
-        {
+        let at = |host: &str, port, tls| Ok(Address { host: host.to_owned(), port, tls });
+        assert_eq!(Address::parse("mqtt://broker"), at("broker", 1883, false));
+        assert_eq!(Address::parse("mqtts://broker"), at("broker", 8883, true));
+        assert_eq!(Address::parse("mqtt://10.0.0.1:8883/"), at("10.0.0.1", 8883, false));
+        assert_eq!(Address::parse("mqtt://[::1]:1884"), at("::1", 1884, false));
+        assert_eq!(Address::parse("mqtts://[::1]"), at("::1", 8883, true));
+        for bad in ["broker:1883", "mqtt://", "mqtt://a:b", "mqtt://u:p@h", "http://h", "mqtt://h/x"] {
             assert!(Address::parse(bad).is_err(), "{bad}");
         }
     }

@@ -6,8 +6,10 @@
 //! never blocks the good one behind it. Why this is not `rumqttc`: docs/decisions/0002-mqtt-client.md.
 
 mod address;
+mod end;
 mod link;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +19,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use address::{Address, AddressError};
-pub use link::End;
+pub use end::End;
 
 use super::intake::Intake;
 use super::links::Links;
@@ -36,6 +38,8 @@ pub struct Settings {
     pub source: String,
     /// Where the broker is.
     pub address: Address,
+    /// Certificates to trust instead of those of the system, for `mqtts://`.
+    pub ca_file: Option<PathBuf>,
     /// Version to be spoken.
     pub version: Version,
     /// Ours alone; the broker keeps our session under it.
@@ -75,6 +79,7 @@ impl Settings {
         Self {
             source: format!("mqtt:{name}"),
             address,
+            ca_file: None,
             version: Version::V4,
             client_id,
             subscribe,
