@@ -4,6 +4,7 @@
 
 mod api;
 mod http_ingest;
+mod modbus;
 mod mqtt_client;
 mod mqtt_door;
 mod powercut;

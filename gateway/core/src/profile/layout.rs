@@ -182,6 +182,15 @@ pub(super) enum Picker {
 }
 
 impl Layout {
+    pub(super) fn registers(&self) -> Vec<Register> {
+        let Picker::Registers(places) = &self.picker else { return Vec::new() };
+        let register = |place: &Place| match place {
+            Place::Register(register) => Some(*register),
+            Place::Path(_) | Place::Field(_) | Place::Tag(_) => None,
+        };
+        places.iter().filter_map(register).collect()
+    }
+
     pub(super) fn new(places: Places, wanted: Wanted, default_stream: StreamId) -> Result<Self, String> {
         let mut all = wanted.metrics;
         let mut slot = |place: Option<Place>| {

@@ -24,6 +24,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::codec::line::Line;
+use crate::codec::registers::Register;
 use crate::diagnostic::Diagnostic;
 use crate::ids::{ClassId, DeviceId, MetricId, ProfileId, StreamId};
 use crate::reading::Measured;
@@ -253,6 +254,18 @@ impl Profile {
     #[must_use]
     pub fn metric(&self, name: &MetricId) -> Option<&Metric> {
         self.metrics.iter().find(|metric| metric.name == *name)
+    }
+
+    /// The stream of a reading whose topic and payload name none.
+    #[must_use]
+    pub const fn stream(&self) -> &StreamId {
+        &self.layout.default_stream
+    }
+
+    /// Every register that a poll must bring; none for other codecs.
+    #[must_use]
+    pub fn registers(&self) -> Vec<Register> {
+        self.layout.registers()
     }
 
     /// How the device's clock is read and how far it is believed.

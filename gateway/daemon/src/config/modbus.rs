@@ -12,6 +12,10 @@ pub struct ModbusSettings {
     pub address: String,
     /// How long an answer may take.
     pub timeout: Span,
+    /// Pause between a new connection and its first request; some gateways need it.
+    pub connect_delay: Span,
+    /// Pause between two requests; some devices need it.
+    pub gap: Span,
     /// The devices behind the link.
     pub device: Vec<ModbusDevice>,
 }
@@ -36,7 +40,13 @@ pub struct ModbusDevice {
 
 impl Default for ModbusSettings {
     fn default() -> Self {
-        Self { address: String::new(), timeout: Span::seconds(1), device: Vec::new() }
+        Self {
+            address: String::new(),
+            timeout: Span::seconds(1),
+            connect_delay: Span::ms(0),
+            gap: Span::ms(0),
+            device: Vec::new(),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod http;
 pub mod intake;
 pub mod links;
+pub mod modbus;
 pub mod mqtt;
 pub mod mqtt_client;
 pub mod mqtt_door;

@@ -1,0 +1,111 @@
+//! One link and the devices behind it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use orderly_core::ids::{ClassId, DeviceId, SiteId, ZoneId};
+use orderly_core::profile::{Codec, Profile};
+use orderly_core::record::Order;
+
+use crate::config::ModbusSettings;
+
+/// A Modbus TCP link.
+#[derive(Debug, Clone)]
+pub struct LinkConfig {
+    /// Its name in the settings.
+    pub name: String,
+    /// Host and port.
+    pub address: String,
+    /// How long an answer, or a connection, may take.
+    pub timeout: Duration,
+    /// Pause between a new connection and its first request.
+    pub connect_delay: Duration,
+    /// Pause between two requests.
+    pub gap: Duration,
+    /// The devices.
+    pub devices: Vec<Polled>,
+}
+
+/// A device that is polled.
+#[derive(Debug, Clone)]
+pub struct Polled {
+    /// Its name.
+    pub id: DeviceId,
+    /// Its class.
+    pub class: ClassId,
+    /// Where it is.
+    pub zone: Option<ZoneId>,
+    /// Unit number.
+    pub unit: u8,
+    /// How often it is read.
+    pub every: Duration,
+    /// How its registers are read.
+    pub profile: Arc<Profile>,
+}
+
+impl LinkConfig {
+    /// Resolves the settings of a link against the profiles in force.
+    ///
+    /// # Errors
+    /// The device and what is wrong with it.
+    pub fn from_settings(
+        name: &str,
+        settings: &ModbusSettings,
+        profiles: &[Arc<Profile>],
+    ) -> Result<Self, String> {
+        let devices = settings.device.iter().map(|device| {
+            let wrong = |why: String| format!("modbus.{name}: device {:?}: {why}", device.id);
+            let id = DeviceId::new(&device.id).map_err(|e| wrong(e.to_string()))?;
+            let class = ClassId::new(&device.class).map_err(|e| wrong(e.to_string()))?;
+            let zone = match device.zone.as_str() {
+                "" => None,
+                zone => Some(ZoneId::new(zone).map_err(|e| wrong(e.to_string()))?),
+            };
+            let profile = choose(profiles, &device.class, &device.profile).map_err(wrong)?;
+            Ok(Polled { id, class, zone, unit: device.unit, every: device.every.0, profile })
+        });
+        Ok(Self {
+            name: name.to_owned(),
+            address: settings.address.clone(),
+            timeout: settings.timeout.0,
+            connect_delay: settings.connect_delay.0,
+            gap: settings.gap.0,
+            devices: devices.collect::<Result<_, String>>()?,
+        })
+    }
+
+    /// The orders that put these devices on the register, or bring their rows up to date.
+    #[must_use]
+    pub fn registrations(&self) -> Vec<Order> {
+        let order = |polled: &Polled| Order::RegisterDevice {
+            device: polled.id.clone(),
+            class: polled.class.clone(),
+            profile: Some(polled.profile.id().clone()),
+            zone: polled.zone.clone(),
+            credential: None,
+            commissioned_at: None,
+        };
+        self.devices.iter().map(order).collect()
+    }
+}
+
+impl Polled {
+    /// The topic on which the device would publish what a poll brings.
+    #[must_use]
+    pub fn topic(&self, site: &SiteId) -> String {
+        format!("orderly/v1/{site}/{}/{}/up/{}", self.class, self.id, self.profile.stream())
+    }
+}
+
+fn choose(profiles: &[Arc<Profile>], class: &str, name: &str) -> Result<Arc<Profile>, String> {
+    let polled = |p: &&Arc<Profile>| matches!(p.codec(), Codec::Registers(_)) && p.class().as_str() == class;
+    let mut found = profiles.iter().filter(polled).filter(|p| name.is_empty() || p.id().as_str() == name);
+    match (found.next(), found.next()) {
+        (Some(one), None) => Ok(Arc::clone(one)),
+        (Some(_), Some(_)) => {
+            Err(format!("class {class:?} has several Modbus profiles; name one with `profile`"))
+        }
+        (None, _) if name.is_empty() => Err(format!("class {class:?} has no Modbus profile")),
+        (None, _) => Err(format!("class {class:?} has no Modbus profile {name:?}")),
+    }
+}

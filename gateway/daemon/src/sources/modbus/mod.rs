@@ -1,0 +1,63 @@
+//! Modbus TCP: polls the registers that a profile names, one request at a time on each link.
+//!
+//! Nothing that comes late is ever believed: after any error the connection is dropped. Only polls with news become
+//! records; the others are signs of life.
+
+mod ask;
+mod config;
+mod link;
+mod plan;
+mod report;
+
+use std::sync::Arc;
+
+use orderly_core::ids::SiteId;
+use orderly_core::time::Clock;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+pub use self::config::{LinkConfig, Polled};
+pub use self::link::Heard;
+pub use self::plan::{Ask, plan};
+use super::intake::Intake;
+use super::links::Links;
+
+/// What a link is given by the runtime.
+#[derive(Clone)]
+pub struct Deps {
+    /// The way into the journal.
+    pub intake: Arc<dyn Intake>,
+    /// Both clocks.
+    pub clock: Arc<dyn Clock>,
+    /// The site of the devices.
+    pub site: SiteId,
+    /// Told of devices that answered without news.
+    pub heard: Heard,
+    /// Told when the link comes up or goes down.
+    pub links: Arc<dyn Links>,
+    /// Where the link says how it is.
+    pub status: watch::Sender<LinkStatus>,
+}
+
+/// How a link is, for the status page.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct LinkStatus {
+    /// Whether the last poll got an answer.
+    pub up: bool,
+    /// Polls that were answered.
+    pub polls: u64,
+    /// Polls that became records.
+    pub reports: u64,
+    /// Polls without a usable answer.
+    pub failed: u64,
+    /// What went wrong last, if anything did.
+    pub last_error: Option<String>,
+}
+
+/// Polls one link until told to stop. A record that was appended is durable soon or polled again.
+pub async fn run(config: LinkConfig, deps: Deps, stop: CancellationToken) {
+    tokio::select! {
+        () = link::Link::new(config, deps).run() => {}
+        () = stop.cancelled() => {}
+    }
+}
