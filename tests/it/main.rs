@@ -2,9 +2,12 @@
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test ends where it cannot go on")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "tests tell what they skipped and measured")]
 
+mod acceptance;
+mod acks;
 mod api;
 mod http_ingest;
 mod modbus;
+mod kill;
 mod mqtt_client;
 mod mqtt_door;
 mod powercut;

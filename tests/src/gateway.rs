@@ -125,6 +125,21 @@ impl Site {
         Ok(gateway)
     }
 
+    /// Puts a device on the register with `orderly device add`; works with and without a running daemon.
+    ///
+    /// # Errors
+    /// When the command says no.
+    pub fn add_device(&self, device: &str, class: &str) -> anyhow::Result<String> {
+        let output = Command::new(binary()?)
+            .args(["device", "add", device, "--class", class, "--config"])
+            .arg(self.config_file())
+            .output()?;
+        if !output.status.success() {
+            bail!("device add {device}: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
     /// Address of an API path.
     #[must_use]
     pub fn url(&self, path: &str) -> String {

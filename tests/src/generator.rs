@@ -82,13 +82,12 @@ impl Generator {
         *self.progress.borrow()
     }
 
-    /// Waits until so many messages in all are acknowledged.
+    /// Waits until the load is so far.
     ///
     /// # Panics
     /// When the load has died.
-    #[expect(clippy::expect_used, reason = "a test that lost its load cannot go on")]
-    pub async fn wait_acked(&mut self, count: usize) {
-        self.progress.wait_for(|p| p.acked >= count).await.expect("the load is running");
+    pub async fn wait(&mut self, far_enough: impl FnMut(&Progress) -> bool) {
+        assert!(self.progress.wait_for(far_enough).await.is_ok(), "the load has died");
     }
 
     /// Sends nothing new any more, waits until all that left is acknowledged, and gives the ledger.

@@ -17,6 +17,7 @@ pub mod mosquitto;
 pub mod mqtt_load;
 pub mod mqtt_raw;
 pub mod powercut;
+pub mod reference;
 pub mod scripted_broker;
 pub mod strace;
 pub mod victoria;

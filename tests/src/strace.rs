@@ -68,7 +68,13 @@ fn call(text: &str, began: f64, resumed: Option<f64>) -> Option<Call> {
         fd.trim().parse::<u32>().ok()?;
         // The name ends before the next argument; a connection's arrow holds a '>' of its own.
         let end = rest.find(">,").or_else(|| rest.strip_suffix('>').map(str::len))?;
-        Some(rest[..end].to_owned())
+        // A path is shown in hexadecimal like any string; the ends of a connection are not.
+        let hex = rest[..end]
+            .split("\\x")
+            .skip(1)
+            .filter_map(|h| u8::from_str_radix(h, 16).ok())
+            .collect::<Vec<u8>>();
+        Some(if hex.is_empty() { rest[..end].to_owned() } else { String::from_utf8_lossy(&hex).into_owned() })
     })?;
     let mut data = Vec::new();
     for quoted in arguments.split('"').skip(1).step_by(2) {
@@ -129,8 +135,8 @@ mod tests {
     use super::*;
 
     const LOG: &str = concat!(
-        "10 100.000100 write(7</d/journal/1.seg>, \"\\x6d\\x31\", 2) = 2 <0.000010>\n",
-        "10 100.000200 fdatasync(7</d/journal/1.seg> <unfinished ...>\n",
+        "10 100.000100 write(7<\\x2f\\x64\\x2f\\x6a\\x6f\\x75\\x72\\x6e\\x61\\x6c\\x2f\\x31>, \"\\x6d\\x31\", 2) = 2 <0.000010>\n",
+        "10 100.000200 fdatasync(7<\\x2f\\x64\\x2f\\x6a\\x6f\\x75\\x72\\x6e\\x61\\x6c\\x2f\\x31> <unfinished ...>\n",
         "11 100.000300 sendto(9<TCP:[127.0.0.1:1883->127.0.0.1:5000]>, \"\\x40\\x02\\x00\\x01\", 4, 0, NULL, 0) = 4 <0.000020>\n",
         "10 100.000900 <... fdatasync resumed>) = 0 <0.000700>\n",
     );

@@ -235,6 +235,7 @@ impl Overview for Shared {
             now: T0.plus_ms(60_000).into(),
             journal: dto::JournalStatus { durable: 12, ..Default::default() },
             engine: dto::EngineStatus { cursor: 12, lag: 0 },
+            series: dto::SeriesStatus { applied: 12, lag: 0 },
             commit: 7,
             sinks: vec![dto::SinkStatus { name: "influx".into(), state: "ok".into(), ..Default::default() }],
             sources: vec![dto::SourceStatus { name: "listener".into(), up: true, ..Default::default() }],

@@ -172,6 +172,10 @@ impl Overview for Overseer {
                 cursor: progress.committed,
                 lag: progress.durable.saturating_sub(progress.committed),
             },
+            series: dto::SeriesStatus {
+                applied: progress.applied,
+                lag: progress.committed.saturating_sub(progress.applied),
+            },
             commit: load(&self.tallies.commit),
             sinks: sinks.iter().map(shown).collect(),
             sources: self.sources.iter().map(|probe| probe()).collect(),

@@ -17,7 +17,8 @@ pub use device::{Device, Devices};
 pub use quarantine::{Quarantine, QuarantineItem};
 pub use reading::{Bucket, Latest, Quality, Reading, Readings, Scalar, Value};
 pub use status::{
-    AlertCounts, Counts, EngineStatus, JournalStatus, Rates, SinkStatus, SourceStatus, Status, Warning,
+    AlertCounts, Counts, EngineStatus, JournalStatus, Rates, SeriesStatus, SinkStatus, SourceStatus, Status,
+    Warning,
 };
 pub use twin::{Twin, TwinRule, TwinStream, Twins};
 

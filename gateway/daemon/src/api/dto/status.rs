@@ -20,6 +20,8 @@ pub struct Status {
     pub journal: JournalStatus,
     /// The engine.
     pub engine: EngineStatus,
+    /// The local history.
+    pub series: SeriesStatus,
     /// Number of the last commit.
     pub commit: u64,
     /// Where readings go.
@@ -55,6 +57,15 @@ pub struct EngineStatus {
     /// The last record that was handled and committed.
     pub cursor: u64,
     /// Records that are durable and not yet committed.
+    pub lag: u64,
+}
+
+/// The local history.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct SeriesStatus {
+    /// Everything up to this record can be read from it.
+    pub applied: u64,
+    /// Records that are committed and not yet in it.
     pub lag: u64,
 }
 
