@@ -156,6 +156,7 @@ impl Reads for Shared {
                     && query.severity.is_none_or(|s| a.severity == s)
                     && query.class.as_ref().is_none_or(|c| a.class == *c)
                     && query.device.as_ref().is_none_or(|d| a.device == *d)
+                    && (!query.live || a.handling != Handling::Closed)
             };
             m.alerts.iter().rev().filter(fits).take(query.limit).cloned().collect()
         })

@@ -1,5 +1,6 @@
 //! What the GET routes answer.
 
+use orderly_core::alert::Handling;
 use serde_json::json;
 
 use super::memory::Server;
@@ -71,6 +72,10 @@ async fn alerts_twins_and_quarantine_are_shown() {
     assert_eq!(body["alerts"][0]["text"]["zh"], "家庭血压 188/113");
     let (_, body) = server.get("/api/v1/alerts?handling=closed").await;
     assert_eq!(body["alerts"], json!([]));
+    server.memory.with(|m| m.alerts[0].handling = Handling::Closed);
+    let (_, body) = server.get("/api/v1/alerts?live=true").await;
+    assert_eq!(body["alerts"].as_array().map(Vec::len), Some(1));
+    assert_eq!(server.get("/api/v1/alerts?live=maybe").await.0, 400);
     let (_, body) = server.get("/api/v1/alerts/a1").await;
     assert_eq!(body["transitions"][0]["condition"], "firing");
     let (_, body) = server.get("/api/v1/twins?limit=2").await;

@@ -37,7 +37,7 @@ export async function devices(): Promise<Device[]> {
 /** Alerts that are not over, and the latest ones that are. */
 export async function alerts(): Promise<Alert[]> {
   const [open, recent] = await Promise.all(
-    ["condition=firing&limit=2000", "limit=500"].map((query) => ask<{ alerts: Alert[] }>(`/api/v1/alerts?${query}`)),
+    ["live=true&limit=5000", "limit=500"].map((query) => ask<{ alerts: Alert[] }>(`/api/v1/alerts?${query}`)),
   );
   return [...(open?.alerts ?? []), ...(recent?.alerts ?? [])];
 }

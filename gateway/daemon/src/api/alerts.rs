@@ -44,17 +44,19 @@ const SEVERITIES: [(&str, core::Severity); 4] = [
         ("class" = Option<String>, Query, description = "only of devices of this class"),
         ("severity" = Option<String>, Query, description = "P1 to P4"),
         ("device" = Option<String>, Query, description = "only of this device"),
+        ("live" = Option<bool>, Query, description = "true: only those that still fire or that nobody has closed"),
         ("limit" = Option<usize>, Query, description = "1 to 5000, default 500"),
     ),
     responses((status = 200, body = Alerts), (status = 400, body = ErrorBody)))]
 pub(crate) async fn list(State(app): State<App>, params: Params) -> Result<Json<Alerts>, ApiError> {
-    let params = params.only(&["condition", "handling", "class", "severity", "device", "limit"])?;
+    let params = params.only(&["condition", "handling", "class", "severity", "device", "live", "limit"])?;
     let query = AlertQuery {
         condition: params.word("condition", &CONDITIONS)?,
         handling: params.word("handling", &HANDLINGS)?,
         class: params.id("class")?,
         severity: params.word("severity", &SEVERITIES)?,
         device: params.id("device")?,
+        live: params.word("live", &[("true", true), ("false", false)])?.unwrap_or(false),
         limit: params.limit(500, 5_000)?,
     };
     let alerts = app.read(move |reads| reads.alerts(&query)).await?;

@@ -61,6 +61,7 @@ pub(crate) async fn serve() -> Result<Response, ApiError> {
     ),
     request_body(content = Object, content_type = "application/json"),
     responses((status = 204, description = "on stable storage"), (status = 400, body = ErrorBody),
+        (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 413, body = ErrorBody),
         (status = 503, body = ErrorBody)))]
 #[expect(dead_code, reason = "describes a route that the HTTP source serves; the API never imports a source")]
 fn ingest() {}
@@ -73,7 +74,19 @@ fn ingest() {}
         ("precision" = Option<String>, Query, description = "ns (default), us, ms or s"),
     ),
     request_body(content = String, content_type = "text/plain"),
-    responses((status = 204, description = "on stable storage"), (status = 400, body = ErrorBody),
-        (status = 503, body = ErrorBody)))]
+    responses((status = 204, description = "on stable storage"), (status = 400, body = WriteError),
+        (status = 401, body = WriteError), (status = 403, body = WriteError), (status = 413, body = WriteError),
+        (status = 503, body = WriteError)))]
 #[expect(dead_code, reason = "describes a route that the HTTP source serves; the API never imports a source")]
 fn write() {}
+
+/// What is wrong with a write, in the shape that agents of InfluxDB 2 read.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "describes an answer of the HTTP source; the API never imports a source")]
+struct WriteError {
+    /// Stable code for programs.
+    #[schema(example = "invalid")]
+    code: String,
+    /// What is wrong, with the numbers of the lines.
+    message: String,
+}

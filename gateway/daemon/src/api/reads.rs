@@ -89,6 +89,8 @@ pub struct AlertQuery {
     pub severity: Option<Severity>,
     /// Only of this device.
     pub device: Option<DeviceId>,
+    /// Only those that are not over: still so, or not closed by a person.
+    pub live: bool,
     /// At most so many, the newest first.
     pub limit: usize,
 }

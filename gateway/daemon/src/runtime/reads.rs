@@ -173,8 +173,8 @@ impl Reads for StoreReads {
     }
 
     fn alerts(&self, query: &AlertQuery) -> Result<Vec<Alert>, ReadError> {
-        let AlertQuery { condition, handling, class, severity, device, limit } = query.clone();
-        let filter = AlertFilter { condition, handling, class, severity, device, live: false, limit };
+        let AlertQuery { condition, handling, class, severity, device, live, limit } = query.clone();
+        let filter = AlertFilter { condition, handling, class, severity, device, live, limit };
         self.with(|c| c.state.alerts(&filter).map_err(failed))
     }
 
