@@ -16,6 +16,10 @@ pub struct NotifySettings {
     pub url: String,
     /// File with a token that is sent as `Authorization: Bearer`.
     pub token_file: Option<PathBuf>,
+    /// File with a secret; every notice is then signed with it (HMAC-SHA256).
+    pub sign_file: Option<PathBuf>,
+    /// PEM file with the authorities to trust instead of the system's.
+    pub ca_file: Option<PathBuf>,
     /// How long one attempt may take.
     pub timeout: Span,
     /// A notice that could not be sent for so long is given up and shown.
@@ -37,6 +41,8 @@ impl Default for NotifySettings {
             kind: NotifyKind::Webhook,
             url: String::new(),
             token_file: None,
+            sign_file: None,
+            ca_file: None,
             timeout: Span::seconds(10),
             max_age: Span::days(1),
         }

@@ -1,23 +1,31 @@
 //! `[retention]`
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::amount::Span;
 
-/// How long the local stores keep things.
+/// How long the local store keeps readings. Roll-ups and latest values stay.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RetentionSettings {
-    /// Readings themselves.
+    /// Readings of every class that is not named below.
     pub readings: Span,
-    /// One-minute summaries.
-    pub minutes: Span,
-    /// One-hour summaries.
-    pub hours: Span,
+    /// Readings of single classes.
+    pub class: BTreeMap<String, Span>,
+}
+
+impl RetentionSettings {
+    /// How long readings of a class are kept.
+    #[must_use]
+    pub fn of(&self, class: &str) -> Span {
+        self.class.get(class).copied().unwrap_or(self.readings)
+    }
 }
 
 impl Default for RetentionSettings {
     fn default() -> Self {
-        Self { readings: Span::days(400), minutes: Span::days(800), hours: Span::days(3_650) }
+        Self { readings: Span::days(400), class: BTreeMap::new() }
     }
 }

@@ -20,10 +20,14 @@ pub struct SinkSettings {
     pub bucket: String,
     /// File with the token.
     pub token_file: Option<PathBuf>,
+    /// PEM file with the authorities to trust instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Whether a missing bucket is made (InfluxDB 2).
+    pub create_bucket: bool,
+    /// Which product it is: its answers are read accordingly.
+    pub product: Product,
     /// How fine its timestamps are.
     pub precision: Precision,
-    /// Whether lines are compressed.
-    pub gzip: bool,
     /// How long one request may take.
     pub timeout: Span,
     /// Undelivered batches above this become a hole that is filled later; ingest never waits for a sink.
@@ -37,6 +41,21 @@ pub enum SinkKind {
     /// InfluxDB v2 line protocol: InfluxDB 2 and 3, VictoriaMetrics, GreptimeDB.
     #[default]
     Influx,
+}
+
+/// The products whose answers are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Product {
+    /// InfluxDB 1.
+    InfluxDb1,
+    /// InfluxDB 2, and whatever speaks like it.
+    #[default]
+    InfluxDb2,
+    /// InfluxDB 3.
+    InfluxDb3,
+    /// VictoriaMetrics: milliseconds, numbers only, answers before its disk has it.
+    VictoriaMetrics,
 }
 
 /// How fine the timestamps of a store are.
@@ -58,8 +77,10 @@ impl Default for SinkSettings {
             org: String::new(),
             bucket: "orderly".to_owned(),
             token_file: None,
+            ca_file: None,
+            create_bucket: false,
+            product: Product::InfluxDb2,
             precision: Precision::Ns,
-            gzip: true,
             timeout: Span::seconds(10),
             backlog_bytes: Size(512 << 20),
         }

@@ -17,8 +17,27 @@ use crate::observe::metrics;
 /// Told when a delivery change is written, or why not.
 pub type Done = oneshot::Sender<Result<(), String>>;
 
-/// Told what one commit wrote, after it; must not wait.
-pub type Observer = Box<dyn Fn(u64, &Output) + Send>;
+/// Something that is now committed.
+#[derive(Debug, Clone, Copy)]
+pub enum Event<'a> {
+    /// A batch was written.
+    Committed {
+        /// Number of the commit.
+        commit: u64,
+        /// What it wrote.
+        output: &'a Output,
+    },
+    /// A commit that had failed was found written after all: this is what holds now.
+    Found {
+        /// Number of the commit.
+        commit: u64,
+        /// Everything that is committed.
+        snapshot: &'a Snapshot,
+    },
+}
+
+/// Told of each commit, after it and in order; must not wait.
+pub type Observer = Box<dyn Fn(Event<'_>) + Send>;
 
 /// What the owner of the state store is asked to do.
 pub enum StateCommand {
@@ -55,7 +74,7 @@ pub struct Committer {
     pub answers: Arc<Answers>,
     /// The last record that is committed; what sinks and the notifier wait on.
     pub committed: watch::Sender<Seq>,
-    /// Told of each commit, in order, with its number.
+    /// Told of each commit.
     pub observers: Vec<Observer>,
     /// Beats with each command.
     pub pulse: Pulse,
@@ -111,9 +130,7 @@ impl Committer {
             p.committed = cursor;
         });
         metrics::committed(&output.counts, output.transitions.len());
-        for observer in &self.observers {
-            observer(commit, output);
-        }
+        self.observers.iter().for_each(|observer| observer(Event::Committed { commit, output }));
         self.committed.send_replace(cursor);
         self.unaudited |= !output.audit.is_empty();
         self.release(&output.answers);
@@ -198,8 +215,13 @@ impl Committer {
     fn reopen(&mut self) -> Result<Snapshot, String> {
         self.store = None;
         let (store, snapshot) = self.opener.open()?;
-        self.store = Some(store);
         let cursor = snapshot.cursor;
+        if cursor > *self.committed.borrow() {
+            let event = Event::Found { commit: store.commit_no(), snapshot: &snapshot };
+            self.observers.iter().for_each(|observer| observer(event));
+            self.unaudited = true;
+        }
+        self.store = Some(store);
         self.recent.dropped(cursor);
         self.answers.unknown(cursor);
         self.signals.tell(|p| {
@@ -207,6 +229,7 @@ impl Committer {
             p.in_flight = false;
             p.committed = cursor;
         });
+        self.committed.send_replace(cursor);
         Ok(snapshot)
     }
 }

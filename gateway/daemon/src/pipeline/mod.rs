@@ -15,7 +15,7 @@ mod stores;
 mod timers;
 
 pub use answers::{Answers, Unanswered};
-pub use committer::{Committer, Done, Observer, StateCommand};
+pub use committer::{Committer, Done, Event, Observer, StateCommand};
 pub use engine_loop::EngineLoop;
 pub use heard::Heard;
 pub use lane::Lane;

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use orderly_core::ids::ClassId;
 use orderly_core::record::Seq;
-use orderly_core::time::Clock;
+use orderly_core::time::{Clock, Now, Timestamp};
 use orderly_store::journal::Journal;
 use orderly_store::series::SeriesStore;
 use orderly_store::state::StateReader;
@@ -15,12 +16,15 @@ use super::committer::StateCommand;
 use super::recent::Recent;
 use super::signals::Signals;
 use super::stores::{DeliveryChange, StateFile};
+use crate::config::RetentionSettings;
 use crate::observe::health::Pulse;
 
 /// The loop shows that it moves at least so often.
 const BEAT: Duration = Duration::from_secs(1);
 /// How often stored batches and journal segments that nobody needs are let go.
 const TIDY_MS: u64 = 10_000;
+/// How often readings that are too old are looked for.
+const DROP_MS: u64 = 3_600_000;
 /// Small batches that wait are applied together up to so many readings.
 const TOGETHER: usize = 2_000;
 /// Bytes of stored batches that are read at once.
@@ -46,6 +50,10 @@ pub struct SeriesLoop {
     pub clock: Arc<dyn Clock>,
     /// Beats at least once a second.
     pub pulse: Pulse,
+    /// How long readings are kept.
+    pub retention: RetentionSettings,
+    /// When, by the steady clock, old readings are looked for next.
+    pub drop_at_ms: u64,
 }
 
 impl SeriesLoop {
@@ -81,10 +89,10 @@ impl SeriesLoop {
                     }
                 }
             }
-            let now_ms = self.clock.now().steady_ms;
-            if now_ms.saturating_sub(tidied_ms) >= TIDY_MS {
-                tidied_ms = now_ms;
-                self.tidy(progress.committed);
+            let now = self.clock.now();
+            if now.steady_ms.saturating_sub(tidied_ms) >= TIDY_MS {
+                tidied_ms = now.steady_ms;
+                self.tidy(progress.committed, now);
             }
             if progress.ended && self.store.applied() >= progress.committed {
                 return;
@@ -108,9 +116,9 @@ impl SeriesLoop {
         let batches = self.recent.between(self.store.applied(), committed);
         let (Some(first), Some(last)) = (batches.first(), batches.last()) else { return Ok(()) };
         let readings: usize = batches.iter().map(|b| b.readings.len()).sum();
-        if batches.len() > 1 && readings <= TOGETHER {
-            let all: Vec<_> = batches.iter().flat_map(|b| b.readings.iter().cloned()).collect();
-            return self.store.apply(first.first, last.cursor, &all).map_err(|e| e.to_string());
+        if readings <= TOGETHER {
+            let all = batches.iter().flat_map(|b| &b.readings);
+            return self.store.apply(first.first, last.cursor, all).map_err(|e| e.to_string());
         }
         for batch in &batches {
             self.pulse.beat();
@@ -128,9 +136,26 @@ impl SeriesLoop {
         }
     }
 
-    /// Lets go of what every reader has.
-    fn tidy(&mut self, committed: Seq) {
+    /// Seals streams, drops what is too old, and lets go of what every reader has.
+    fn tidy(&mut self, committed: Seq, now: Now) {
         self.journal.trim(committed);
+        if let Err(error) = self.seal(now.wall) {
+            tracing::warn!(%error, "series.db could not be sealed; tried again");
+        }
+        if now.steady_ms >= self.drop_at_ms {
+            self.drop_at_ms = now.steady_ms + DROP_MS;
+            let keep = |class: &ClassId| Some(now.wall.plus_ms(-self.retention.of(class.as_str()).as_ms()));
+            match self.store.drop_before(&keep) {
+                Ok(dropped) if dropped.readings > 0 => {
+                    tracing::info!(
+                        readings = dropped.readings,
+                        "readings older than their class keeps were dropped"
+                    );
+                }
+                Ok(_) => {}
+                Err(error) => tracing::warn!(%error, "old readings could not be dropped; tried again"),
+            }
+        }
         if self.store.applied() == self.store.flushed() {
             return;
         }
@@ -138,6 +163,17 @@ impl SeriesLoop {
             Ok(seq) => self.deliver(DeliveryChange::BatchesTrimmed { seq }),
             Err(error) => tracing::warn!(%error, "series.db could not be flushed; stored batches stay"),
         }
+    }
+
+    /// Seals what is due, unless newer batches wait: they go first.
+    fn seal(&mut self, now: Timestamp) -> Result<(), String> {
+        while self.store.seal(now).map_err(|e| e.to_string())?.more {
+            self.pulse.beat();
+            if self.signals.look().committed > self.store.applied() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn deliver(&self, change: DeliveryChange) {

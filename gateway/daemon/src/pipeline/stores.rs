@@ -18,6 +18,8 @@ pub trait StateWrite: Send {
     /// # Errors
     /// When none of them was written.
     fn deliver(&mut self, changes: &[DeliveryChange]) -> Result<(), String>;
+    /// Number of the last commit.
+    fn commit_no(&self) -> u64;
     /// There is nothing to do at present.
     ///
     /// # Errors
@@ -50,6 +52,10 @@ impl StateWrite for StateStore {
 
     fn deliver(&mut self, changes: &[DeliveryChange]) -> Result<(), String> {
         self.deliver_all(changes).map_err(|e| e.to_string())
+    }
+
+    fn commit_no(&self) -> u64 {
+        Self::commit_no(self)
     }
 
     fn tidy(&mut self) -> Result<(), String> {

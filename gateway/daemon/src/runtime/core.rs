@@ -16,6 +16,7 @@ use orderly_core::time::Clock;
 use orderly_store::disk::RealDisk;
 use orderly_store::journal::{Journal, JournalOptions, Recovered};
 use orderly_store::lock::DirLock;
+use orderly_store::version;
 use tokio::sync::{mpsc, watch};
 
 use super::intake::JournalIntake;
@@ -104,6 +105,7 @@ impl Core {
         let dir = settings.data_dir.clone();
         std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
         let lock = DirLock::take(&dir)?;
+        version::agree(&RealDisk, &dir)?;
         let Parts { clock, observe, state } = parts;
         let mut opener = state.unwrap_or_else(|| Box::new(StateFile(dir.clone())));
         let (store, snapshot) = opener.open().map_err(|e| anyhow!(e))?;
@@ -166,6 +168,8 @@ impl Core {
             journal: journal.clone(),
             clock: Arc::clone(&clock),
             pulse: health.pulse("series"),
+            retention: settings.retention.clone(),
+            drop_at_ms: 0,
         };
         let threads = VecDeque::from([
             spawn("engine", move || deciding.run(snapshot))?,

@@ -24,7 +24,7 @@ use crate::api::{self, Overview};
 use crate::config::{Credentials, Settings};
 use crate::control;
 use crate::observe::metrics;
-use crate::pipeline::{OpenState, StateFile};
+use crate::pipeline::{Event, Observer, OpenState, StateFile};
 
 /// Answers in progress may take so long when the daemon stops.
 const PARTING: Duration = Duration::from_millis(500);
@@ -93,7 +93,7 @@ impl Daemon {
         let observe = move |found: &super::core::Found| {
             observer.begin(found);
             let told = Arc::clone(&observer);
-            vec![Box::new(move |commit, output: &_| told.committed(commit, output)) as _]
+            vec![Box::new(move |event: Event<'_>| told.hear(event)) as Observer]
         };
         let parts = Parts { clock, observe: Box::new(observe), state };
         let behind = settings.clone();
@@ -204,6 +204,7 @@ impl Opening {
             tallies: Arc::clone(&self.told.tallies),
             dir: core.dir.clone(),
             sinks: outlets.status.clone(),
+            notices: outlets.notices.clone(),
             sources: listener.iter().map(OpenListener::probe).collect(),
             warnings: findings::warnings(&core.found.recovered),
             last: Mutex::new(Last::default()),

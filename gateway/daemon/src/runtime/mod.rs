@@ -18,6 +18,8 @@ pub mod register;
 pub mod salts;
 pub mod service;
 mod shown;
+#[cfg(test)]
+mod tests;
 pub mod texts;
 pub mod told;
 pub mod watchdog;

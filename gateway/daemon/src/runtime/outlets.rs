@@ -13,6 +13,8 @@ use super::core::Core;
 use super::delivered::CommitterDelivery;
 use crate::config::{Credentials, Settings};
 use crate::delivery::Delivery;
+use crate::notify::OutboxFile;
+use crate::notify::webhook::{self, NotifyStatus, WebhookConfig};
 use crate::pipeline::{DeliveryChange, StateFile};
 use crate::sinks::influx::{self, InfluxConfig};
 use crate::sinks::{SinkStatus, Stores};
@@ -27,6 +29,8 @@ fn consumer(sink: &str) -> String {
 pub struct Outlets {
     /// How each is.
     pub status: Vec<watch::Receiver<SinkStatus>>,
+    /// How the notifier is; `None`: nobody is to be told.
+    pub notices: Option<watch::Receiver<NotifyStatus>>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -65,7 +69,38 @@ impl Outlets {
             }));
             outlets.status.push(told);
         }
+        outlets.notify(settings, credentials, core, stop);
         Ok(outlets)
+    }
+
+    fn notify(
+        &mut self,
+        settings: &Settings,
+        credentials: &Credentials,
+        core: &Core,
+        stop: &CancellationToken,
+    ) {
+        if settings.notify.is_empty() {
+            return;
+        }
+        let configs: Vec<WebhookConfig> =
+            settings.notify.iter().map(|(name, notify)| WebhookConfig::from_settings(name, notify)).collect();
+        let (tell, told) = watch::channel(NotifyStatus::default());
+        let deps = webhook::Deps {
+            outbox: Arc::new(OutboxFile::new(&core.dir)),
+            delivery: Arc::new(CommitterDelivery(core.committer.clone())),
+            clock: Arc::clone(&core.clock),
+            head: core.committed.clone(),
+            status: tell,
+            credentials: credentials.clone(),
+        };
+        let stop = stop.clone();
+        self.tasks.push(tokio::spawn(async move {
+            if let Err(error) = webhook::run(&configs, deps, stop).await {
+                tracing::error!(%error, "notices cannot be sent");
+            }
+        }));
+        self.notices = Some(told);
     }
 
     /// Waits until all have ended.

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use crate::api::dto;
 use crate::api::{Check, Overview};
+use crate::notify::webhook::NotifyStatus;
 use crate::observe::health::Health;
 use crate::pipeline::{Lane, Signals, StateFile};
 use crate::sinks::{SinkState, SinkStatus};
@@ -68,6 +69,8 @@ pub struct Overseer {
     pub dir: PathBuf,
     /// The sinks.
     pub sinks: Vec<watch::Receiver<SinkStatus>>,
+    /// The notifier; `None`: nobody is to be told.
+    pub notices: Option<watch::Receiver<NotifyStatus>>,
     /// The sources.
     pub sources: Vec<SourceProbe>,
     /// What the start found out and a person should know.
@@ -132,6 +135,16 @@ impl Overseer {
                 "sink_behind",
                 &format!("外部库 {name} 不接收数据：{why}"),
                 &format!("the store {name} does not take readings: {why}"),
+            ));
+        }
+        if let Some(notices) =
+            self.notices.as_ref().map(|n| n.borrow().clone()).filter(|n| !n.down.is_empty())
+        {
+            let (down, why) = (notices.down.join(", "), notices.last_error.unwrap_or_default());
+            warnings.push(warning(
+                "notices_wait",
+                &format!("通知无法送达 {down}：{why}"),
+                &format!("notices cannot be delivered to {down}: {why}"),
             ));
         }
         warnings

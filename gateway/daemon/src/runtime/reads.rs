@@ -5,12 +5,11 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use orderly_core::alert::{Alert, Transition};
-use orderly_core::ids::{DeviceId, MetricId, ProfileId};
+use orderly_core::ids::{DeviceId, ProfileId};
 use orderly_core::output::DeviceRow;
 use orderly_core::reading::Reading;
 use orderly_core::time::{Clock, Timestamp};
-use orderly_core::value::Quality;
-use orderly_store::series::{Query, SeriesReader};
+use orderly_store::series::{self, Query, SeriesReader};
 use orderly_store::state::{AlertFilter, QuarantineFilter, StateReader};
 
 use super::shown;
@@ -21,8 +20,6 @@ use crate::api::{
 
 /// Connections that are kept open for the next call.
 const KEPT: usize = 8;
-/// Readings that one page of buckets may be gathered from.
-const BUCKET_READINGS: usize = 200_000;
 
 /// How often a device of each profile is expected to report, in milliseconds.
 pub type Expect = BTreeMap<ProfileId, i64>;
@@ -153,11 +150,17 @@ impl Reads for StoreReads {
     }
 
     fn buckets(&self, query: &ReadingQuery, every_ms: i64) -> Result<Vec<Bucket>, ReadError> {
-        let wanted = Query { limit: BUCKET_READINGS, newest_first: false, ..wanted(query) };
-        let readings = self.with(|c| c.series.readings(&wanted).map_err(failed))?;
-        let mut buckets = gathered(&readings, query, every_ms.max(1));
-        buckets.truncate(query.limit);
-        Ok(buckets)
+        let wanted = Query { newest_first: false, ..wanted(query) };
+        let buckets = self.with(|c| c.series.gather(&wanted, every_ms.max(1)).map_err(failed))?;
+        let of = |bucket: series::Bucket| Bucket {
+            at: bucket.at,
+            metric: bucket.metric,
+            count: bucket.count,
+            min: bucket.min,
+            max: bucket.max,
+            mean: bucket.mean,
+        };
+        Ok(buckets.into_iter().take(query.limit).map(of).collect())
     }
 
     fn twins(&self, query: &DeviceQuery) -> Result<Vec<TwinView>, ReadError> {
@@ -216,36 +219,4 @@ fn wanted(query: &ReadingQuery) -> Query {
         after: query.after,
         newest_first: query.newest_first,
     }
-}
-
-/// Good numbers of the wanted metrics by spans of time, in order of time and metric.
-fn gathered(readings: &[Reading], query: &ReadingQuery, every_ms: i64) -> Vec<Bucket> {
-    let mut buckets: BTreeMap<(i64, MetricId), (u64, f64, f64, f64)> = BTreeMap::new();
-    for reading in readings {
-        let span = reading.taken_at.0.div_euclid(every_ms) * every_ms;
-        for measured in &reading.values {
-            let wanted = query.metrics.is_empty() || query.metrics.contains(&measured.metric);
-            let Some(n) = measured.value.number().filter(|_| wanted && measured.quality == Quality::Good)
-            else {
-                continue;
-            };
-            let (count, min, max, sum) = buckets.entry((span, measured.metric.clone())).or_insert((
-                0,
-                f64::INFINITY,
-                f64::NEG_INFINITY,
-                0.0,
-            ));
-            (*count, *min, *max, *sum) = (*count + 1, min.min(n), max.max(n), *sum + n);
-        }
-    }
-    #[expect(clippy::cast_precision_loss, reason = "a bucket never holds 2^53 readings")]
-    let bucket = |((at, metric), (count, min, max, sum))| Bucket {
-        at: Timestamp(at),
-        metric,
-        count,
-        min,
-        max,
-        mean: sum / count as f64,
-    };
-    buckets.into_iter().map(bucket).collect()
 }

@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
+use orderly_core::alert::Alert;
 use orderly_core::ids::DeviceId;
-use orderly_core::output::Output;
+use orderly_core::output::DeviceRow;
 
 use super::core::Found;
 use super::overview::Tallies;
 use super::register::Register;
 use crate::api::{Feed, News};
+use crate::pipeline::Event;
 use crate::sources::mqtt_door::Door;
 
 /// Those who are told of commits.
@@ -43,9 +45,28 @@ impl Told {
     }
 
     /// Passes a commit on.
-    pub fn committed(&self, commit: u64, output: &Output) {
-        self.tallies.committed(commit, output);
-        let ended = self.register.changed(&output.devices);
+    pub fn hear(&self, event: Event<'_>) {
+        match event {
+            Event::Committed { commit, output } => {
+                self.tallies.committed(commit, output);
+                let twins = output.twins.iter().map(|twin| &twin.device);
+                self.changed(commit, &output.devices, twins, &output.alerts);
+            }
+            Event::Found { commit, snapshot } => {
+                self.tallies.begin(commit);
+                self.changed(commit, &snapshot.devices, std::iter::empty(), &snapshot.alerts);
+            }
+        }
+    }
+
+    fn changed<'a>(
+        &self,
+        commit: u64,
+        rows: &'a [DeviceRow],
+        twins: impl Iterator<Item = &'a DeviceId>,
+        alerts: &[Alert],
+    ) {
+        let ended = self.register.changed(rows);
         if let Some(door) = self.door.get() {
             ended.devices.iter().for_each(|device| door.revoke(device));
             if ended.anonymous {
@@ -53,11 +74,9 @@ impl Told {
             }
         }
         if let Some(feed) = self.feed.get() {
-            let rows = output.devices.iter().map(|row| &row.device);
-            let twins = output.twins.iter().map(|twin| &twin.device);
-            let devices: BTreeSet<&DeviceId> = rows.chain(twins).collect();
+            let devices: BTreeSet<&DeviceId> = rows.iter().map(|row| &row.device).chain(twins).collect();
             let devices = devices.into_iter().cloned().collect();
-            feed.publish(News { commit, devices, alerts: output.alerts.clone() });
+            feed.publish(News { commit, devices, alerts: alerts.to_vec() });
         }
     }
 }

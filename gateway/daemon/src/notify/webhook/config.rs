@@ -60,6 +60,8 @@ impl WebhookConfig {
             name: name.to_owned(),
             url: settings.url.clone(),
             token_file: settings.token_file.clone(),
+            sign_file: settings.sign_file.clone(),
+            ca_file: settings.ca_file.clone(),
             timeout: settings.timeout,
             max_age: settings.max_age,
             ..Self::default()

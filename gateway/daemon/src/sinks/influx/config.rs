@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::config::Product as Engine;
 use crate::config::{Precision, SinkSettings, Size, Span};
 
 /// A store that takes line protocol over HTTP.
@@ -50,21 +51,6 @@ pub struct InfluxConfig {
     pub backlog_bytes: Size,
     /// With a longer backlog than this many records, the newest readings get one request in five.
     pub split_after: u64,
-}
-
-/// The products whose answers are known.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Engine {
-    /// InfluxDB 1.
-    InfluxDb1,
-    /// InfluxDB 2, and whatever speaks like it.
-    #[default]
-    InfluxDb2,
-    /// InfluxDB 3.
-    InfluxDb3,
-    /// VictoriaMetrics: milliseconds, numbers only, answers before its disk has it.
-    VictoriaMetrics,
 }
 
 /// The two write doors.
@@ -113,6 +99,9 @@ impl InfluxConfig {
             org: settings.org.clone(),
             bucket: settings.bucket.clone(),
             token_file: settings.token_file.clone(),
+            ca_file: settings.ca_file.clone(),
+            create_bucket: settings.create_bucket,
+            engine: settings.product,
             precision: settings.precision,
             timeout: settings.timeout,
             backlog_bytes: settings.backlog_bytes,
