@@ -18,6 +18,12 @@ function words(text: string): { name: string; tokens: string[] }[] {
     });
 }
 
+test("every team that a shipped rule names has words", () => {
+  const teams = new Set(Object.values(files).flatMap((text) => [...text.matchAll(/^team = "(.*)"/gm)].map((found) => found[1])));
+  expect(teams.size).toBeGreaterThan(1);
+  for (const team of teams) expect(known(`team.${team}`), team).toBe(true);
+});
+
 test("every metric and state of every shipped profile has words in both languages", () => {
   expect(Object.keys(files).length).toBeGreaterThan(8);
   const missing: string[] = [];

@@ -40,6 +40,10 @@ fn shipped_fields() -> BTreeSet<(String, String)> {
     for path in &profiles {
         let text = std::fs::read_to_string(path).expect("a profile");
         let profile: toml::Table = text.parse().expect("TOML");
+        // Beside the profiles of a class lie its rules.
+        if !profile.contains_key("profile") {
+            continue;
+        }
         let class = profile["profile"]["class"].as_str().expect("a class").to_owned();
         for metric in profile["metric"].as_array().expect("metrics") {
             fields.insert((class.clone(), metric["name"].as_str().expect("a name").to_owned()));
