@@ -24,7 +24,7 @@ fn main() -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
     println!("fdatasync of 4 KiB here: p50 {:.2} ms\n", measure::fdatasync_ms(dir.path())?);
     if wanted("t1") || wanted("t2") || wanted("t3") || wanted("t4") {
-        throughput::run()?;
+        throughput::run(wanted("t1") || wanted("t3"))?;
     }
     if wanted("t5") || wanted("t6") || wanted("t7") {
         latency::run()?;

@@ -42,12 +42,15 @@ struct Run {
     peak_mib: f64,
 }
 
-pub fn run() -> anyhow::Result<()> {
+/// Measures all; without `hop` the way through mosquitto is left out.
+pub fn run(hop_too: bool) -> anyhow::Result<()> {
     let (mut alone, mut hop, mut own) = (Vec::new(), Vec::new(), Vec::new());
     let mut threads = None;
     for _ in 0..ROUNDS {
         alone.push(mosquitto_alone()?);
-        hop.push(through(true, false)?.0);
+        if hop_too {
+            hop.push(through(true, false)?.0);
+        }
         let (run, by_thread) = through(false, false)?;
         own.push(run);
         threads = Some(by_thread);
