@@ -1,12 +1,15 @@
 //! What can be typed.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
-use orderly_core::ids::{ClassId, DeviceId, ProfileId, ZoneId};
+use orderly_core::ids::{ClassId, DeviceId, ProfileId, SiteId, ZoneId};
 
 use super::lang::Lang;
+use crate::config::Span;
+use crate::simulate::Faults;
 
 /// Orderly: a hospital IoT gateway. Not a primary medical alarm.
 #[derive(Debug, Parser)]
@@ -32,6 +35,10 @@ pub enum Command {
     Check(Check),
     /// Print the settings that hold.
     PrintConfig,
+    /// Run a gateway with a simulated hospital beside it; boards on a free port.
+    Demo(Demo),
+    /// Run the simulated devices alone, against any broker or listener.
+    Simulate(Simulate),
     /// The register of devices.
     #[command(subcommand)]
     Device(Device),
@@ -63,6 +70,70 @@ pub struct Check {
     /// Say which profiles and rules a start with these settings would change.
     #[arg(long)]
     pub diff: bool,
+}
+
+/// What the demo shows.
+#[derive(Debug, clap::Args)]
+pub struct Demo {
+    /// Size of the hospital: 1 is one of 1,200 beds.
+    #[arg(long, default_value_t = 0.05)]
+    pub scale: f64,
+    /// How many times as busy as a real day.
+    #[arg(long, default_value_t = 10.0)]
+    pub pace: f64,
+    /// The same seed gives the same hospital.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// What goes wrong: dup, late, clock, dead, flap, poison; all or none.
+    #[arg(long, default_value = "dup,late,flap")]
+    pub faults: Faults,
+    /// Keep the data in this folder; without it they are gone at the end.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Write a line for every message that was sent to this file.
+    #[arg(long, value_name = "FILE")]
+    pub ledger: Option<PathBuf>,
+}
+
+/// What is simulated.
+#[derive(Debug, clap::Args)]
+pub struct Simulate {
+    /// Broker or listener.
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:1883")]
+    pub mqtt: String,
+    /// User name for it.
+    #[arg(long, requires = "password_file")]
+    pub username: Option<String>,
+    /// File with the password for it.
+    #[arg(long, value_name = "FILE", requires = "username")]
+    pub password_file: Option<PathBuf>,
+    /// Serve the Modbus devices here.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub modbus: Option<SocketAddr>,
+    /// The site in the topics.
+    #[arg(long, default_value = "main")]
+    pub site: SiteId,
+    /// Size of the hospital: 1 is one of 1,200 beds.
+    #[arg(long, default_value_t = 0.1)]
+    pub scale: f64,
+    /// How many times as busy as a real day.
+    #[arg(long, default_value_t = 1.0)]
+    pub pace: f64,
+    /// The same seed gives the same hospital.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// What goes wrong: dup, late, clock, dead, flap, poison; all or none.
+    #[arg(long, default_value = "none")]
+    pub faults: Faults,
+    /// A pressure crisis, a warm fridge and a silent cabinet within the first minute.
+    #[arg(long)]
+    pub incidents: bool,
+    /// Write a line for every message that was sent to this file.
+    #[arg(long, value_name = "FILE")]
+    pub ledger: Option<PathBuf>,
+    /// End after so long, as in 30s.
+    #[arg(long)]
+    pub duration: Option<Span>,
 }
 
 /// What to do with the register.

@@ -37,10 +37,12 @@ pub fn check(context: &Context, what: &Check) -> Result<(), Failure> {
 fn secrets(settings: &Settings, read: impl Fn(&Path) -> Result<(), String>) -> Result<(), Failure> {
     let mqtt = settings.mqtt.iter().map(|(n, s)| (format!("mqtt.{n}.password_file"), &s.password_file));
     let sinks = settings.sinks.iter().map(|(n, s)| (format!("sinks.{n}.token_file"), &s.token_file));
+    let signs = settings.notify.iter().map(|(n, s)| (format!("notify.{n}.sign_file"), &s.sign_file));
     let notify = settings.notify.iter().map(|(n, s)| (format!("notify.{n}.token_file"), &s.token_file));
     let faults: Vec<String> = mqtt
         .chain(sinks)
         .chain(notify)
+        .chain(signs)
         .filter_map(|(key, file)| read(file.as_deref()?).err().map(|why| format!("{key}: {why}")))
         .collect();
     if faults.is_empty() { Ok(()) } else { Err(Failure::Other(faults.join("\norderly: "))) }

@@ -2,11 +2,13 @@
 
 mod args;
 mod check;
+mod demo;
 mod device;
 mod failure;
 mod lang;
 mod out;
 mod run;
+mod simulate;
 mod tools;
 
 use std::process::ExitCode;
@@ -45,6 +47,8 @@ pub fn main() -> ExitCode {
 fn dispatch(context: &Context) -> Result<(), Failure> {
     match &context.args.command {
         Command::Run => run::run(context),
+        Command::Demo(what) => demo::demo(context, what),
+        Command::Simulate(what) => simulate::simulate(context, what),
         Command::Check(what) => check::check(context, what),
         Command::PrintConfig => tools::print_config(context),
         Command::Device(what) => device::device(context, what),

@@ -145,6 +145,13 @@ fn links(settings: &Settings, faults: &mut Faults) {
         if mqtt.subscribe.is_empty() {
             faults.add(&format!("mqtt.{name}.subscribe"), "names no topic", "as in [\"orderly/v1/#\"]");
         }
+        if mqtt.qos > 2 {
+            faults.add(
+                &format!("mqtt.{name}.qos"),
+                format!("{} is no quality of service", mqtt.qos),
+                "0, 1 or 2",
+            );
+        }
         if mqtt.receive_maximum == 0 {
             faults.add(&format!("mqtt.{name}.receive_maximum"), "0 would let nothing in", "1 to 65535");
         }

@@ -22,12 +22,16 @@ pub struct MqttSettings {
     pub username: Option<String>,
     /// File with the password.
     pub password_file: Option<PathBuf>,
+    /// PEM file with the authorities to trust instead of the system's, for `mqtts://`.
+    pub ca_file: Option<PathBuf>,
+    /// Quality of service that we ask for: 0, 1 or 2.
+    pub qos: u8,
     /// Interval of pings.
     pub keep_alive: Span,
     /// Messages that we take before the first is acknowledged.
     pub receive_maximum: u16,
-    /// Longest packet that we take.
-    pub max_packet: Size,
+    /// Longer messages are read through and kept by their first 4 KiB.
+    pub max_kept: Size,
     /// How long the broker keeps our session while we are away (MQTT 5).
     pub session_expiry: Span,
 }
@@ -53,9 +57,11 @@ impl Default for MqttSettings {
             subscribe: vec!["orderly/v1/#".to_owned()],
             username: None,
             password_file: None,
+            ca_file: None,
+            qos: 1,
             keep_alive: Span::seconds(30),
             receive_maximum: 1_000,
-            max_packet: Size(16 << 20),
+            max_kept: Size(256 << 10),
             session_expiry: Span::days(7),
         }
     }

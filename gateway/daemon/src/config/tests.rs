@@ -45,6 +45,7 @@ fn examples_in_the_compiled_in_text_are_settings_too() {
             url: "mqtt://broker.hospital:1883".into(),
             username: Some("orderly".into()),
             password_file: Some("ward-password".into()),
+            ca_file: Some("/etc/orderly/ca.pem".into()),
             ..MqttSettings::default()
         }
     );

@@ -5,15 +5,16 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use axum::Router;
 use metrics_exporter_prometheus::PrometheusHandle;
+use orderly_core::ids::SiteId;
 use orderly_core::time::Clock;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::clock::SystemClock;
 use super::core::{Core, Parts};
-use super::doors::{OpenListener, ended, stop_flag};
+use super::doors::{IngestDoors, OpenListener, ended, stop_flag};
+use super::links::OpenLinks;
 use super::outlets::Outlets;
 use super::overview::{Last, Overseer};
 use super::reads::StoreReads;
@@ -40,6 +41,7 @@ pub struct Daemon {
     /// Cancelled when somebody asks for the end.
     pub asked_to_stop: CancellationToken,
     listener: Option<OpenListener>,
+    links: OpenLinks,
     outlets: Outlets,
     tasks: Vec<(&'static str, JoinHandle<()>)>,
     doors: CancellationToken,
@@ -115,12 +117,13 @@ impl Daemon {
     /// When a thread of the pipeline panicked.
     pub async fn stop(self) -> anyhow::Result<()> {
         Service.stopping();
-        let Self { mut core, listener, outlets, tasks, doors, outward, pages, .. } = self;
+        let Self { mut core, listener, links, outlets, tasks, doors, outward, pages, .. } = self;
         core.health.set_ready(false);
         doors.cancel();
         if let Some(listener) = listener {
             listener.closed().await;
         }
+        links.closed().await;
         let core = tokio::task::spawn_blocking(move || {
             core.drain();
             core
@@ -151,6 +154,7 @@ struct Opening {
 struct Open {
     http: SocketAddr,
     listener: Option<OpenListener>,
+    links: OpenLinks,
     outlets: Outlets,
     tasks: Vec<(&'static str, JoinHandle<()>)>,
     asked_to_stop: CancellationToken,
@@ -161,9 +165,9 @@ struct Open {
 
 impl Open {
     fn with(self, core: Core) -> Daemon {
-        let Self { http, listener, outlets, tasks, asked_to_stop, doors, outward, pages } = self;
+        let Self { http, listener, links, outlets, tasks, asked_to_stop, doors, outward, pages } = self;
         let mqtt = listener.as_ref().map(|l| l.address);
-        Daemon { core, http, mqtt, asked_to_stop, listener, outlets, tasks, doors, outward, pages }
+        Daemon { core, http, mqtt, asked_to_stop, listener, links, outlets, tasks, doors, outward, pages }
     }
 }
 
@@ -193,6 +197,13 @@ impl Opening {
             self.told.listen_with(&listener.door);
         }
 
+        let mut links = OpenLinks::start(settings, &self.credentials, core, &doors)?;
+        let mut sources = std::mem::take(&mut links.probes);
+        sources.extend(listener.iter().map(OpenListener::probe));
+        let ingest =
+            IngestDoors::new(SiteId::new(&settings.site)?, core, &self.told.register, wanted.all_profiles());
+        let own_port = ingest.open(&settings.http.ingest_bind, doors.clone())?;
+
         let overseer = Arc::new(Overseer {
             site: settings.site.clone(),
             started: core.clock.now(),
@@ -205,7 +216,7 @@ impl Opening {
             dir: core.dir.clone(),
             sinks: outlets.status.clone(),
             notices: outlets.notices.clone(),
-            sources: listener.iter().map(OpenListener::probe).collect(),
+            sources,
             warnings: findings::warnings(&core.found.recovered),
             last: Mutex::new(Last::default()),
         });
@@ -221,7 +232,7 @@ impl Opening {
             stop: stop_flag(pages.clone()),
         };
         let stop = parts.stop.clone();
-        let router = api::router(parts, Router::new());
+        let router = api::router(parts, ingest.on_loopback(http_address));
         let serving = pages.clone();
         let mut tasks = vec![(
             "http",
@@ -234,6 +245,8 @@ impl Opening {
                 }
             }),
         )];
+
+        tasks.extend(own_port.map(|task| ("ingest", task)));
 
         let desk = control::Desk {
             orders: core.orders.clone(),
@@ -255,6 +268,6 @@ impl Opening {
         let mqtt = listener.as_ref().map(|l| l.address.to_string()).unwrap_or_else(|| "off".to_owned());
         Service.ready(&format!("http {http_address}, mqtt {mqtt}"));
         tracing::info!(http = %http_address, mqtt, "ready");
-        Ok(Open { http: http_address, listener, outlets, tasks, asked_to_stop, doors, outward, pages })
+        Ok(Open { http: http_address, listener, links, outlets, tasks, asked_to_stop, doors, outward, pages })
     }
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use axum::Router;
 use orderly_core::ids::SiteId;
+use orderly_core::profile::Profile;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -16,6 +18,8 @@ use super::ports;
 use super::register::Register;
 use crate::api::dto::SourceStatus;
 use crate::config::Settings;
+use crate::sources::http;
+use crate::sources::intake::Intake;
 use crate::sources::mqtt_door::{self, Door};
 
 /// An open MQTT listener.
@@ -75,6 +79,62 @@ impl OpenListener {
     /// Waits until its connections have ended.
     pub async fn closed(self) {
         ended("listener", self.task).await;
+    }
+}
+
+/// The HTTP doors for readings, on the port of the API and, if one is set, on a port of their own.
+pub struct IngestDoors {
+    site: SiteId,
+    intake: Arc<dyn Intake>,
+    register: Arc<Register>,
+    owner: http::Owner,
+}
+
+impl IngestDoors {
+    /// Doors for devices whose lines these profiles read.
+    #[must_use]
+    pub fn new(site: SiteId, core: &Core, register: &Arc<Register>, profiles: Vec<Arc<Profile>>) -> Self {
+        Self {
+            site,
+            intake: Arc::clone(&core.intake),
+            register: Arc::clone(register),
+            owner: http::owner_by(profiles),
+        }
+    }
+
+    fn deps(&self, peer: Option<SocketAddr>) -> http::Deps {
+        http::Deps {
+            intake: Arc::clone(&self.intake),
+            logins: Arc::clone(&self.register) as _,
+            site: self.site.clone(),
+            owner: Arc::clone(&self.owner),
+            peer,
+        }
+    }
+
+    /// The routes on a port that only loopback reaches.
+    #[must_use]
+    pub fn on_loopback(&self, port: SocketAddr) -> Router {
+        http::router(self.deps(Some(port)))
+    }
+
+    /// Opens the port of their own, if the settings name one.
+    ///
+    /// # Errors
+    /// When it cannot be opened, or lies off loopback while devices without a credential exist.
+    pub fn open(&self, bind: &str, stop: CancellationToken) -> anyhow::Result<Option<JoinHandle<()>>> {
+        if bind.is_empty() {
+            return Ok(None);
+        }
+        let wanted: SocketAddr = bind.parse().context("http.ingest_bind")?;
+        may_leave_loopback(wanted, "http.ingest_bind", &self.register)?;
+        let listener = TcpListener::from_std(ports::open(wanted, "http.ingest_bind")?)?;
+        let deps = self.deps(None);
+        Ok(Some(tokio::spawn(async move {
+            if let Err(error) = http::run(listener, deps, stop).await {
+                tracing::error!(%error, "the ingest port failed");
+            }
+        })))
     }
 }
 

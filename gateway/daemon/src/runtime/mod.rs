@@ -8,6 +8,7 @@ pub mod delivered;
 pub mod doors;
 pub mod findings;
 pub mod intake;
+pub mod links;
 pub mod orders;
 pub mod outlets;
 pub mod overview;

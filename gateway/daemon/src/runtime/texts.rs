@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use orderly_core::diagnostic::Diagnostic;
 use orderly_core::ids::{ProfileId, RuleId};
@@ -33,7 +34,7 @@ pub struct TextFile {
 #[derive(Debug, Default)]
 pub struct Texts {
     /// Profiles, read.
-    pub profiles: BTreeMap<ProfileId, (TextFile, Profile)>,
+    pub profiles: BTreeMap<ProfileId, (TextFile, Arc<Profile>)>,
     /// Rule files by name.
     pub rules: BTreeMap<RuleId, TextFile>,
 }
@@ -134,13 +135,15 @@ impl Gathering {
             return;
         }
         match Profile::parse(&file.text, &file.name) {
-            Ok(profile) => drop(self.texts.profiles.insert(profile.id().clone(), (file, profile))),
+            Ok(profile) => {
+                drop(self.texts.profiles.insert(profile.id().clone(), (file, Arc::new(profile))));
+            }
             Err(found) => self.broken.push(Broken { file, found }),
         }
     }
 
     fn finish(mut self) -> Result<Texts, BrokenTexts> {
-        let classes = ClassTable::new(self.texts.profiles.values().map(|(_, profile)| profile));
+        let classes = ClassTable::new(self.texts.profiles.values().map(|(_, profile)| &**profile));
         for file in self.texts.rules.values() {
             if let Err(found) = RuleFile::parse(&file.text, &file.name, &classes) {
                 self.broken.push(Broken { file: file.clone(), found });
@@ -175,6 +178,12 @@ fn toml_files(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
 }
 
 impl Texts {
+    /// All profiles.
+    #[must_use]
+    pub fn all_profiles(&self) -> Vec<Arc<Profile>> {
+        self.profiles.values().map(|(_, profile)| Arc::clone(profile)).collect()
+    }
+
     /// How often a device of each profile is expected to report, in milliseconds.
     #[must_use]
     pub fn expected(&self) -> BTreeMap<ProfileId, i64> {

@@ -1,0 +1,115 @@
+//! The links that we open ourselves: MQTT brokers that we subscribe to.
+
+use std::sync::Arc;
+
+use anyhow::{Context, anyhow};
+use orderly_core::record::LinkChange;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::core::Core;
+use super::overview::SourceProbe;
+use crate::api::dto::SourceStatus;
+use crate::config::{Credentials, MqttSettings, MqttVersion, Settings};
+use crate::pipeline::Heard;
+use crate::sources::links::Links;
+use crate::sources::mqtt::wire::Version;
+use crate::sources::mqtt_client::{self, Address, Status};
+
+impl Links for Heard {
+    fn changed(&self, change: LinkChange) {
+        self.link(change);
+    }
+}
+
+/// The running links.
+#[derive(Default)]
+pub struct OpenLinks {
+    tasks: Vec<(&'static str, JoinHandle<()>)>,
+    /// How each is, for the status page.
+    pub probes: Vec<SourceProbe>,
+}
+
+impl std::fmt::Debug for OpenLinks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OpenLinks").field("links", &self.tasks.len()).finish()
+    }
+}
+
+impl OpenLinks {
+    /// Starts a task for each link of the settings. Whether the far side answers is not waited for.
+    ///
+    /// # Errors
+    /// When an address or a secret cannot be used.
+    pub fn start(
+        settings: &Settings,
+        credentials: &Credentials,
+        core: &Core,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let mut links = Self::default();
+        for (name, mqtt) in &settings.mqtt {
+            links.mqtt(client(settings, name, mqtt, credentials, core)?, core, stop);
+        }
+        Ok(links)
+    }
+
+    fn mqtt(&mut self, client: mqtt_client::Settings, core: &Core, stop: &CancellationToken) {
+        let (tell, told) = watch::channel(Status::default());
+        let name = client.source.clone();
+        self.probes.push(Box::new(move || {
+            let status = told.borrow();
+            let refused =
+                (!status.refused.is_empty()).then(|| format!("refused: {}", status.refused.join(", ")));
+            SourceStatus {
+                name: name.clone(),
+                up: status.up,
+                connections: u64::from(status.up),
+                detail: refused.or_else(|| status.last_error.clone().filter(|_| !status.up)),
+            }
+        }));
+        let links: Arc<dyn Links> = Arc::new(core.heard.clone());
+        let (intake, clock) = (Arc::clone(&core.intake), Arc::clone(&core.clock));
+        self.tasks
+            .push(("mqtt", tokio::spawn(mqtt_client::run(client, intake, clock, links, tell, stop.clone()))));
+    }
+
+    /// Waits until all have ended.
+    pub async fn closed(self) {
+        for (name, task) in self.tasks {
+            super::doors::ended(name, task).await;
+        }
+    }
+}
+
+fn client(
+    settings: &Settings,
+    name: &str,
+    mqtt: &MqttSettings,
+    credentials: &Credentials,
+    core: &Core,
+) -> anyhow::Result<mqtt_client::Settings> {
+    let address = Address::parse(&mqtt.url).with_context(|| format!("mqtt.{name}.url"))?;
+    let password = mqtt.password_file.as_deref().map(|file| credentials.read(file)).transpose();
+    let client_id = match mqtt.client_id.as_str() {
+        "" => format!("orderly-{}-{name}", settings.site),
+        chosen => chosen.to_owned(),
+    };
+    Ok(mqtt_client::Settings {
+        ca_file: mqtt.ca_file.clone(),
+        version: match mqtt.version {
+            MqttVersion::V311 => Version::V4,
+            MqttVersion::V5 => Version::V5,
+        },
+        qos: mqtt.qos,
+        username: mqtt.username.clone(),
+        password: password.map_err(|why| anyhow!("mqtt.{name}.password_file: {why}"))?,
+        keep_alive: mqtt.keep_alive.0,
+        session_expiry: mqtt.session_expiry.0,
+        receive_maximum: mqtt.receive_maximum,
+        max_kept: usize::try_from(mqtt.max_kept.0)?,
+        resumed: core.found.resumed,
+        ..mqtt_client::Settings::new(name, address, client_id, mqtt.subscribe.clone())
+    })
+}
