@@ -59,6 +59,8 @@ impl Shim {
 pub struct Recording {
     disk: SimDisk,
     root: PathBuf,
+    /// What each step was about: a name, or nothing when it was a note.
+    names: Vec<String>,
 }
 
 impl Recording {
@@ -69,16 +71,26 @@ impl Recording {
     pub fn read(recording: &Path, dir: &Path) -> anyhow::Result<Self> {
         let bytes = std::fs::read(recording).with_context(|| recording.display().to_string())?;
         let root = dir.canonicalize()?;
-        let mut replay = Replay { disk: SimDisk::new(), files: HashMap::new(), root: root.clone() };
+        let mut replay =
+            Replay { disk: SimDisk::new(), files: HashMap::new(), named: HashMap::new(), root: root.clone() };
+        let mut names = Vec::new();
         let mut rest = &bytes[..];
         while !rest.is_empty() {
             // The child may have been killed in the middle of the last one.
             let Some(length) = rest.get(16..24).map(number) else { break };
             let Some(body) = usize::try_from(length).ok().and_then(|n| rest.get(24..24 + n)) else { break };
-            replay.step(&rest[..24], body)?;
+            let name = replay.step(&rest[..24], body)?;
+            names.resize(replay.disk.log_len(), name);
             rest = &rest[24 + body.len()..];
         }
-        Ok(Self { disk: replay.disk, root })
+        Ok(Self { disk: replay.disk, root, names })
+    }
+
+    /// The places right behind a step on a file whose name begins so.
+    #[must_use]
+    pub fn steps_on(&self, name: &str) -> Vec<usize> {
+        let on = self.names.iter().enumerate().filter(|(_, n)| n.starts_with(name));
+        on.map(|(at, _)| at + 1).collect()
     }
 
     /// How many places there are to cut at.
@@ -119,11 +131,13 @@ struct Replay {
     disk: SimDisk,
     /// By inode number; a number that is used again stands for the newer file.
     files: HashMap<u64, Arc<dyn DiskFile>>,
+    named: HashMap<u64, String>,
     root: PathBuf,
 }
 
 impl Replay {
-    fn step(&mut self, head: &[u8], body: &[u8]) -> anyhow::Result<()> {
+    /// Gives the name of the file that the step was about.
+    fn step(&mut self, head: &[u8], body: &[u8]) -> anyhow::Result<String> {
         let (op, failed, file, offset) = (head[0], head[1] != 0, number(&head[4..8]), number(&head[8..16]));
         if failed && op != 3 {
             self.disk.fail(Fault { call: None, nth: 1, sticky: false, errno: EIO });
@@ -133,7 +147,14 @@ impl Replay {
         if failed && failures == 0 && op != 3 {
             bail!("step {op} was recorded as failed and did not");
         }
-        if failed { Ok(()) } else { done }
+        if !failed {
+            done?;
+        }
+        if matches!(op, 1 | 2) {
+            let name = String::from_utf8_lossy(body).rsplit('/').next().map(str::to_owned);
+            self.named.insert(file, name.unwrap_or_default());
+        }
+        Ok(self.named.get(&file).cloned().unwrap_or_default())
     }
 
     fn apply(&mut self, op: u8, file: u64, offset: u64, body: &[u8]) -> anyhow::Result<()> {

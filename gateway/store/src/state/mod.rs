@@ -83,6 +83,8 @@ pub struct StateStore {
     quarantined: u64,
     quarantine_kept: usize,
     quarantine_cap: usize,
+    /// From so many pages the log is copied when idle, and in any case.
+    log_pages: (u64, u64),
     broken: bool,
 }
 
@@ -111,6 +113,7 @@ impl StateStore {
             quarantined: meta.quarantined,
             quarantine_kept: load::quarantine_kept(&db)?,
             quarantine_cap: QUARANTINE_CAP,
+            log_pages: (TIDY_PAGES, FORCE_PAGES),
             broken: false,
             db,
         };
@@ -120,6 +123,11 @@ impl StateStore {
     /// Keeps at most so many rows in quarantine; the oldest go first and stay counted.
     pub const fn set_quarantine_cap(&mut self, rows: usize) {
         self.quarantine_cap = rows;
+    }
+
+    /// Copies the log from so many pages on when idle, and from so many in any case; for tests and small boxes.
+    pub const fn set_log_pages(&mut self, idle: u64, force: u64) {
+        self.log_pages = (idle, force);
     }
 
     /// The last record of the last commit.
@@ -158,7 +166,7 @@ impl StateStore {
         self.quarantine_kept = done.quarantine_kept;
         self.twins.extend(done.new_twins);
         self.broken = false;
-        self.shorten_log(FORCE_PAGES)?;
+        self.shorten_log(self.log_pages.1)?;
         Ok(self.commit_no)
     }
 
@@ -184,7 +192,7 @@ impl StateStore {
         self.broken = true;
         self.quarantine_kept = deliver::deliver(&mut self.db, changes, self.quarantine_kept)?;
         self.broken = false;
-        self.shorten_log(FORCE_PAGES)?;
+        self.shorten_log(self.log_pages.1)?;
         Ok(())
     }
 
@@ -193,7 +201,7 @@ impl StateStore {
     /// # Errors
     /// When SQLite refuses.
     pub fn tidy(&mut self) -> Result<Wal, StateError> {
-        self.shorten_log(TIDY_PAGES)
+        self.shorten_log(self.log_pages.0)
     }
 
     fn shorten_log(&self, from: u64) -> Result<Wal, StateError> {

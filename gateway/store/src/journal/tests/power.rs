@@ -143,7 +143,8 @@ fn judge(run: &Run, at: usize, seed: u64) -> Result<SimDisk, String> {
 }
 
 fn cuts() -> u64 {
-    setting("ORDERLY_CUTS", 500)
+    let usual = if setting("ORDERLY_LONG", 0) == 1 { 100_000 } else { 500 };
+    setting("ORDERLY_CUTS", usual)
 }
 
 #[test]
