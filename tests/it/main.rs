@@ -11,6 +11,7 @@ mod modbus;
 mod mqtt_client;
 mod mqtt_door;
 mod powercut;
+mod powercut_faults;
 mod powercut_stores;
 mod profiles;
 mod rules;

@@ -27,9 +27,14 @@ pub fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
+/// Whether the full numbers are asked for.
+pub fn is_long() -> bool {
+    environment("ORDERLY_LONG").is_some_and(|v| v == "1")
+}
+
 /// How many cuts are made in all.
 fn cuts() -> u64 {
-    let usual = if environment("ORDERLY_LONG").is_some_and(|v| v == "1") { 100_000 } else { 2_000 };
+    let usual = if is_long() { 100_000 } else { 2_000 };
     environment("ORDERLY_CUTS").and_then(|v| v.parse().ok()).unwrap_or(usual)
 }
 

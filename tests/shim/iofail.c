@@ -6,6 +6,8 @@
  *   ORDERLY_IO_FAIL  optional: KIND:NTH:ERRNO[:sticky], KIND one of open write sync truncate unlink rename any
  *
  * What is written to a watched file named MARKS is a note of the program: it goes into the recording only.
+ * What is written to one named FAULT is a new order to fail, as in ORDERLY_IO_FAIL, and counts anew; "off" ends it,
+ * and the file then holds how many calls failed.
  * Calls are serialised, so the order of the recording is the order of what happened.
  *
  * Recording, little-endian: op u8, failed u8, 0 u16, file u32, offset u64, length u64, length bytes.
@@ -27,7 +29,7 @@
 #include <unistd.h>
 
 enum { CREATE = 1, OPEN, WRITE, TRUNCATE, SYNC, SYNCDIR, UNLINK, RENAME, MARK };
-enum { UNKNOWN, OTHER, FILE_, DIR_, MARKS };
+enum { UNKNOWN, OTHER, FILE_, DIR_, MARKS, FAULT };
 #define FDS 4096
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -35,10 +37,17 @@ static int ready, log_fd = -1;
 static char root[4096];
 static size_t root_len;
 static char fail_kind[16];
-static long fail_nth, fail_count;
+static long fail_nth, fail_count, fail_fired;
 static int fail_errno, fail_sticky;
 static struct { unsigned char kind; uint32_t file; } fds[FDS];
 
+
+static void order(const char *fail) {
+    char sticky[16] = "";
+    fail_nth = fail_count = fail_fired = 0;
+    sscanf(fail, "%15[a-z]:%ld:%d:%15s", fail_kind, &fail_nth, &fail_errno, sticky);
+    fail_sticky = !strcmp(sticky, "sticky");
+}
 
 static void start(void) {
     if (ready) return;
@@ -47,11 +56,7 @@ static void start(void) {
     if (!dir || !log || !realpath(dir, root)) return;
     root_len = strlen(root);
     log_fd = syscall(SYS_openat, AT_FDCWD, log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    if (fail) {
-        char sticky[16] = "";
-        sscanf(fail, "%15[a-z]:%ld:%d:%15s", fail_kind, &fail_nth, &fail_errno, sticky);
-        fail_sticky = !strcmp(sticky, "sticky");
-    }
+    if (fail) order(fail);
 }
 
 static void enter(void) { pthread_mutex_lock(&lock); start(); }
@@ -84,6 +89,7 @@ static int fails(const char *kind) {
     if (!fail_nth || (strcmp(fail_kind, "any") && strcmp(fail_kind, kind))) return 0;
     fail_count++;
     if (fail_count == fail_nth || (fail_sticky && fail_count > fail_nth)) {
+        fail_fired++;
         errno = fail_errno;
         return 1;
     }
@@ -113,10 +119,12 @@ static int watched(int at, const char *path, char *out) {
     return !strncmp(out, root, root_len) && out[root_len] == '/';
 }
 
-static int is_marks(const char *path) {
+static int is_named(const char *path, const char *name) {
     const char *slash = strrchr(path, '/');
-    return slash && !strcmp(slash + 1, "MARKS");
+    return slash && !strcmp(slash + 1, name);
 }
+
+static int is_ours(const char *path) { return is_named(path, "MARKS") || is_named(path, "FAULT"); }
 
 static int kind_of(int fd) {
     if (log_fd < 0 || fd < 0 || fd >= FDS) return OTHER;
@@ -129,7 +137,9 @@ static int kind_of(int fd) {
         if (n > 0 && !fstat(fd, &st)) {
             path[n] = 0;
             int in = !strncmp(path, root, root_len) && (path[root_len] == '/' || path[root_len] == 0);
-            if (in) fds[fd].kind = S_ISDIR(st.st_mode) ? DIR_ : is_marks(path) ? MARKS : S_ISREG(st.st_mode) ? FILE_ : OTHER;
+            if (in && S_ISDIR(st.st_mode)) fds[fd].kind = DIR_;
+            else if (in && S_ISREG(st.st_mode))
+                fds[fd].kind = is_named(path, "MARKS") ? MARKS : is_named(path, "FAULT") ? FAULT : FILE_;
             fds[fd].file = st.st_ino;
         }
     }
@@ -140,7 +150,7 @@ static int do_open(int at, const char *path, int flags, mode_t mode) {
     char full[4096];
     enter();
     int fd;
-    if (!watched(at, path, full) || is_marks(full) || (flags & O_DIRECTORY)) {
+    if (!watched(at, path, full) || is_ours(full) || (flags & O_DIRECTORY)) {
         fd = syscall(SYS_openat, at, path, flags, mode);
         if (fd >= 0 && fd < FDS) fds[fd].kind = UNKNOWN;
         leave();
@@ -185,6 +195,18 @@ static ssize_t do_write(int fd, const void *bytes, size_t n, int64_t at) {
         leave();
         return n;
     }
+    if (kind == FAULT) {
+        char text[64] = "";
+        memcpy(text, bytes, n < sizeof text ? n : sizeof text - 1);
+        if (strcmp(text, "off")) order(text);
+        else {
+            int length = snprintf(text, sizeof text, "%ld", fail_fired);
+            fail_nth = 0;
+            if (syscall(SYS_ftruncate, fd, 0) || syscall(SYS_pwrite64, fd, text, length, 0L) != length) abort();
+        }
+        leave();
+        return n;
+    }
     if (kind != FILE_) {
         leave(); /* sockets and pipes may block */
         return at < 0 ? syscall(SYS_write, fd, bytes, n) : syscall(SYS_pwrite64, fd, bytes, n, at);
@@ -219,7 +241,7 @@ ssize_t writev(int fd, const struct iovec *parts, int count) {
     enter();
     int kind = kind_of(fd);
     leave();
-    if (kind != FILE_ && kind != MARKS) return syscall(SYS_writev, fd, parts, count);
+    if (kind != FILE_ && kind != MARKS && kind != FAULT) return syscall(SYS_writev, fd, parts, count);
     ssize_t all = 0;
     for (int i = 0; i < count; i++) {
         ssize_t done = do_write(fd, parts[i].iov_base, parts[i].iov_len, -1);
@@ -266,8 +288,8 @@ static int do_unlink(int at, const char *path, int flags) {
     char full[4096];
     enter();
     int in = !(flags & AT_REMOVEDIR) && watched(at, path, full);
-    int done = in && fails("unlink") ? -1 : syscall(SYS_unlinkat, at, path, flags);
-    if (in && !done) record(UNLINK, 0, 0, 0, full, strlen(full));
+    int done = in && !is_ours(full) && fails("unlink") ? -1 : syscall(SYS_unlinkat, at, path, flags);
+    if (in && !done && !is_ours(full)) record(UNLINK, 0, 0, 0, full, strlen(full));
     leave();
     return done;
 }

@@ -17,6 +17,9 @@ use orderly_store::disk::{Disk, DiskFile};
 /// The name of the file through which a child notes what it has acknowledged: each write of 8 little-endian bytes.
 pub const MARKS: &str = "MARKS";
 
+/// The name of the file through which a child orders calls to fail and asks how many did.
+pub const FAULT: &str = "FAULT";
+
 /// The compiled shim.
 #[derive(Debug, Clone)]
 pub struct Shim {

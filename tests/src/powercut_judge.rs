@@ -44,6 +44,21 @@ pub fn place(plan: &Plan, found: &Model, told: usize) -> anyhow::Result<usize> {
     bail!("half done, {told} transactions were acknowledged: at {} the nearest is {parts:?}", found.cursor)
 }
 
+/// Opens the stores after a failure and gives where to go on: at what was told last, or at what was under way.
+///
+/// # Errors
+/// The outer one: the stores cannot be opened now. The inner one: something is lost or half done.
+pub fn take_up(
+    plan: &Plan,
+    dir: &Path,
+    told: usize,
+    alone: bool,
+) -> anyhow::Result<anyhow::Result<(Stores, Snapshot, usize)>> {
+    let (stores, snapshot) = Stores::open(dir, alone)?;
+    let found = Model::read(dir, &snapshot)?;
+    Ok(place(plan, &found, told).map(|done| (stores, snapshot, done)))
+}
+
 /// Checks the directory; `told` is what had been acknowledged when the power went.
 ///
 /// # Errors

@@ -188,9 +188,8 @@ impl Player<'_> {
                     while series.seal(*now)?.more {}
                 }
             }
-            Step::Tidy => {
-                stores.state.tidy()?;
-            }
+            // As the daemon does: it tells of a failure, and goes on.
+            Step::Tidy => drop(stores.state.tidy()),
             Step::Reopen => {
                 let dir = stores.dir.clone();
                 self.stores = None;
