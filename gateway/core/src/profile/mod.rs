@@ -1,7 +1,7 @@
 //! Device profiles: one TOML text per model says how its payloads become readings.
 //!
 //! A profile is data, checked in full when it is read: every key must be known, units must convert, and its
-//! own test vectors must pass. `docs/devices.md` is made from the shipped ones.
+//! own test vectors must pass.
 //!
 //! Decoding is pure and decides only what one payload says: units, ranges, states, quality. Clocks, repeats
 //! and epochs are the engine's (it knows what came before).

@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
 
 use super::faults::{POISON, Plan};
-use super::models::{
-    Bay, BpMeter, Cabinet, Crisis, Dock, GlucoseMeter, Model, Moment, Monitor, Said, Wheelchair,
-};
+use super::models::{Bay, BpMeter, Cabinet, Dock, GlucoseMeter, Model, Moment, Monitor, Said, Wheelchair};
 use super::options::{Options, Sizes};
 use super::random::Random;
 use super::units::{Charger, Fridge, PowerBank, Registers, Sign, Unit};
@@ -106,8 +104,7 @@ impl Hospital {
             world: World { docks, ..World::default() },
             groups: Vec::new(),
         };
-        let crisis = Crisis { at: now + 15_000, again: now + 40_000 };
-        let crisis = |n: usize| (options.incidents && n == 0).then_some(crisis);
+        let crisis = |n: usize| (options.incidents && n == 0).then_some(now + 15_000);
         hospital.add(options, now, "bp_meter", "bp", 4, sizes.bp_meters, |m, n| {
             Box::new(BpMeter::new(m, crisis(n)))
         });
@@ -128,7 +125,7 @@ impl Hospital {
         hospital
             .add(options, now, "drug_cabinet", "cab", 2, sizes.cabinets, |m, _| Box::new(Cabinet::new(m)));
         if options.incidents {
-            hospital.silence_last("drug_cabinet", now + 30_000);
+            hospital.silence_last("drug_cabinet", now + 12_000);
         }
         hospital.add_units(options, &sizes, now);
         hospital

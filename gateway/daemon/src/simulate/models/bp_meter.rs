@@ -4,14 +4,9 @@ use serde_json::json;
 
 use super::{Model, Moment, Said, local_hour, local_time};
 
-/// A crisis that was written into the script: at `at`, and once more at `again`.
-#[derive(Debug, Clone, Copy)]
-pub struct Crisis {
-    /// First high reading.
-    pub at: i64,
-    /// The reading that confirms it.
-    pub again: i64,
-}
+/// The first reading of a crisis waits this long in the meter: the patient measured, rested and measured again
+/// before the phone was near. So the rule's five minutes without a contradiction have passed when both come.
+const KEPT_MS: i64 = 390_000;
 
 /// A pressure meter and the person who uses it.
 #[derive(Debug)]
@@ -22,13 +17,14 @@ pub struct BpMeter {
     battery: f64,
     second_due: bool,
     started: bool,
-    crisis: Option<Crisis>,
+    /// When two crisis readings come, if that was written into the script.
+    crisis_at: Option<i64>,
 }
 
 impl BpMeter {
     /// A person of random pressure.
     #[must_use]
-    pub fn new(moment: &mut Moment<'_>, crisis: Option<Crisis>) -> Self {
+    pub fn new(moment: &mut Moment<'_>, crisis_at: Option<i64>) -> Self {
         let random = &mut *moment.random;
         let sys = (128.0 + 12.0 * random.normal()).clamp(102.0, 168.0);
         Self {
@@ -38,15 +34,16 @@ impl BpMeter {
             battery: random.between(20.0, 100.0),
             second_due: false,
             started: false,
-            crisis,
+            crisis_at,
         }
     }
 
-    fn reading(&mut self, moment: &mut Moment<'_>, said: &mut Vec<Said>, high: bool) {
+    fn reading(&mut self, moment: &mut Moment<'_>, said: &mut Vec<Said>, high: bool, ago_ms: i64) {
+        let taken = moment.device_now - ago_ms;
         let random = &mut *moment.random;
         let (mut sys, mut dia) = (self.sys + 6.0 * random.normal(), self.dia + 4.0 * random.normal());
         if high {
-            (sys, dia) = (random.between(190.0, 198.0), random.between(112.0, 118.0));
+            (sys, dia) = (random.between(202.0, 209.0), random.between(112.0, 118.0));
         }
         let pulse = (self.pulse + 5.0 * random.normal()).round();
         let artefact = !high && random.chance(0.08);
@@ -59,15 +56,15 @@ impl BpMeter {
                 2 => body["dia"] = json!(sys.round() as i64 + random.whole(2, 30)),
                 _ => body["sys"] = json!(random.whole(285, 299)),
             }
-        } else if random.chance(0.03) {
+        } else if random.chance(0.01) {
             body["flags"] = json!({ "irregular": true });
         }
         if random.chance(0.2) {
             self.battery = (self.battery - 0.2).max(3.0);
             body["battery"] = json!(self.battery.round() as i64);
         }
-        body["t"] = json!(local_time(moment.device_now));
-        let device_time = Some(moment.device_now.div_euclid(1_000) * 1_000);
+        body["t"] = json!(local_time(taken));
+        let device_time = Some(taken.div_euclid(1_000) * 1_000);
         said.push(Said { stream: "reading", device_time, body });
     }
 
@@ -82,12 +79,11 @@ impl BpMeter {
 
 impl Model for BpMeter {
     fn step(&mut self, moment: &mut Moment<'_>, said: &mut Vec<Said>) -> i64 {
-        if let Some(crisis) = self.crisis.filter(|crisis| moment.now >= crisis.at) {
-            self.reading(moment, said, true);
-            let confirm = moment.now < crisis.again;
-            self.crisis = confirm.then_some(Crisis { at: crisis.again, again: crisis.again });
-            let quiet = 600_000;
-            return if confirm { crisis.again } else { moment.now + quiet };
+        if self.crisis_at.is_some_and(|at| moment.now >= at) {
+            self.crisis_at = None;
+            self.reading(moment, said, true, KEPT_MS);
+            self.reading(moment, said, true, 0);
+            return moment.now + 600_000;
         }
         let wait = if !self.started {
             // One patient in five brings a reading along when the day begins.
@@ -99,14 +95,14 @@ impl Model for BpMeter {
             }
         } else if self.second_due {
             self.second_due = false;
-            self.reading(moment, said, false);
+            self.reading(moment, said, false, 0);
             Self::next_session(moment)
         } else {
             self.second_due = true;
-            self.reading(moment, said, false);
+            self.reading(moment, said, false, 0);
             (60_000.0 / moment.pace).max(5_000.0) as i64
         };
-        let next = moment.now + wait;
-        self.crisis.map_or(next, |crisis| next.min(crisis.at))
+        // Whoever is to have a crisis says nothing else before it.
+        self.crisis_at.unwrap_or(moment.now + wait)
     }
 }

@@ -35,7 +35,7 @@ impl Cabinet {
     #[must_use]
     pub fn new(moment: &mut Moment<'_>) -> Self {
         let random = &mut *moment.random;
-        let on_hand = (0..SLOTS).map(|_| u32::try_from(random.whole(0, 20)).unwrap_or(0)).collect();
+        let on_hand = (0..SLOTS).map(|_| u32::try_from(random.whole(4, 20)).unwrap_or(0)).collect();
         Self {
             seq: 0,
             boot: format!("{:06x}", random.bits() & 0xFF_FFFF),

@@ -14,7 +14,7 @@ use super::random::Random;
 use super::world::World;
 
 pub use bay::Bay;
-pub use bp_meter::{BpMeter, Crisis};
+pub use bp_meter::BpMeter;
 pub use cabinet::Cabinet;
 pub use dock::Dock;
 pub use glucose_meter::GlucoseMeter;
