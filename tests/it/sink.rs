@@ -1,5 +1,6 @@
 //! The InfluxDB sink against a store that plays every fault of the matrix (RELIABILITY 2, rows 6 to 9).
 
+mod admin;
 mod double;
 mod victoria;
 

@@ -14,6 +14,7 @@ use orderly::notify::Outbox;
 use orderly::notify::webhook::{self, NotifyStatus, WebhookConfig, sign};
 use orderly_core::time::{Clock, Now, Timestamp};
 use orderly_store::state::{DeliveryChange, DueNotice};
+use orderly_tests::patience::in_time;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -55,7 +56,8 @@ impl Memory {
     }
 
     async fn until_over(&self) {
-        self.news.subscribe().wait_for(|_| !self.states().contains("waiting")).await.unwrap();
+        let mut news = self.news.subscribe();
+        in_time("the notices", news.wait_for(|_| !self.states().contains("waiting"))).await.unwrap();
     }
 }
 

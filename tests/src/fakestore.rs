@@ -18,6 +18,8 @@ use axum::routing::{get, post};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::patience::in_time;
+
 pub use line::{Field, Fields, Line, PointKey, read_body};
 pub(crate) use plan::draw;
 pub use plan::{Chaos, Plan, Poison, Step};
@@ -71,6 +73,8 @@ struct Shared {
     changed: watch::Sender<u64>,
     plan_changed: watch::Sender<u64>,
     expect_token: Mutex<Option<String>>,
+    /// What a query is answered with, and the last one asked.
+    query: Mutex<(String, String)>,
 }
 
 /// A running fake store; dropping it closes the port.
@@ -92,12 +96,18 @@ impl FakeStore {
             changed: watch::Sender::new(0),
             plan_changed: watch::Sender::new(0),
             expect_token: Mutex::default(),
+            query: Mutex::default(),
         });
         let doors = Router::new()
             .route("/api/v2/write", post(write))
             .route("/write", post(write))
             .route("/health", get(async || axum::Json(serde_json::json!({"name": "fake", "status": "pass"}))))
             .route("/metrics", get(metrics))
+            .route(
+                "/api/v2/orgs",
+                get(async || axum::Json(serde_json::json!({"orgs": [{"id": "2", "name": "hospital"}]}))),
+            )
+            .route("/api/v2/query", post(query))
             .route("/api/v2/buckets", get(list_buckets).post(create_bucket));
         let router = doors.clone().nest("/base", doors).with_state(Arc::clone(&shared));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port on loopback");
@@ -142,6 +152,13 @@ impl FakeStore {
         question(&lock(&self.shared.seen))
     }
 
+    /// Answers queries with this annotated CSV from now on; gives the last query that was asked.
+    pub fn answer_queries(&self, csv: &str) -> String {
+        let mut query = lock(&self.shared.query);
+        csv.clone_into(&mut query.0);
+        query.1.clone()
+    }
+
     /// Forgets what was kept from the `nth` request on, and starts its uptime anew: what a store without a
     /// write-ahead log does when it is killed.
     pub fn crash_and_restart(&self, kept: impl Fn(&PointKey) -> bool) {
@@ -153,16 +170,14 @@ impl FakeStore {
         self.shared.changed.send_modify(|n| *n += 1);
     }
 
-    /// Waits until what it has seen is as asked. The test's own limit ends a wait that is in vain.
+    /// Waits until what it has seen is as asked.
     ///
     /// # Panics
     /// When the store was dropped.
     pub async fn until(&self, mut reached: impl FnMut(&Seen) -> bool) {
         let mut changed = self.shared.changed.subscribe();
-        changed
-            .wait_for(|_| reached(&lock(&self.shared.seen)))
-            .await
-            .expect("the store lives as long as its handle");
+        let event = changed.wait_for(|_| reached(&lock(&self.shared.seen)));
+        in_time("the fake store", event).await.expect("the store lives as long as its handle");
     }
 }
 
@@ -300,6 +315,12 @@ fn unzip(body: &[u8]) -> Option<String> {
     Some(text)
 }
 
+async fn query(State(shared): State<Arc<Shared>>, body: axum::Json<serde_json::Value>) -> String {
+    let mut query = lock(&shared.query);
+    query.1 = body["query"].as_str().unwrap_or_default().to_owned();
+    query.0.clone()
+}
+
 async fn metrics(State(shared): State<Arc<Shared>>) -> String {
     let started_at = lock(&shared.seen).started_at;
     format!("vm_app_start_timestamp {}\nvm_app_uptime_seconds {}\n", 1_700_000_000 + started_at, 1)
@@ -323,6 +344,7 @@ async fn create_bucket(State(shared): State<Arc<Shared>>, body: axum::Json<serde
     match body.get("name").and_then(|n| n.as_str()) {
         Some(name) => {
             lock(&shared.seen).buckets.push(name.to_owned());
+            shared.changed.send_modify(|n| *n += 1);
             (StatusCode::CREATED, body).into_response()
         }
         None => refusal(400, None, "a bucket needs a name"),

@@ -16,6 +16,7 @@ pub mod memory_intake;
 pub mod mosquitto;
 pub mod mqtt_load;
 pub mod mqtt_raw;
+pub mod patience;
 pub mod powercut;
 pub mod powercut_judge;
 pub mod powercut_model;

@@ -13,6 +13,7 @@ use orderly_core::record::Seq;
 use orderly_core::time::{Clock, Now, Timestamp};
 use orderly_core::value::{Quality, Value};
 use orderly_store::state::DeliveryChange;
+use orderly_tests::patience::in_time;
 use smallvec::smallvec;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -37,7 +38,8 @@ pub struct Memory {
 impl Memory {
     /// Waits until the sink has stored what is asked for.
     pub async fn until(&self, mut reached: impl FnMut(&Self) -> bool) {
-        self.news.subscribe().wait_for(|_| reached(self)).await.unwrap();
+        let mut news = self.news.subscribe();
+        in_time("the sink's deliveries", news.wait_for(|_| reached(self))).await.unwrap();
     }
 
     fn failing(&self) -> bool {
@@ -204,11 +206,11 @@ impl Rig {
     }
 
     pub async fn until_state(&mut self, state: SinkState) -> SinkStatus {
-        self.status.wait_for(|s| s.state == state).await.unwrap().clone()
+        in_time("a state of the sink", self.status.wait_for(|s| s.state == state)).await.unwrap().clone()
     }
 
     pub async fn until_cursor(&mut self, seq: Seq) -> SinkStatus {
-        self.status.wait_for(|s| s.cursor >= seq).await.unwrap().clone()
+        in_time("the sink's cursor", self.status.wait_for(|s| s.cursor >= seq)).await.unwrap().clone()
     }
 
     pub async fn stop(self) -> Arc<Memory> {

@@ -3,6 +3,8 @@
 //! The writer, the error table and the splitting are ours; the `influxdb2` crate serves health, buckets and old
 //! history only, in one file (RELIABILITY 5.3).
 
+#[cfg(feature = "influxdb2")]
+pub mod admin;
 pub mod answers;
 mod client;
 mod config;
@@ -69,6 +71,10 @@ pub struct Deps {
 /// When the settings cannot be used: address, token file, certificates.
 pub async fn run(config: InfluxConfig, deps: Deps, stop: CancellationToken) -> Result<(), OutboundError> {
     let store = client::Store::new(&config, &deps.credentials)?;
+    #[cfg(feature = "influxdb2")]
+    if config.create_bucket && config.engine == Engine::InfluxDb2 {
+        tokio::spawn(bucket(config.clone(), deps.credentials.clone(), stop.clone()));
+    }
     let seed = deps.clock.now().wall.0.unsigned_abs();
     let Deps { source, delivery, clock, head, status, site, credentials: _ } = deps;
     status.send_modify(|s| s.name = config.name.as_str().into());
@@ -96,6 +102,27 @@ pub async fn run(config: InfluxConfig, deps: Deps, stop: CancellationToken) -> R
     };
     sink.run(head).await;
     Ok(())
+}
+
+/// Makes the bucket, as often as it takes; the sink holds and tries on meanwhile.
+#[cfg(feature = "influxdb2")]
+async fn bucket(config: InfluxConfig, credentials: Credentials, stop: CancellationToken) {
+    let admin = match admin::Admin::new(&config, &credentials) {
+        Ok(admin) => admin,
+        Err(error) => return tracing::warn!(sink = %config.name, %error, "the bucket cannot be looked for"),
+    };
+    loop {
+        match admin.ensure_bucket().await {
+            Ok(made) => {
+                return tracing::info!(sink = %config.name, bucket = %config.bucket, made, "the bucket is there");
+            }
+            Err(error) => tracing::warn!(sink = %config.name, %error, "the bucket could not be looked for"),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(config.hold.0) => {}
+            () = stop.cancelled() => return,
+        }
+    }
 }
 
 struct Sink {

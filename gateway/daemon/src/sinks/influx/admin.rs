@@ -1,0 +1,166 @@
+//! The only place that uses the `influxdb2` crate (feature `influxdb2`): health, buckets, and history older than the
+//! local retention. Never a write: see RELIABILITY 5.3 for what its writer lets through.
+//!
+//! The crate has no time-outs, drops the base path and can panic on an answer; all three are dealt with here.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use influxdb2::Client;
+use influxdb2::api::buckets::ListBucketsRequest;
+use influxdb2::api::organization::ListOrganizationRequest;
+use influxdb2::models::health::Status;
+use influxdb2::models::{PostBucketRequest, Query};
+use orderly_core::ids::{ClassId, DeviceId, MetricId};
+use orderly_core::time::Timestamp;
+
+use super::config::InfluxConfig;
+use crate::config::Credentials;
+use crate::outbound;
+
+/// Why the store could not be asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AdminError {
+    /// The settings do not allow it.
+    #[error("{0}")]
+    Settings(String),
+    /// It did not answer in time.
+    #[error("the store does not answer")]
+    Silent,
+    /// It answered with an error, or with something that cannot be read.
+    #[error("the store says: {0}")]
+    Answer(String),
+}
+
+/// One point of old history.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OldPoint {
+    /// Nanoseconds since 1970, as it was exported.
+    pub ns: i64,
+    /// The stream.
+    pub stream: String,
+    /// The value: a number, or the token or text.
+    pub value: OldValue,
+}
+
+/// A value of old history.
+#[derive(Debug, Clone, PartialEq)]
+pub enum OldValue {
+    /// A number in the metric's canonical unit.
+    Number(f64),
+    /// A state or a text.
+    Text(String),
+}
+
+/// Asks an InfluxDB 2 about itself and its past.
+pub struct Admin {
+    client: Client,
+    org: String,
+    bucket: String,
+    timeout: Duration,
+}
+
+impl Admin {
+    /// Reads address and token.
+    ///
+    /// # Errors
+    /// When they cannot be used, or the address has a path, which the crate would drop.
+    pub fn new(config: &InfluxConfig, credentials: &Credentials) -> Result<Self, AdminError> {
+        let base = outbound::base(&config.url).map_err(|e| AdminError::Settings(e.to_string()))?;
+        if base.path() != "/" {
+            let why = format!("{base}: health, buckets and old history need an address without a path");
+            return Err(AdminError::Settings(why));
+        }
+        let token = match &config.token_file {
+            Some(file) => credentials.read(file).map_err(AdminError::Settings)?.reveal().to_owned(),
+            None => String::new(),
+        };
+        let client = influxdb2::ClientBuilder::new(base.as_str(), &config.org, token).build();
+        let client = client.map_err(|e| AdminError::Settings(e.to_string()))?;
+        let (org, bucket) = (config.org.clone(), config.bucket.clone());
+        Ok(Self { client, org, bucket, timeout: config.timeout.0 })
+    }
+
+    /// Whether the store takes itself for healthy, and its version.
+    ///
+    /// # Errors
+    /// When it cannot be asked.
+    pub async fn health(&self) -> Result<(bool, Option<String>), AdminError> {
+        let health = self.ask(self.client.health()).await?;
+        Ok((health.status == Status::Pass, health.version))
+    }
+
+    /// Makes the bucket if it is not there; tells whether it did.
+    ///
+    /// # Errors
+    /// When the store cannot be asked or does not allow it.
+    pub async fn ensure_bucket(&self) -> Result<bool, AdminError> {
+        let named = ListBucketsRequest { name: Some(self.bucket.clone()), ..ListBucketsRequest::default() };
+        // A missing bucket is a 404 to some versions and an empty list to others.
+        let missing = match self.ask(self.client.list_buckets(Some(named))).await {
+            Ok(found) => found.buckets.iter().all(|b| b.name != self.bucket),
+            Err(AdminError::Answer(why)) if why.contains("404") || why.contains("not found") => true,
+            Err(e) => return Err(e),
+        };
+        if !missing {
+            return Ok(false);
+        }
+        let org = ListOrganizationRequest { org: Some(self.org.clone()), ..ListOrganizationRequest::new() };
+        let orgs = self.ask(self.client.list_organizations(org)).await?.orgs;
+        let org = orgs.into_iter().find(|org| org.name == self.org).and_then(|org| org.id);
+        let org =
+            org.ok_or_else(|| AdminError::Answer(format!("there is no organisation {:?}", self.org)))?;
+        let bucket = PostBucketRequest::new(org, self.bucket.clone());
+        self.ask(self.client.create_bucket(Some(bucket))).await?;
+        Ok(true)
+    }
+
+    /// Points of one metric of one device from `from` on and before `to`, oldest first, at most `limit`.
+    ///
+    /// # Errors
+    /// When the store cannot be asked, or its answer makes the crate panic.
+    pub async fn history(
+        &self,
+        (class, device, metric): (&ClassId, &DeviceId, &MetricId),
+        (from, to): (Timestamp, Timestamp),
+        limit: usize,
+    ) -> Result<Vec<OldPoint>, AdminError> {
+        // Names hold no quote and no backslash (core::ids); the bucket is the site's own text.
+        let bucket = self.bucket.replace('\\', "\\\\").replace('"', "\\\"");
+        let flux = format!(
+            "from(bucket: \"{bucket}\") |> range(start: {from}, stop: {to}) \
+             |> filter(fn: (r) => r._measurement == \"{class}\" and r.device == \"{device}\" and r._field == \"{metric}\") \
+             |> group() |> sort(columns: [\"_time\"]) |> limit(n: {limit}) \
+             |> map(fn: (r) => ({{ns: int(v: r._time), stream: r.stream, value: r._value}}))"
+        );
+        let records = self.ask(self.client.query_raw(Some(Query::new(flux)))).await?;
+        let point = |record: influxdb2::api::query::FluxRecord| {
+            let value = record.values.get("value")?;
+            let number = value.f64().or_else(|| value.i64().map(|n| n as f64));
+            let value = match number {
+                Some(n) => OldValue::Number(n),
+                None => OldValue::Text(value.string()?),
+            };
+            let ns = record.values.get("ns")?.i64()?;
+            let stream = record.values.get("stream").and_then(|s| s.string()).unwrap_or_default();
+            Some(OldPoint { ns, stream, value })
+        };
+        Ok(records.into_iter().filter_map(point).collect())
+    }
+
+    async fn ask<T, E: std::fmt::Display>(
+        &self,
+        question: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, AdminError> {
+        // The crate panics on answers that it did not expect (an empty number is enough).
+        match tokio::time::timeout(self.timeout, AssertUnwindSafe(question).catch_unwind()).await {
+            Err(_) => Err(AdminError::Silent),
+            Ok(Err(_)) => {
+                Err(AdminError::Answer("something that the influxdb2 crate cannot read".to_owned()))
+            }
+            Ok(Ok(Err(e))) => Err(AdminError::Answer(e.to_string().chars().take(300).collect())),
+            Ok(Ok(Ok(answer))) => Ok(answer),
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Health, buckets and old history through the `influxdb2` crate.
+
+use orderly::config::{Credentials, Span};
+use orderly::sinks::influx::InfluxConfig;
+use orderly::sinks::influx::admin::{Admin, AdminError, OldPoint, OldValue};
+use orderly_core::ids::{ClassId, DeviceId, MetricId};
+use orderly_core::time::Timestamp;
+use orderly_tests::fakestore::FakeStore;
+
+use super::double::{Rig, config};
+
+fn admin(config: &InfluxConfig) -> Admin {
+    Admin::new(config, &Credentials::default()).unwrap()
+}
+
+#[tokio::test]
+async fn asks_for_health_and_makes_the_bucket_once() {
+    let store = FakeStore::start().await;
+    let admin = admin(&config(store.url()));
+    assert_eq!(admin.health().await.unwrap(), (true, None));
+    assert!(admin.ensure_bucket().await.unwrap());
+    assert!(!admin.ensure_bucket().await.unwrap());
+    assert_eq!(store.seen().buckets, ["orderly"]);
+}
+
+#[tokio::test]
+async fn the_sink_makes_its_bucket_when_asked_to() {
+    let store = FakeStore::start().await;
+    let mut rig =
+        Rig::start(InfluxConfig { create_bucket: true, bucket: "wards".to_owned(), ..config(store.url()) });
+    store.until(|seen| seen.buckets == ["wards"]).await;
+    let last = rig.commit("bp-1", 3);
+    rig.until_cursor(last).await;
+}
+
+#[tokio::test]
+async fn reads_old_history_and_survives_what_the_crate_does_not() {
+    let store = FakeStore::start().await;
+    let admin = admin(&config(store.url()));
+    let names =
+        (ClassId::new("bp_meter").unwrap(), DeviceId::new("bp-1").unwrap(), MetricId::new("sys").unwrap());
+    let names = (&names.0, &names.1, &names.2);
+    let range = (Timestamp(1_700_000_000_000), Timestamp(1_700_000_100_000));
+    let csv = |value: &str| {
+        format!(
+            "#datatype,string,long,long,double,string\r\n#group,false,false,false,false,false\r\n\
+             #default,_result,,,,\r\n,result,table,ns,value,stream\r\n\
+             ,,0,1700000000001000077,{value},reading\r\n"
+        )
+    };
+    store.answer_queries(&csv("152.5"));
+    let points = admin.history(names, range, 10).await.unwrap();
+    let want = OldPoint {
+        ns: 1_700_000_000_001_000_077,
+        stream: "reading".to_owned(),
+        value: OldValue::Number(152.5),
+    };
+    assert_eq!(points, [want]);
+    let asked = store.answer_queries(&csv(""));
+    assert!(
+        asked.contains("start: 2023-11-14T22:13:20.000Z") && asked.contains("r.device == \"bp-1\""),
+        "{asked}"
+    );
+    let error = admin.history(names, range, 10).await.unwrap_err();
+    assert!(matches!(error, AdminError::Answer(_)), "{error}");
+}
+
+#[tokio::test]
+async fn a_store_that_is_not_there_is_told_in_time() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", closed.local_addr().unwrap());
+    // The port is open and nobody ever answers.
+    let admin_of = |url: String| admin(&InfluxConfig { timeout: Span::ms(50), ..config(url) });
+    assert_eq!(admin_of(url).health().await, Err(AdminError::Silent));
+    let with_path = InfluxConfig { url: "http://127.0.0.1:1/base".to_owned(), ..config(String::new()) };
+    assert!(matches!(Admin::new(&with_path, &Credentials::default()), Err(AdminError::Settings(_))));
+}
