@@ -5,6 +5,7 @@
 mod acceptance;
 mod acks;
 mod api;
+mod diagnostics;
 mod http_ingest;
 mod kill;
 mod modbus;
@@ -17,6 +18,7 @@ mod profiles;
 mod rules;
 mod simulate;
 mod sink;
+mod spine;
 mod systemd_unit;
 mod tidy;
 mod webhook;

@@ -9,15 +9,19 @@ use orderly_core::record::ConfigKind;
 
 use super::args::Check;
 use super::{Context, Failure, Lang, out};
-use crate::config::Settings;
+use crate::config::{Settings, Span};
 use crate::pipeline::StateFile;
 use crate::runtime::texts::{Texts, gather};
+use crate::sources::modbus::{LinkConfig, plan};
 
 /// Checks settings, profiles and rules; says what is there, and what a start would change.
 pub fn check(context: &Context, what: &Check) -> Result<(), Failure> {
     let settings = context.load()?.settings;
     let texts = gather(&settings)?;
     let credentials = context.credentials();
+    let profiles = texts.all_profiles();
+    let links = settings.modbus.iter().map(|(name, link)| LinkConfig::from_settings(name, link, &profiles));
+    let links: Vec<LinkConfig> = links.collect::<Result<_, _>>().map_err(Failure::Other)?;
     secrets(&settings, |file| credentials.read(file).map(drop))?;
     let (profiles, rules) = (texts.profiles.len(), texts.rules.len());
     out::line(&match context.lang {
@@ -26,6 +30,7 @@ pub fn check(context: &Context, what: &Check) -> Result<(), Failure> {
     });
     if what.explain {
         explain(&texts);
+        links.iter().for_each(read_plan);
     }
     if what.diff {
         diff(&settings, &texts, context.lang)?;
@@ -62,6 +67,19 @@ fn explain(texts: &Texts) {
     }
     for (name, file) in &texts.rules {
         out::line(&format!("rules {name} ({})", file.name));
+    }
+}
+
+/// What a link asks its devices, request by request.
+fn read_plan(link: &LinkConfig) {
+    out::line(&format!("modbus {} ({})", link.name, link.address));
+    for device in &link.devices {
+        let asks: Vec<String> = plan(&device.profile)
+            .iter()
+            .map(|ask| format!("{:?} {}..{}", ask.table, ask.start, ask.start + ask.count))
+            .collect();
+        let every = Span(device.every);
+        out::line(&format!("  {} unit {} every {every}: {}", device.id, device.unit, asks.join(", ")));
     }
 }
 

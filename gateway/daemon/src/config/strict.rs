@@ -31,7 +31,11 @@ pub fn check<T: DeserializeOwned>(layer: &Layer) -> Vec<Problem> {
             break;
         };
         let (message, hint) = explain(error.message(), &path);
-        problems.push(problem(layer, Some(at), path, message, hint));
+        let mut found = problem(layer, Some(at.clone()), path, message, hint);
+        if is_secret(&found.key) {
+            found.text = masked(&found.text, at.end).into();
+        }
+        problems.push(found);
     }
     problems.sort_by_key(|p| p.at.as_ref().map_or(0, |at| at.start));
     problems
@@ -92,13 +96,24 @@ const fn covers(outer: &Range<usize>, inner: &Range<usize>) -> bool {
     outer.start <= inner.start && inner.end <= outer.end
 }
 
+/// Whether somebody wrote a secret itself where only the name of a file may stand.
+fn is_secret(path: &str) -> bool {
+    ["password", "token", "secret"].iter().any(|name| path.ends_with(name))
+}
+
+/// The text without the value that follows the key which ends at `key`: a secret is not printed.
+fn masked(text: &str, key: usize) -> String {
+    let end = text.get(key..).and_then(|rest| rest.find('\n')).map_or(text.len(), |at| key + at);
+    format!("{} = …{}", text.get(..key).unwrap_or_default(), text.get(end..).unwrap_or_default())
+}
+
 /// Says serde's sentence in our words, with the nearest key for an unknown one.
 fn explain(message: &str, path: &str) -> (String, Option<String>) {
     let Some(rest) = message.strip_prefix("unknown field `") else {
         let hint = message.strip_prefix("unknown variant `").map(|rest| nearest_of(rest));
         return (plain(message), hint.flatten());
     };
-    let hint = if path.ends_with("password") || path.ends_with("token") || path.ends_with("secret") {
+    let hint = if is_secret(path) {
         Some(format!("secrets are read from files: write {path}_file = \"…\""))
     } else {
         nearest_of(rest)
@@ -117,5 +132,13 @@ fn nearest_of(rest: &str) -> Option<String> {
 }
 
 fn plain(message: &str) -> String {
-    message.lines().next().unwrap_or("cannot be read").replace("invalid type: ", "wrong kind of value: ")
+    let line = message.lines().next().unwrap_or("cannot be read");
+    let said =
+        line.replace("invalid type: ", "wrong kind of value: ").replace("invalid value: ", "wrong value: ");
+    match said.rsplit_once(", expected ") {
+        Some((said, "u8" | "u16" | "u32" | "u64" | "usize")) => format!("{said}, expected a whole number"),
+        Some((said, "a boolean")) => format!("{said}, expected true or false"),
+        Some((said, "a string")) => format!("{said}, expected a text in quotes"),
+        _ => said,
+    }
 }

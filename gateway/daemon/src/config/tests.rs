@@ -89,7 +89,7 @@ fn every_fault_of_a_file_is_told_with_path_and_nearest_key() {
         [
             "sit: there is no such key | did you mean `site`?",
             "listener.bid: there is no such key | did you mean `bind`?",
-            "listener.max_connections: wrong kind of value: string \"many\", expected u32 | -",
+            "listener.max_connections: wrong kind of value: string \"many\", expected a whole number | -",
             "journal.keep: wrong kind of value: integer `30`, expected a duration in quotes, as \"30s\" | -",
             "journal.keep_bytes: \"20\" is not a size: write a whole number and one of B, KiB, MiB, GiB, as in \"20GiB\" | -",
             "log.format: unknown variant `jsn`, expected `text` or `json` | did you mean `json`?",

@@ -11,6 +11,7 @@ use orderly_core::time::Clock;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::census::Census;
 use super::clock::SystemClock;
 use super::core::{Core, Parts};
 use super::doors::{IngestDoors, OpenListener, ended, stop_flag};
@@ -20,7 +21,7 @@ use super::overview::{Last, Overseer};
 use super::reads::StoreReads;
 use super::service::Service;
 use super::told::Told;
-use super::{findings, ports, texts, watchdog};
+use super::{census, findings, ports, texts, watchdog};
 use crate::api::{self, Overview};
 use crate::config::{Credentials, Settings};
 use crate::control;
@@ -197,13 +198,14 @@ impl Opening {
             self.told.listen_with(&listener.door);
         }
 
-        let mut links = OpenLinks::start(settings, &self.credentials, core, &doors)?;
+        let profiles = wanted.all_profiles();
+        let mut links = OpenLinks::start(settings, &self.credentials, core, &profiles, &doors).await?;
         let mut sources = std::mem::take(&mut links.probes);
         sources.extend(listener.iter().map(OpenListener::probe));
-        let ingest =
-            IngestDoors::new(SiteId::new(&settings.site)?, core, &self.told.register, wanted.all_profiles());
+        let ingest = IngestDoors::new(SiteId::new(&settings.site)?, core, &self.told.register, profiles);
         let own_port = ingest.open(&settings.http.ingest_bind, doors.clone())?;
 
+        let census = Arc::new(Census::default());
         let overseer = Arc::new(Overseer {
             site: settings.site.clone(),
             started: core.clock.now(),
@@ -213,6 +215,7 @@ impl Opening {
             lane: Arc::clone(&core.lane),
             health: Arc::clone(&core.health),
             tallies: Arc::clone(&self.told.tallies),
+            census: Arc::clone(&census),
             dir: core.dir.clone(),
             sinks: outlets.status.clone(),
             notices: outlets.notices.clone(),
@@ -220,9 +223,10 @@ impl Opening {
             warnings: findings::warnings(&core.found.recovered),
             last: Mutex::new(Last::default()),
         });
+        let reads = Arc::new(StoreReads::new(core.dir.clone(), Arc::clone(&core.clock), wanted.expected()));
         let figures = self.figures.clone();
         let parts = api::Parts {
-            reads: Arc::new(StoreReads::new(core.dir.clone(), Arc::clone(&core.clock), wanted.expected())),
+            reads: Arc::clone(&reads) as _,
             orders: Arc::new(core.orders.clone()),
             overview: Arc::clone(&overseer) as _,
             health: Arc::clone(&overseer) as _,
@@ -246,6 +250,7 @@ impl Opening {
             }),
         )];
 
+        tasks.push(("census", tokio::spawn(census::count(census, reads, pages.clone()))));
         tasks.extend(own_port.map(|task| ("ingest", task)));
 
         let desk = control::Desk {

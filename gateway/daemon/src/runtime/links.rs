@@ -1,9 +1,12 @@
-//! The links that we open ourselves: MQTT brokers that we subscribe to.
+//! The links that we open ourselves: MQTT brokers that we subscribe to, Modbus devices that we poll.
 
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
-use orderly_core::record::LinkChange;
+use orderly_core::ids::{ActorId, SiteId};
+use orderly_core::output::DeviceRow;
+use orderly_core::profile::Profile;
+use orderly_core::record::{Action, LinkChange, Order};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -14,6 +17,7 @@ use crate::api::dto::SourceStatus;
 use crate::config::{Credentials, MqttSettings, MqttVersion, Settings};
 use crate::pipeline::Heard;
 use crate::sources::links::Links;
+use crate::sources::modbus::{self, LinkConfig, LinkStatus};
 use crate::sources::mqtt::wire::Version;
 use crate::sources::mqtt_client::{self, Address, Status};
 
@@ -22,6 +26,9 @@ impl Links for Heard {
         self.link(change);
     }
 }
+
+/// The actor of what the settings file orders.
+const SETTINGS: &str = "settings";
 
 /// The running links.
 #[derive(Default)]
@@ -42,17 +49,50 @@ impl OpenLinks {
     ///
     /// # Errors
     /// When an address or a secret cannot be used.
-    pub fn start(
+    pub async fn start(
         settings: &Settings,
         credentials: &Credentials,
         core: &Core,
+        profiles: &[Arc<Profile>],
         stop: &CancellationToken,
     ) -> anyhow::Result<Self> {
         let mut links = Self::default();
         for (name, mqtt) in &settings.mqtt {
             links.mqtt(client(settings, name, mqtt, credentials, core)?, core, stop);
         }
+        let polled =
+            settings.modbus.iter().map(|(name, modbus)| LinkConfig::from_settings(name, modbus, profiles));
+        let polled: Vec<LinkConfig> = polled.collect::<Result<_, _>>().map_err(|e| anyhow!(e))?;
+        enter(core, &polled).await?;
+        let site = SiteId::new(&settings.site)?;
+        for link in polled {
+            links.modbus(link, &site, core, stop);
+        }
         Ok(links)
+    }
+
+    fn modbus(&mut self, config: LinkConfig, site: &SiteId, core: &Core, stop: &CancellationToken) {
+        let (tell, told) = watch::channel(LinkStatus::default());
+        let (name, devices) = (format!("modbus:{}", config.name), config.devices.len());
+        self.probes.push(Box::new(move || {
+            let status = told.borrow();
+            SourceStatus {
+                name: name.clone(),
+                up: status.up,
+                connections: if status.up { devices as u64 } else { 0 },
+                detail: status.last_error.clone().filter(|_| !status.up),
+            }
+        }));
+        let heard = core.heard.clone();
+        let deps = modbus::Deps {
+            intake: Arc::clone(&core.intake),
+            clock: Arc::clone(&core.clock),
+            site: site.clone(),
+            heard: Arc::new(move |device| heard.device(device)),
+            links: Arc::new(core.heard.clone()),
+            status: tell,
+        };
+        self.tasks.push(("modbus", tokio::spawn(modbus::run(config, deps, stop.clone()))));
     }
 
     fn mqtt(&mut self, client: mqtt_client::Settings, core: &Core, stop: &CancellationToken) {
@@ -81,6 +121,34 @@ impl OpenLinks {
             super::doors::ended(name, task).await;
         }
     }
+}
+
+/// Brings the register up to date with the devices that the settings name. One that a person revoked stays so.
+async fn enter(core: &Core, links: &[LinkConfig]) -> anyhow::Result<()> {
+    let rows = &core.found.devices;
+    let now = core.clock.now();
+    let missing = links.iter().flat_map(LinkConfig::registrations).filter(|order| !stands(rows, order));
+    let entered = missing.enumerate().map(async |(n, order)| {
+        // A setting that is changed and changed back is a new order each time.
+        let idempotency_key = format!("settings-{:x}-{n}", now.boot);
+        let action = Action { actor: ActorId::new(SETTINGS)?, happened_at: now.wall, idempotency_key, order };
+        let answer = core.orders.submit(&action).await?;
+        answer.result.map_err(|why| anyhow!("a polled device cannot be registered: {why}"))
+    });
+    futures_util::future::try_join_all(entered).await?;
+    Ok(())
+}
+
+/// Whether the register says already what the order asks for, or a person took the device off.
+fn stands(rows: &[DeviceRow], order: &Order) -> bool {
+    let Order::RegisterDevice { device, class, profile, zone, .. } = order else { return true };
+    rows.iter().any(|row| {
+        if row.device == *device && row.revoked {
+            tracing::warn!(device.id = %device, "was revoked; its polls go to quarantine until it is entered again");
+            return true;
+        }
+        row.device == *device && row.class == *class && Some(&row.profile) == profile.as_ref() && row.zone == *zone
+    })
 }
 
 fn client(

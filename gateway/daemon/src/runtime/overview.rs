@@ -10,6 +10,7 @@ use orderly_store::journal::Journal;
 use orderly_store::state::StateStatus;
 use tokio::sync::watch;
 
+use super::census::Census;
 use crate::api::dto;
 use crate::api::{Check, Overview};
 use crate::notify::webhook::NotifyStatus;
@@ -65,6 +66,8 @@ pub struct Overseer {
     pub health: Arc<Health>,
     /// Counted commit by commit.
     pub tallies: Arc<Tallies>,
+    /// Counts the devices that report as expected.
+    pub census: Arc<Census>,
     /// What is committed.
     pub dir: PathBuf,
     /// The sinks.
@@ -195,7 +198,7 @@ impl Overview for Overseer {
             rates,
             counts: dto::Counts {
                 devices: state.devices,
-                online: 0,
+                online: self.census.online(),
                 readings: load(&self.tallies.readings),
                 repeats: load(&self.tallies.repeats),
                 late: load(&self.tallies.late),
