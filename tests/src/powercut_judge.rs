@@ -162,12 +162,9 @@ pub fn decide_again(plan: &Plan, snapshot: Snapshot, from: usize, dir: &Path) ->
     let mut series = SeriesReader::open(dir).ok();
     let mut inputs = plan.inputs.iter().skip(cursor as usize);
     let mut past = |lookup: &Lookup| -> anyhow::Result<Vec<Reading>> {
-        let stored = match (&mut series, lookup.device_time) {
-            (Some(series), Some(at)) => {
-                series.same_time(&lookup.device, lookup.epoch, &lookup.stream, at, lookup.before)?
-            }
-            (Some(_), None) => bail!("every device of the plan has a clock"),
-            (None, _) => up_to(&plan.readings, cursor).to_vec(),
+        let stored = match &mut series {
+            Some(series) => series.seen(lookup)?,
+            None => up_to(&plan.readings, cursor).to_vec(),
         };
         let behind = plan.readings.iter().filter(|r| r.origin.seq > cursor).cloned();
         Ok(stored.into_iter().chain(behind).filter(|r| matches(lookup, r)).collect())

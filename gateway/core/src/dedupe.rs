@@ -77,8 +77,7 @@ impl<'a> Identity<'a> {
     #[must_use]
     pub fn new(decoded: &'a Decoded, profile: &Profile, device: &str, epoch: u32, index: u16) -> Self {
         let sequence = decoded.sequence.filter(|_| profile.dedupe().by == DedupeBy::Sequence);
-        let mut hash = Fnv::new();
-        hash.text(device).number(u64::from(epoch)).text(decoded.stream.as_str());
+        let mut hash = Fnv::of_stream(device, epoch, decoded.stream.as_str());
         hash.option(decoded.device_time.map(|time| time.0.cast_unsigned()));
         match sequence {
             Some(sequence) => hash.number(sequence),
@@ -123,12 +122,38 @@ impl<'a> Identity<'a> {
     }
 }
 
+/// The exported nanoseconds of a stream's readings that are told apart by a counter: they follow from what a
+/// store keeps anyway. Agrees with [`Identity::new`].
+pub struct CountedOffset(Fnv);
+
+impl CountedOffset {
+    /// Of this stream.
+    #[must_use]
+    pub fn new(device: &DeviceId, epoch: u32, stream: &StreamId) -> Self {
+        Self(Fnv::of_stream(device.as_str(), epoch, stream.as_str()))
+    }
+
+    /// Of the reading with this time and counter.
+    #[must_use]
+    pub fn of(&self, device_time: Option<Timestamp>, sequence: u64) -> u32 {
+        let mut hash = Fnv(self.0.0);
+        hash.option(device_time.map(|time| time.0.cast_unsigned())).number(sequence);
+        hash.below_million()
+    }
+}
+
 /// FNV-1a with lengths and tags, finished so that its remainder is even. Its results are on disk and in stores.
 struct Fnv(u64);
 
 impl Fnv {
     const fn new() -> Self {
         Self(0xcbf2_9ce4_8422_2325)
+    }
+
+    fn of_stream(device: &str, epoch: u32, stream: &str) -> Self {
+        let mut hash = Self::new();
+        hash.text(device).number(u64::from(epoch)).text(stream);
+        hash
     }
 
     fn bytes(&mut self, bytes: &[u8]) -> &mut Self {

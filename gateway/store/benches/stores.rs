@@ -10,6 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use orderly_core::dedupe::CountedOffset;
 use orderly_core::ids::{ClassId, DeviceId, MetricId, StreamId, ZoneId};
 use orderly_core::output::{Output, TwinRow};
 use orderly_core::reading::{Marks, Measured, Origin, Reading};
@@ -62,16 +63,20 @@ struct Source {
     states: bool,
     tokens: [Arc<str>; 2],
     sequence: u64,
+    offset: CountedOffset,
 }
 
 impl Source {
     fn new(n: usize, class: &str, metrics: usize, states: bool) -> Self {
         let name =
             |m: usize| MetricId::new(&format!("{}_{m}", if states { "state" } else { "vital" })).unwrap();
+        let device = DeviceId::new(&format!("{class}-{n:05}")).unwrap();
+        let stream = StreamId::new("reading").unwrap();
         Self {
-            device: DeviceId::new(&format!("{class}-{n:05}")).unwrap(),
+            offset: CountedOffset::new(&device, 0, &stream),
+            device,
             class: ClassId::new(class).unwrap(),
-            stream: StreamId::new("reading").unwrap(),
+            stream,
             zone: ZoneId::new("icu-1").unwrap(),
             metrics: (0..metrics).map(|m| (name(m), Arc::from(if states { "" } else { "mm[Hg]" }))).collect(),
             levels: (0..metrics).map(|m| 360 + 40 * m as i64).collect(),
@@ -93,7 +98,7 @@ impl Source {
         let value = |m: usize, level: i64| {
             if self.states {
                 Value::State(Arc::clone(&self.tokens[(level & 1) as usize]))
-            } else if m % 2 == 0 {
+            } else if m.is_multiple_of(2) {
                 Value::Number(level as f64 / 10.0)
             } else {
                 Value::Number((level / 8) as f64)
@@ -118,7 +123,7 @@ impl Source {
             taken_at: Timestamp(taken_ms),
             received_at: Timestamp(taken_ms + 5 + dice.roll(30) as i64),
             sequence: Some(self.sequence),
-            offset_ns: dice.roll(1_000_000) as u32,
+            offset_ns: self.offset.of(Some(Timestamp(taken_ms)), self.sequence),
             profile: 0x1234_5678_9abc_def0,
             marks: Marks::default(),
             zone: Some(self.zone.clone()),
@@ -300,28 +305,31 @@ fn sizes(dir: &Path, values: usize) {
 }
 
 fn latest() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut store = SeriesStore::open(dir.path()).unwrap();
-    let mut dice = Dice(13);
-    let mut seq = 0;
-    for chunk in 0..10 {
-        let readings: Vec<Reading> = (0..10_000)
-            .map(|n| {
-                seq += 1;
-                Source::new(chunk * 10_000 + n, "bay", 1, true).reading(seq, T0 + seq as i64, &mut dice)
-            })
-            .collect();
-        store.apply(readings[0].origin.seq, seq, &readings).unwrap();
+    for (devices, metrics, states) in [(10_000, 10, false), (100_000, 1, true)] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = SeriesStore::open(dir.path()).unwrap();
+        let mut dice = Dice(13);
+        let mut seq = 0;
+        for first in (0..devices).step_by(10_000) {
+            let readings: Vec<Reading> = (first..first + 10_000)
+                .map(|n| {
+                    seq += 1;
+                    Source::new(n, "bay", metrics, states).reading(seq, T0 + seq as i64, &mut dice)
+                })
+                .collect();
+            store.apply(readings[0].origin.seq, seq, &readings).unwrap();
+        }
+        let mut reader = SeriesReader::open(dir.path()).unwrap();
+        let start = Instant::now();
+        let found = reader.latest_all().unwrap().len();
+        let cold = start.elapsed();
+        let start = Instant::now();
+        drop(reader.latest_all().unwrap());
+        println!(
+            "latest: {} series of {found} devices: {:.1} ms on a new connection, {:.1} ms after that",
+            found * metrics,
+            cold.as_secs_f64() * 1e3,
+            start.elapsed().as_secs_f64() * 1e3
+        );
     }
-    let mut reader = SeriesReader::open(dir.path()).unwrap();
-    let start = Instant::now();
-    let first = reader.latest_all().unwrap().len();
-    let cold = start.elapsed();
-    let start = Instant::now();
-    let again = reader.latest_all().unwrap().len();
-    println!(
-        "latest: {first} series of as many devices: {:.1} ms on a new connection, then {again} in {:.1} ms",
-        cold.as_secs_f64() * 1e3,
-        start.elapsed().as_secs_f64() * 1e3
-    );
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use orderly_core::dedupe::{Lookup, Seen, matches};
 use orderly_core::reading::Reading;
-use orderly_store::series::{Query, SeriesReader};
+use orderly_store::series::SeriesReader;
 
 use super::recent::Recent;
 
@@ -38,17 +38,7 @@ impl Lookups {
         let batches = self.recent.all();
         let near = batches.iter().flat_map(|batch| &batch.readings).filter(|r| matches(lookup, r)).cloned();
         let mut readings: Vec<Reading> = near.collect();
-        let stored = match lookup.device_time {
-            Some(at) => {
-                self.series.same_time(&lookup.device, lookup.epoch, &lookup.stream, at, lookup.before)
-            }
-            // Devices that count but have no clock are few; their whole stream is looked through.
-            None => self.series.readings(&Query {
-                stream: Some(lookup.stream.clone()),
-                ..Query::all(lookup.device.clone())
-            }),
-        };
-        readings.extend(stored.map_err(|e| e.to_string())?.into_iter().filter(|r| matches(lookup, r)));
+        readings.extend(self.series.seen(lookup).map_err(|e| e.to_string())?);
         readings.sort_by_key(|r| r.origin);
         readings.dedup_by_key(|r| r.origin);
         Ok(Seen { readings })

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use orderly_core::ids::ClassId;
+use orderly_core::output::Output;
 use orderly_core::record::Seq;
 use orderly_core::time::{Clock, Now, Timestamp};
 use orderly_store::journal::Journal;
@@ -25,8 +26,10 @@ const BEAT: Duration = Duration::from_secs(1);
 const TIDY_MS: u64 = 10_000;
 /// How often readings that are too old are looked for.
 const DROP_MS: u64 = 3_600_000;
-/// Small batches that wait are applied together up to so many readings.
-const TOGETHER: usize = 2_000;
+/// Batches that wait are applied together up to so many readings: the more, the cheaper each.
+const TOGETHER: usize = 16_000;
+/// Sealings in one round while newer batches wait; fewer would never keep up with a box that is never idle.
+const SEALINGS: usize = 8;
 /// Bytes of stored batches that are read at once.
 const PIECE: usize = 4 << 20;
 
@@ -114,15 +117,19 @@ impl SeriesLoop {
 
     fn apply_recent(&mut self, committed: Seq) -> Result<(), String> {
         let batches = self.recent.between(self.store.applied(), committed);
-        let (Some(first), Some(last)) = (batches.first(), batches.last()) else { return Ok(()) };
-        let readings: usize = batches.iter().map(|b| b.readings.len()).sum();
-        if readings <= TOGETHER {
-            let all = batches.iter().flat_map(|b| &b.readings);
-            return self.store.apply(first.first, last.cursor, all).map_err(|e| e.to_string());
-        }
-        for batch in &batches {
+        let mut rest = batches.as_slice();
+        while let Some(first) = rest.first() {
             self.pulse.beat();
-            self.store.apply(batch.first, batch.cursor, &batch.readings).map_err(|e| e.to_string())?;
+            let mut readings = 0;
+            let fits = |b: &&Arc<Output>| {
+                readings += b.readings.len();
+                readings <= TOGETHER
+            };
+            let (now, later) = rest.split_at(rest.iter().take_while(fits).count().max(1));
+            let last = now.last().map_or(first.cursor, |b| b.cursor);
+            let all = now.iter().flat_map(|b| &b.readings);
+            self.store.apply(first.first, last, all).map_err(|e| e.to_string())?;
+            rest = later;
         }
         Ok(())
     }
@@ -165,11 +172,13 @@ impl SeriesLoop {
         }
     }
 
-    /// Seals what is due, unless newer batches wait: they go first.
+    /// Seals what is due; while newer batches wait, only some of it.
     fn seal(&mut self, now: Timestamp) -> Result<(), String> {
+        let mut sealings = 0;
         while self.store.seal(now).map_err(|e| e.to_string())?.more {
             self.pulse.beat();
-            if self.signals.look().committed > self.store.applied() {
+            sealings += 1;
+            if sealings >= SEALINGS && self.signals.look().committed > self.store.applied() {
                 break;
             }
         }

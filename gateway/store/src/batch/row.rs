@@ -34,6 +34,11 @@ pub(crate) trait Names {
 pub(crate) trait Texts {
     /// The text with this number.
     fn text(&self, number: u32) -> Option<&Arc<str>>;
+
+    /// The metric of this name.
+    fn metric(&self, number: u32) -> Option<MetricId> {
+        self.text(number).and_then(|text| MetricId::new(text).ok())
+    }
 }
 
 /// Appends a text by its number, or written out after a zero.
@@ -57,6 +62,15 @@ pub(crate) fn name(r: &mut Reader<'_>, texts: &impl Texts) -> Result<Arc<str>, D
             .cloned()
             .ok_or(DecodeError::Malformed("number of a name")),
     }
+}
+
+/// Reads the name of a metric.
+pub(crate) fn metric(r: &mut Reader<'_>, texts: &impl Texts) -> Result<MetricId, DecodeError> {
+    let metric = match r.varint()?.checked_sub(1) {
+        None => MetricId::new(r.text()?).ok(),
+        Some(n) => u32::try_from(n).ok().and_then(|n| texts.metric(n)),
+    };
+    metric.ok_or(DecodeError::Malformed("metric"))
 }
 
 /// Collects rows; what it borrows lives as long as the readings.
@@ -217,7 +231,8 @@ impl std::hash::Hash for ShapeKey<'_> {
     }
 }
 
-fn same_shape(a: &[Measured], b: &[Measured]) -> bool {
+/// Whether these values are of the same metrics, units and kinds, in the same order.
+pub(crate) fn same_shape(a: &[Measured], b: &[Measured]) -> bool {
     a.len() == b.len()
         && a.iter().zip(b).all(|(a, b)| {
             kind(&a.value) == kind(&b.value)
@@ -283,9 +298,7 @@ impl Shapes {
             let mut columns = Vec::with_capacity(len.min(256));
             for _ in 0..len {
                 let kind = r.u8()?;
-                let metric = name(r, texts)?;
-                let metric = MetricId::new(&metric).map_err(|_| DecodeError::Malformed("metric"))?;
-                columns.push(Column { kind, metric, unit: name(r, texts)? });
+                columns.push(Column { kind, metric: metric(r, texts)?, unit: name(r, texts)? });
             }
             shapes.push(columns);
         }

@@ -74,6 +74,11 @@ impl<'a> Reader<'a> {
         self.rest.len()
     }
 
+    /// The next byte, left where it is.
+    pub(crate) fn first(&self) -> Option<u8> {
+        self.rest.first().copied()
+    }
+
     pub(crate) fn u8(&mut self) -> Result<u8, DecodeError> {
         let (first, rest) = self.rest.split_first().ok_or(DecodeError::Short)?;
         self.rest = rest;

@@ -22,8 +22,8 @@ pub(super) fn write(
     // Stable: within a stream the order of origin stays.
     order.sort_by_key(|(stream, _)| *stream);
     let mut insert = tx.prepare_cached(
-        "INSERT INTO recent(bucket, t0, t1, d0, d1, s0, s1, received, n, blob)
-         VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        "INSERT INTO recent(bucket, t0, t1, d0, d1, q0, q1, s0, s1, received, n, blob)
+         VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
     )?;
     for of_bucket in order.chunk_by(|a, b| a.0 / STREAMS == b.0 / STREAMS) {
         let bounds = Bounds::of(of_bucket.iter().map(|(_, r)| *r));
@@ -35,6 +35,8 @@ pub(super) fn write(
             b.taken.1,
             b.device.map(|d| d.0),
             b.device.map(|d| d.1),
+            b.sequence.map(|q| q.0),
+            b.sequence.map(|q| q.1),
             b.seq.0 as i64,
             b.seq.1 as i64,
             b.received,
@@ -48,8 +50,10 @@ pub(super) fn write(
         if let Some(waiting) = waiting.get_mut(slot) {
             waiting.add(of_bucket.len(), b.received);
         }
-        for (stream, r) in of_bucket {
-            latest.note(*stream, r);
+        for of_stream in of_bucket.chunk_by(|a, b| a.0 == b.0) {
+            if let Some((stream, _)) = of_stream.first() {
+                latest.note(*stream, of_stream.iter().map(|(_, r)| *r));
+            }
         }
     }
     Ok(())

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use orderly_core::ids::{ClassId, DeviceId, StreamId};
+use orderly_core::ids::{ClassId, DeviceId, MetricId, StreamId, ZoneId};
 use orderly_core::reading::Reading;
 use rusqlite::{Connection, Transaction, params};
 
@@ -28,13 +28,30 @@ impl Stream {
     }
 }
 
+/// A name with what it may stand for, made once so that reading a blob makes no names.
+#[derive(Debug)]
+struct Name {
+    text: Arc<str>,
+    metric: Option<MetricId>,
+    zone: Option<ZoneId>,
+    profile: Option<u64>,
+}
+
+impl Name {
+    fn new(text: Arc<str>) -> Self {
+        let profile = (text.len() == 16).then(|| u64::from_str_radix(&text, 16).ok()).flatten();
+        Self { metric: MetricId::new(&text).ok(), zone: ZoneId::new(&text).ok(), profile, text }
+    }
+}
+
 /// All names and streams; ids are places in the lists.
 #[derive(Debug, Default)]
 pub(super) struct Catalog {
-    names: Vec<Arc<str>>,
+    names: Vec<Name>,
     by_name: HashMap<Arc<str>, u32>,
     streams: Vec<Stream>,
     by_device: HashMap<DeviceId, Vec<u32>>,
+    ranks: Arc<[u32]>,
     saved_names: usize,
     saved_streams: usize,
 }
@@ -47,7 +64,7 @@ impl Catalog {
         while let Some(row) = rows.next()? {
             let text: Arc<str> = row.get::<_, String>(0)?.into();
             self.by_name.insert(Arc::clone(&text), self.names.len() as u32);
-            self.names.push(text);
+            self.names.push(Name::new(text));
         }
         let sql = "SELECT device, stream, epoch, class FROM stream WHERE id >= ?1 ORDER BY id";
         let mut statement = db.prepare_cached(sql)?;
@@ -70,9 +87,9 @@ impl Catalog {
 
     /// Writes the names and streams that came up since the last time.
     pub(super) fn save(&self, tx: &Transaction<'_>) -> Result<(), SeriesError> {
-        for (id, text) in self.names.iter().enumerate().skip(self.saved_names) {
+        for (id, name) in self.names.iter().enumerate().skip(self.saved_names) {
             tx.prepare_cached("INSERT INTO name(id, text) VALUES(?1, ?2)")?
-                .execute(params![id as i64, &**text])?;
+                .execute(params![id as i64, &*name.text])?;
         }
         for (id, s) in self.streams.iter().enumerate().skip(self.saved_streams) {
             tx.prepare_cached(
@@ -129,6 +146,37 @@ impl Catalog {
         self.streams.len() as u32
     }
 
+    /// The zone that a name stands for.
+    pub(super) fn zone(&self, number: u32) -> Option<&ZoneId> {
+        self.names.get(number as usize).and_then(|name| name.zone.as_ref())
+    }
+
+    /// The profile hash that a name stands for.
+    pub(super) fn profile(&self, number: u32) -> Option<u64> {
+        self.names.get(number as usize).and_then(|name| name.profile)
+    }
+
+    /// By stream: its place in the order of device, stream and epoch, the latest epoch first; the same place
+    /// for streams that differ only in class.
+    pub(super) fn ranks(&mut self) -> Arc<[u32]> {
+        if self.ranks.len() != self.streams.len() {
+            let mut order: Vec<(u32, &Stream)> = (0_u32..).zip(&self.streams).collect();
+            let key = |s: &Stream| (s.device.clone(), s.stream.clone(), std::cmp::Reverse(s.epoch));
+            order.sort_by_cached_key(|(_, s)| key(s));
+            let mut ranks = vec![0; order.len()];
+            let same = |a: &(u32, &Stream), b: &(u32, &Stream)| key(a.1) == key(b.1);
+            for (rank, alike) in (0_u32..).zip(order.chunk_by(same)) {
+                for (id, _) in alike {
+                    if let Some(slot) = ranks.get_mut(*id as usize) {
+                        *slot = rank;
+                    }
+                }
+            }
+            self.ranks = ranks.into();
+        }
+        Arc::clone(&self.ranks)
+    }
+
     /// The streams of a device.
     pub(super) fn of_device(&self, device: &DeviceId) -> impl Iterator<Item = (u32, &Stream)> {
         let ids = self.by_device.get(device).map(Vec::as_slice).unwrap_or_default();
@@ -147,13 +195,17 @@ impl Names for Catalog {
         let n = self.names.len() as u32;
         let text: Arc<str> = Arc::from(text);
         self.by_name.insert(Arc::clone(&text), n);
-        self.names.push(text);
+        self.names.push(Name::new(text));
         Some(n)
     }
 }
 
 impl Texts for Catalog {
     fn text(&self, number: u32) -> Option<&Arc<str>> {
-        self.names.get(number as usize)
+        self.names.get(number as usize).map(|name| &name.text)
+    }
+
+    fn metric(&self, number: u32) -> Option<MetricId> {
+        self.names.get(number as usize).and_then(|name| name.metric.clone())
     }
 }

@@ -5,9 +5,12 @@ use std::collections::HashMap;
 use orderly_core::ids::MetricId;
 use orderly_core::time::Timestamp;
 
-use super::reader::{Place, Query, SeriesReader, blob_of, overlapping, readings_in};
+use super::part::{self, Pick};
+use super::places::{Place, lend, overlapping};
+use super::query::Query;
+use super::reader::SeriesReader;
 use super::rollup::{HOURS, Level, MINUTES, Sums, good_numbers};
-use super::{SeriesError, chunk};
+use super::{SeriesError, chunk, chunk_reader};
 
 /// The good numbers of one metric in one span of time.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,7 +51,7 @@ impl SeriesReader {
                 })?;
             }
             let mut places = Vec::new();
-            overlapping(&tx, id, query.from.0, query.to.0, &mut places)?;
+            overlapping(&tx, id, (query.from.0, query.to.0), &mut places)?;
             for place in places {
                 let in_rollup = level.is_some_and(|l| place.rolled & l.bit != 0);
                 let from = if in_rollup { whole_to } else { query.from.0 };
@@ -73,7 +76,7 @@ impl SeriesReader {
         let mut points = Vec::new();
         for id in query.streams(&self.catalog) {
             let mut places = Vec::new();
-            overlapping(&tx, id, query.from.0, query.to.0, &mut places)?;
+            overlapping(&tx, id, (query.from.0, query.to.0), &mut places)?;
             for place in places {
                 self.numbers(&tx, &place, query, &mut |_, t, v| {
                     if t >= query.from.0 && t < query.to.0 {
@@ -99,22 +102,22 @@ impl SeriesReader {
         give: &mut dyn FnMut(&MetricId, i64, f64),
     ) -> Result<(), SeriesError> {
         let stream = self.catalog.stream(place.stream.unwrap_or(u32::MAX))?;
-        blob_of(tx, place, |blob| match blob.split_first() {
-            Some((&chunk::COLUMNS, body)) => {
-                chunk::good_numbers(body, stream, &self.catalog, &query.metrics, give)
+        let keep = |r: &part::RowHead| r.taken_at >= query.from && r.taken_at < query.to;
+        let pick = Pick { metrics: &query.metrics, keep: &keep };
+        lend(tx, place, |blob| {
+            if let Some((&chunk::COLUMNS, body)) = blob.split_first() {
+                return chunk_reader::good_numbers(body, stream, &self.catalog, &query.metrics, give);
             }
-            _ => {
-                for r in readings_in(blob, place.stream, &self.catalog)? {
-                    for (metric, v) in good_numbers(&r).filter(|(m, _)| query.wants(m)) {
-                        give(metric, r.taken_at.0, v);
-                    }
+            let mut found = Vec::new();
+            part::read(blob, place.stream, &self.catalog, &pick, &mut found)?;
+            for r in found {
+                for (metric, v) in good_numbers(&r).filter(|(m, _)| query.wants(m)) {
+                    give(metric, r.taken_at.0, v);
                 }
-                Ok(())
             }
+            Ok(())
         })?
-        .transpose()
-        .map_err(SeriesError::row(place.table.name()))?;
-        Ok(())
+        .map_err(SeriesError::row(place.table()))
     }
 }
 

@@ -47,19 +47,25 @@ impl Latest {
             latest.known.resize(stream as usize, None);
             latest.known.push(Some((Timestamp(row.get(1)?), origin)));
         }
-        each_since(db, catalog, through(db)?, None, &mut |stream, r| latest.note(stream, &r))?;
+        each_since(db, catalog, through(db)?, None, &mut |stream, r| latest.note(stream, [&r]))?;
         Ok(latest)
     }
 
-    /// Takes note of a reading.
-    pub(super) fn note(&mut self, stream: u32, r: &Reading) {
-        self.readings += 1;
+    /// Takes note of readings of one stream.
+    pub(super) fn note<'a>(&mut self, stream: u32, readings: impl IntoIterator<Item = &'a Reading>) {
+        let mut newest: Option<&Reading> = None;
+        for r in readings {
+            self.readings += 1;
+            if counts(r) && newest.is_none_or(|newest| key(newest) < key(r)) {
+                newest = Some(r);
+            }
+        }
         let slot = stream as usize;
         if self.known.len() <= slot {
             self.known.resize(slot + 1, None);
         }
-        if let Some(known) = self.known.get_mut(slot)
-            && counts(r)
+        if let Some(r) = newest
+            && let Some(known) = self.known.get_mut(slot)
             && known.is_none_or(|known| known < key(r))
         {
             *known = Some(key(r));

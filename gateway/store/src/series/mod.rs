@@ -8,11 +8,16 @@ mod apply;
 mod bundle;
 mod catalog;
 mod chunk;
+mod chunk_reader;
 mod gather;
 mod ints;
 mod latest;
+mod latest_reader;
 mod numbers;
+mod offsets;
 mod part;
+mod places;
+mod query;
 mod reader;
 mod retention;
 mod rollup;
@@ -44,7 +49,8 @@ use latest::Latest;
 use seal::Waiting;
 
 pub use gather::Bucket;
-pub use reader::{Query, SeriesReader, same_time_in};
+pub use query::Query;
+pub use reader::SeriesReader;
 pub use retention::Dropped;
 
 /// Pages of the log from which an apply copies it into the file (32 MiB).

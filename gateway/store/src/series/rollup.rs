@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use orderly_core::ids::MetricId;
 use orderly_core::reading::Reading;
+use orderly_core::time::Timestamp;
 use orderly_core::value::Quality;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
@@ -86,6 +87,11 @@ impl Sums {
     }
 }
 
+/// Whether the key of a roll-up can hold this moment: 1970 to beyond 3800.
+pub(super) const fn in_reach(t: Timestamp) -> bool {
+    t.0 >= 0 && t.0 / MINUTES.span_ms() < 1 << SPAN_BITS
+}
+
 type Slots = BTreeMap<MetricId, BTreeMap<i64, Sums>>;
 
 impl Level {
@@ -100,9 +106,8 @@ impl Level {
     /// Whether these readings gain from being rolled up: dense ones do, the others are as quickly read as they are.
     pub(super) fn suits(&self, readings: &[&Reading]) -> bool {
         let (Some(first), Some(last)) = (readings.first(), readings.last()) else { return false };
-        let (t0, t1) = (first.taken_at.0, last.taken_at.0);
-        let slots = t1.saturating_sub(t0) / self.slot_ms + 1;
-        t0 >= 0 && t1 / self.span_ms() < 1 << SPAN_BITS && readings.len() as i64 / slots >= 4
+        let slots = last.taken_at.since(first.taken_at) / self.slot_ms + 1;
+        in_reach(first.taken_at) && in_reach(last.taken_at) && readings.len() as i64 / slots >= 4
     }
 
     /// Adds readings of one stream, in order of time taken, to its blobs.
@@ -124,17 +129,12 @@ impl Level {
                 Some(blob) => self.decode(blob, key, catalog).map_err(SeriesError::row("rollup"))?,
                 None => Slots::new(),
             };
-            for r in of_span {
-                for (metric, v) in good_numbers(r) {
-                    let at = r.taken_at.0;
-                    let slot = at - at.rem_euclid(self.slot_ms);
-                    if !slots.contains_key(metric) {
-                        slots.insert(metric.clone(), BTreeMap::new());
-                    }
-                    let one = Sums::one(at, v);
-                    if let Some(of_metric) = slots.get_mut(metric) {
-                        of_metric.entry(slot).and_modify(|s| s.join(one)).or_insert(one);
-                    }
+            let slot = |r: &Reading| r.taken_at.0 - r.taken_at.0.rem_euclid(self.slot_ms);
+            for of_slot in of_span.chunk_by(|a, b| slot(a) == slot(b)) {
+                let Some(at) = of_slot.first().map(|r| slot(r)) else { continue };
+                for (metric, sums) in sums_of(of_slot) {
+                    let of_metric = slots.entry(metric.clone()).or_default();
+                    of_metric.entry(at).and_modify(|s| s.join(sums)).or_insert(sums);
                 }
             }
             tx.prepare_cached(self.insert)?.execute(params![key, self.encode(&slots, key, catalog)])?;
@@ -230,6 +230,27 @@ impl Level {
     const fn start(&self, key: i64) -> i64 {
         (key & ((1 << SPAN_BITS) - 1)) * self.span_ms()
     }
+}
+
+/// The sums of each metric over readings in order of time taken.
+fn sums_of<'a>(readings: &[&'a Reading]) -> Vec<(&'a MetricId, Sums)> {
+    let mut all: Vec<(&MetricId, Sums)> = Vec::new();
+    for r in readings {
+        for (i, (metric, v)) in good_numbers(r).enumerate() {
+            let one = Sums::one(r.taken_at.0, v);
+            // Most readings are alike: a metric is where it was in the one before.
+            let place = if all.get(i).is_some_and(|(m, _)| *m == metric) {
+                Some(i)
+            } else {
+                all.iter().position(|(m, _)| *m == metric)
+            };
+            match place.and_then(|place| all.get_mut(place)) {
+                Some((_, sums)) => sums.join(one),
+                None => all.push((metric, one)),
+            }
+        }
+    }
+    all
 }
 
 /// The good numbers of a reading: artefacts are never counted.

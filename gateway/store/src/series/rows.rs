@@ -4,7 +4,7 @@ use orderly_core::ids::ZoneId;
 use orderly_core::reading::Reading;
 
 use super::catalog::{Catalog, Stream};
-use crate::batch::row::{Names as _, Previous, RowWriter, Rows, Shapes, Texts as _, name, put_name};
+use crate::batch::row::{Names as _, Previous, RowWriter, Rows, Shapes, put_name};
 use crate::batch::wire::{Reader, put_varint};
 use crate::batch::{DecodeError, Head};
 
@@ -56,18 +56,21 @@ pub(super) fn place_and_profile(
     r: &mut Reader<'_>,
     catalog: &Catalog,
 ) -> Result<(Option<ZoneId>, u64), DecodeError> {
+    let number = |n: u64| u32::try_from(n).map_err(|_| DecodeError::Malformed("number of a name"));
     let zone = match r.u8()? {
         0 => None,
-        1 => Some(ZoneId::new(&name(r, catalog)?).map_err(|_| DecodeError::Malformed("zone"))?),
+        1 => {
+            let zone = match r.varint()?.checked_sub(1) {
+                None => ZoneId::new(r.text()?).ok(),
+                Some(n) => catalog.zone(number(n)?).cloned(),
+            };
+            Some(zone.ok_or(DecodeError::Malformed("zone"))?)
+        }
         _ => return Err(DecodeError::Malformed("zone")),
     };
     let profile = match r.varint()?.checked_sub(1) {
         None => r.bytes(8)?.try_into().map(u64::from_le_bytes).map_err(|_| DecodeError::Short)?,
-        Some(n) => u32::try_from(n)
-            .ok()
-            .and_then(|n| catalog.text(n))
-            .and_then(|hex| u64::from_str_radix(hex, 16).ok())
-            .ok_or(DecodeError::Malformed("profile"))?,
+        Some(n) => catalog.profile(number(n)?).ok_or(DecodeError::Malformed("profile"))?,
     };
     Ok((zone, profile))
 }

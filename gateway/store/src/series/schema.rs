@@ -2,8 +2,8 @@
 //!
 //! A *part* is a blob of readings: a `recent` row holds the new ones of a few neighbouring streams (a *bucket*)
 //! and is written with each batch, a `chunk` those of one stream, once there are enough. Both carry the bounds by
-//! which they are found: time taken (`t0`, `t1`), device times that differ from it (`d0`, `d1`) and journal
-//! sequence (`s0`, `s1`). `latest` is written less often than batches come: it holds what was taken in up to
+//! which they are found: time taken (`t0`, `t1`), device times that differ from it (`d0`, `d1`), counters
+//! of readings without device time (`q0`, `q1`) and journal sequence (`s0`, `s1`). `latest` is written less often than batches come: it holds what was taken in up to
 //! `applied.latest_through`, the rest is in recent rows.
 
 use crate::sqlite::Kind;
@@ -40,6 +40,8 @@ CREATE TABLE recent(
   t1 INTEGER NOT NULL,
   d0 INTEGER,
   d1 INTEGER,
+  q0 INTEGER,
+  q1 INTEGER,
   s0 INTEGER NOT NULL,
   s1 INTEGER NOT NULL,
   received INTEGER NOT NULL,
@@ -48,6 +50,7 @@ CREATE TABLE recent(
 ) STRICT;
 CREATE INDEX recent_bucket ON recent(bucket, t1, t0);
 CREATE INDEX recent_device_time ON recent(bucket, d1, d0) WHERE d0 IS NOT NULL;
+CREATE INDEX recent_sequence ON recent(bucket, q1, q0) WHERE q0 IS NOT NULL;
 CREATE INDEX recent_seq ON recent(s1);
 CREATE TABLE chunk(
   id INTEGER PRIMARY KEY,
@@ -56,6 +59,8 @@ CREATE TABLE chunk(
   t1 INTEGER NOT NULL,
   d0 INTEGER,
   d1 INTEGER,
+  q0 INTEGER,
+  q1 INTEGER,
   s0 INTEGER NOT NULL,
   s1 INTEGER NOT NULL,
   n INTEGER NOT NULL,
@@ -65,8 +70,9 @@ CREATE TABLE chunk(
 ) STRICT;
 CREATE INDEX chunk_stream ON chunk(stream, t1, t0);
 CREATE INDEX chunk_device_time ON chunk(stream, d1, d0) WHERE d0 IS NOT NULL;
+CREATE INDEX chunk_sequence ON chunk(stream, q1, q0) WHERE q0 IS NOT NULL;
 CREATE INDEX chunk_seq ON chunk(s1, s0);
-CREATE INDEX chunk_small ON chunk(stream) WHERE n < 512 AND rolled = 0;
+CREATE INDEX chunk_small ON chunk(stream) WHERE n < 1024;
 CREATE TABLE latest(
   stream INTEGER PRIMARY KEY,
   taken_at INTEGER NOT NULL,

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use orderly_core::reading::Reading;
 use orderly_core::time::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, Transaction, params};
 
 use super::bundle::Bundle;
 use super::catalog::Catalog;
-use super::part::{self, Bounds};
-use super::rollup::{HOURS, MINUTES};
+use super::part::{self, Bounds, Pick};
+use super::rollup::{HOURS, MINUTES, in_reach};
 use super::{SeriesError, chunk, rows};
 
 /// Readings of a stream that are worth a chunk.
@@ -18,8 +18,8 @@ pub(super) const ENOUGH: u32 = 1024;
 const OLD_MS: i64 = 3_600_000;
 /// More readings than this are cut into several chunks.
 const MOST: usize = 4096;
-/// A smaller chunk that was not rolled up is taken up again by the next sealing; the number stands in the schema too.
-const SMALL: usize = 512;
+/// Fewer readings than this are as quickly read as their roll-up.
+const DENSE_FROM: usize = 512;
 /// Up to here rows may be shorter than columns.
 const FEW: usize = 64;
 
@@ -72,24 +72,25 @@ pub(super) fn seal(
         .map_err(SeriesError::row("recent"))?;
     let streams: BTreeSet<u32> = bundles.iter().flat_map(Bundle::streams).collect();
     let mut sealed = 0;
-    let mut readings = Vec::new();
     for &stream in &streams {
-        readings.clear();
+        let mut readings = Vec::new();
         for bundle in &bundles {
             bundle.readings(Some(stream), catalog, &mut readings).map_err(SeriesError::row("recent"))?;
         }
         sealed += readings.len();
-        if let Some(small) = take_small(tx, catalog, stream)? {
-            readings.extend(small);
-        }
-        readings.sort_by_key(|r| (r.taken_at, r.origin));
-        let in_order: Vec<&Reading> = readings.iter().collect();
-        for piece in in_order.chunks(MOST) {
-            put_chunk(tx, catalog, stream, piece)?;
-        }
+        let mut all = Merged { rolled: 0, rows: readings.into_iter().map(|r| (r, 0)).collect() };
+        take_small(tx, catalog, stream, &mut all)?;
+        put_chunks(tx, catalog, stream, all)?;
     }
     tx.prepare_cached("DELETE FROM recent WHERE bucket = ?1")?.execute([bucket])?;
     Ok((streams.len(), sealed))
+}
+
+/// Readings of a stream that are to stand together, each with the roll-ups that it is in already.
+struct Merged {
+    rows: Vec<(Reading, i64)>,
+    /// The roll-ups that any of them is in: then all must be.
+    rolled: i64,
 }
 
 fn recent(tx: &Transaction<'_>, bucket: u32) -> Result<Vec<Vec<u8>>, SeriesError> {
@@ -98,21 +99,64 @@ fn recent(tx: &Transaction<'_>, bucket: u32) -> Result<Vec<Vec<u8>>, SeriesError
     Ok(blobs.collect::<Result<_, _>>()?)
 }
 
-/// Takes the stream's small chunk away, if it has one, and gives what was in it.
+/// Takes up small chunks, the smallest first, as long as none is much larger than what there is; so a reading
+/// is packed again a few times at most until its chunk is large.
 fn take_small(
     tx: &Transaction<'_>,
     catalog: &Catalog,
     stream: u32,
-) -> Result<Option<Vec<Reading>>, SeriesError> {
-    let small: Option<(i64, Vec<u8>)> = tx
-        .prepare_cached("SELECT id, blob FROM chunk WHERE stream = ?1 AND n < 512 AND rolled = 0 LIMIT 1")?
-        .query_row([stream], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    let Some((id, blob)) = small else { return Ok(None) };
-    let readings =
-        part::decode(&blob, catalog.stream(stream)?, catalog).map_err(SeriesError::row("chunk"))?;
-    tx.prepare_cached("DELETE FROM chunk WHERE id = ?1")?.execute([id])?;
-    Ok(Some(readings))
+    all: &mut Merged,
+) -> Result<(), SeriesError> {
+    let sql = "SELECT id, n, rolled, blob FROM chunk WHERE stream = ?1 AND n < 1024 ORDER BY n, id";
+    let mut statement = tx.prepare_cached(sql)?;
+    let mut taken = Vec::new();
+    let mut found = statement.query([stream])?;
+    while let Some(row) = found.next()? {
+        let n: usize = row.get::<_, i64>(1)?.max(0) as usize;
+        if n > 3 * all.rows.len() {
+            break;
+        }
+        let rolled: i64 = row.get(2)?;
+        // What joins a rolled chunk enters its roll-ups, which know no times outside their reach.
+        if rolled != 0 && !all.rows.iter().all(|(r, _)| in_reach(r.taken_at)) {
+            continue;
+        }
+        let blob = row.get_ref(3)?.as_blob().map_err(rusqlite::Error::from)?;
+        let mut readings = Vec::with_capacity(n);
+        part::of_stream(blob, catalog.stream(stream)?, catalog, &Pick::ALL, &mut readings)
+            .map_err(SeriesError::row("chunk"))?;
+        all.rows.extend(readings.into_iter().map(|r| (r, rolled)));
+        all.rolled |= rolled;
+        taken.push(row.get::<_, i64>(0)?);
+    }
+    for id in taken {
+        tx.prepare_cached("DELETE FROM chunk WHERE id = ?1")?.execute([id])?;
+    }
+    Ok(())
+}
+
+/// Writes the readings as chunks, and into the roll-ups what is not in them yet.
+fn put_chunks(
+    tx: &Transaction<'_>,
+    catalog: &mut Catalog,
+    stream: u32,
+    mut all: Merged,
+) -> Result<(), SeriesError> {
+    all.rows.sort_by_key(|(r, _)| (r.taken_at, r.origin));
+    let in_order: Vec<&Reading> = all.rows.iter().map(|(r, _)| r).collect();
+    let mut rolled = 0;
+    for level in [MINUTES, HOURS] {
+        if all.rolled & level.bit != 0 || (in_order.len() >= DENSE_FROM && level.suits(&in_order)) {
+            let new: Vec<&Reading> =
+                all.rows.iter().filter(|(_, in_it)| in_it & level.bit == 0).map(|(r, _)| r).collect();
+            level.add(tx, catalog, stream, &new)?;
+            rolled |= level.bit;
+        }
+    }
+    for piece in in_order.chunks(MOST) {
+        put_chunk(tx, catalog, stream, piece, rolled)?;
+    }
+    Ok(())
 }
 
 fn put_chunk(
@@ -120,6 +164,7 @@ fn put_chunk(
     catalog: &mut Catalog,
     stream: u32,
     readings: &[&Reading],
+    rolled: i64,
 ) -> Result<(), SeriesError> {
     let Some(b) = Bounds::of(readings.iter().copied()) else { return Ok(()) };
     let mut blob = chunk::encode(readings, catalog);
@@ -129,18 +174,9 @@ fn put_chunk(
             blob = as_rows;
         }
     }
-    let mut rolled = 0;
-    if readings.len() >= SMALL {
-        for level in [MINUTES, HOURS] {
-            if level.suits(readings) {
-                level.add(tx, catalog, stream, readings)?;
-                rolled |= level.bit;
-            }
-        }
-    }
     tx.prepare_cached(
-        "INSERT INTO chunk(stream, t0, t1, d0, d1, s0, s1, n, rolled, format, blob)
-         VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        "INSERT INTO chunk(stream, t0, t1, d0, d1, q0, q1, s0, s1, n, rolled, format, blob)
+         VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
     )?
     .execute(params![
         stream,
@@ -148,6 +184,8 @@ fn put_chunk(
         b.taken.1,
         b.device.map(|d| d.0),
         b.device.map(|d| d.1),
+        b.sequence.map(|q| q.0),
+        b.sequence.map(|q| q.1),
         b.seq.0 as i64,
         b.seq.1 as i64,
         readings.len() as i64,

@@ -115,7 +115,7 @@ fn figures_from_roll_ups_equal_those_from_the_readings() {
     let rolled: i64 =
         store.db.query_row("SELECT count(*) FROM chunk WHERE rolled = 3", [], |r| r.get(0)).unwrap();
     let waiting: i64 = store.db.query_row("SELECT count(*) FROM recent", [], |r| r.get(0)).unwrap();
-    assert!(rolled >= 10 && waiting > 0, "chunks {rolled}, recent rows {waiting}: the test must see both");
+    assert!(rolled >= 6 && waiting > 0, "chunks {rolled}, recent rows {waiting}: the test must see both");
     let mut reader = SeriesReader::open(dir.path()).unwrap();
     let hour = 3_600_000;
     for (from, to) in
@@ -187,4 +187,54 @@ fn old_chunks_are_dropped_by_class_and_the_latest_value_stays() {
     let dropped = store.drop_before(&|_| Some(Timestamp(i64::MAX))).unwrap();
     assert_eq!(dropped.readings, left as u64);
     assert_eq!(reader.latest_all().unwrap().len(), 2);
+}
+
+#[test]
+fn the_latest_is_found_whether_it_is_written_yet_or_not_and_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = SeriesStore::open(dir.path()).unwrap();
+    let mut reader = SeriesReader::open(dir.path()).unwrap();
+    let (mut written, mut unwritten) = (0, 0);
+    for seq in 1..=150_u64 {
+        // Every fifth one is older than the one before, and is not the latest.
+        let second = if seq % 5 == 0 { seq - 3 } else { seq } as i64;
+        store.apply(seq, seq, &[vitals("mon-1", seq, second)]).unwrap();
+        let latest = if seq % 5 == 0 { seq - 1 } else { seq };
+        let device = DeviceId::new("mon-1").unwrap();
+        for found in [reader.latest(&device).unwrap(), reader.latest_all().unwrap()] {
+            assert_eq!(found.iter().map(|r| r.origin.seq).collect::<Vec<_>>(), [latest], "after {seq}");
+        }
+        let through = latest::through(&store.db).unwrap();
+        if through == seq {
+            written += 1
+        } else {
+            unwritten += 1
+        }
+        if seq % 70 == 0 {
+            drop(store);
+            store = SeriesStore::open(dir.path()).unwrap();
+        }
+        if seq == 100 {
+            while store.seal(Timestamp(i64::MAX)).unwrap().more {}
+        }
+    }
+    assert!(written > 0 && unwritten > 100, "{written} calls wrote it, {unwritten} did not");
+}
+
+#[test]
+fn a_hole_is_read_in_pieces_of_about_the_size_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_store, all) = ward(dir.path());
+    let mut reader = SeriesReader::open(dir.path()).unwrap();
+    let (from, to) = (1001, 15_000);
+    let mut found = Vec::new();
+    let mut next = from;
+    while next <= to {
+        let (piece, through) = reader.range_by_origin(next, to, 1000).unwrap();
+        assert!(through >= next && piece.len() <= 1500, "{} readings at once", piece.len());
+        found.extend(piece);
+        next = through + 1;
+    }
+    let wanted: Vec<Reading> = all.iter().filter(|r| (from..=to).contains(&r.origin.seq)).cloned().collect();
+    assert!(crate::batch::tests::same_bits(&found, &wanted));
 }

@@ -1,6 +1,7 @@
 //! Repeats, conflicts, clocks, streams, epochs.
 
 use super::bench::{Bench, COUNTER, START};
+use crate::dedupe::CountedOffset;
 use crate::output::Counts;
 use crate::reading::Marks;
 use crate::record::{ConfigKind, Flags};
@@ -126,6 +127,11 @@ fn a_sequence_tells_readings_of_one_time_apart() {
         assert_eq!(bench.readings().len(), kept, "{body}");
     }
     assert!(marks(&mut bench).iter().all(|marks| *marks == Marks::default()), "no conflict with sequences");
+    // Stores leave the exported nanoseconds out where they follow from time and sequence.
+    for r in bench.readings() {
+        let offset = CountedOffset::new(&r.device, r.epoch, &r.stream);
+        assert_eq!(r.sequence.map(|s| offset.of(r.device_time, s)), Some(r.offset_ns));
+    }
 }
 
 #[test]
