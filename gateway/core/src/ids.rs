@@ -100,6 +100,12 @@ impl<K> Id<K> {
         }
     }
 
+    /// Whether both are the very same name in memory; equal names may still differ in this.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

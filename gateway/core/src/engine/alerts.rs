@@ -9,10 +9,10 @@ use crate::output::Notice;
 use crate::record::Seq;
 use crate::rule::{Change, Fill, Rule, RuleSet, Step, is_clinical, show_number};
 use crate::time::Timestamp;
-use crate::twin::Twin;
 use crate::value::Value;
 
 use super::Engine;
+use super::batch::Batch;
 use super::register::Device;
 
 /// Alerts that are not over.
@@ -61,7 +61,7 @@ impl Engine {
             metric: rule.metric(&set.slots).cloned(),
             severity: rule.severity,
             team: Arc::clone(&rule.team),
-            text: rule.text.fill(&Filling { device, values: Some(&device.twin) }),
+            text: rule.text.fill(&Filling { device, values: Some(&self.batch) }),
             condition: Condition::Firing,
             handling: Handling::Open,
             handled_by: None,
@@ -153,8 +153,8 @@ pub(super) fn is_over(alert: &Alert) -> bool {
 /// Values for the placeholders of a text.
 struct Filling<'a> {
     device: &'a Device,
-    /// `None`: they must not be told.
-    values: Option<&'a Twin>,
+    /// Where the newest readings may be; `None`: values must not be told.
+    values: Option<&'a Batch>,
 }
 
 impl Fill for Filling<'_> {
@@ -171,13 +171,23 @@ impl Fill for Filling<'_> {
     }
 
     fn metric(&self, metric: &str) -> Option<String> {
-        let readings = self.values?.streams.iter().filter_map(|stream| stream.latest.as_deref());
-        let newest = readings
-            .flat_map(|latest| latest.values.iter().map(move |value| (latest.taken_at, value)))
-            .filter(|(_, value)| value.metric.as_str() == metric)
+        let batch = self.values?;
+        let streams = self.device.twin.streams.iter().enumerate();
+        let newest = streams
+            .filter_map(|(place, stream)| {
+                let (taken_at, values) = match batch.newest(self.device.chains.get(place)) {
+                    Some(reading) => (reading.taken_at, reading.values.clone()),
+                    None => stream
+                        .latest
+                        .as_ref()
+                        .and_then(|held| Some((held.taken_at, held.read().ok()?.values)))?,
+                };
+                let value = values.into_iter().find(|value| value.metric.as_str() == metric)?;
+                Some((taken_at, value.value))
+            })
             .max_by_key(|(taken_at, _)| *taken_at);
-        match &newest?.1.value {
-            Value::Number(n) => Some(show_number(*n)),
+        match newest?.1 {
+            Value::Number(n) => Some(show_number(n)),
             Value::State(text) | Value::Text(text) => Some(text.to_string()),
             Value::Missing(_) => None,
         }

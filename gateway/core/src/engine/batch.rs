@@ -39,13 +39,25 @@ pub(super) struct Batch {
 const NONE: u32 = u32::MAX;
 
 impl Batch {
-    /// Adds a reading to the batch and to the chain of its stream.
-    pub(super) fn push(&mut self, reading: Reading, chain: &mut Chain) {
+    /// Adds a reading to the batch and to the chain of its stream; `newest`: none of the stream was taken later.
+    pub(super) fn push(&mut self, reading: Reading, chain: &mut Chain, newest: bool) {
         let number = u32::try_from(self.readings.len()).unwrap_or(NONE);
-        self.before.push(if chain.batch == self.number { chain.last } else { NONE });
+        if chain.batch != self.number {
+            *chain = Chain { batch: self.number, last: NONE, newest: None };
+        }
+        self.before.push(chain.last);
         self.readings.push(reading);
-        *chain = Chain { batch: self.number, last: number };
+        chain.last = number;
+        if newest {
+            chain.newest = Some(number);
+        }
         self.counts.readings += 1;
+    }
+
+    /// The reading of a stream that was taken last, when it is in this batch.
+    pub(super) fn newest(&self, chain: Option<&Chain>) -> Option<&Reading> {
+        let chain = chain.filter(|chain| chain.batch == self.number)?;
+        self.readings.get(chain.newest? as usize)
     }
 
     /// The readings of a stream in this batch, last first.

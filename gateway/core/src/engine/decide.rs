@@ -9,7 +9,7 @@ use crate::profile::{Decoded, DedupeBy, Profile};
 use crate::reading::{Marks, Origin, Reading};
 use crate::record::{Flags, Record};
 use crate::time::Timestamp;
-use crate::twin::{Disbelief, Latest, MAX_STREAMS, StreamTwin};
+use crate::twin::{Disbelief, MAX_STREAMS, StreamTwin};
 
 use super::Engine;
 use super::input::boot_hash;
@@ -122,7 +122,12 @@ impl Engine {
         };
         let stream = &mut device.twin.streams[place];
         note(stream, &reading, moment.disbelief, timeless.then_some(decoded.payload_hash));
-        self.batch.push(reading, &mut device.chains[place]);
+        let newest = !marks.has(Marks::HISTORY) && {
+            let in_batch = self.batch.newest(device.chains.get(place)).map(|r| (r.epoch, r.taken_at));
+            let held = in_batch.or(stream.latest.as_ref().map(|latest| (latest.epoch, latest.taken_at)));
+            held.is_none_or(|held| held <= (epoch, reading.taken_at))
+        };
+        self.batch.push(reading, &mut device.chains[place], newest);
         if !marks.has(Marks::HISTORY) {
             self.run_rules(number, place, record.seq);
         }
@@ -159,11 +164,14 @@ impl Engine {
                 ));
             }
             None => {
+                // Most devices have one stream; a vector would make room for four.
+                device.twin.streams.reserve_exact(1);
                 device.twin.streams.push(StreamTwin::new(name.clone(), epoch));
                 device.twin.streams.len() - 1
             }
         };
         if device.chains.len() <= place {
+            device.chains.reserve_exact(place + 1 - device.chains.len());
             device.chains.resize(place + 1, Chain::default());
         }
         let stream = &mut device.twin.streams[place];
@@ -196,6 +204,15 @@ fn verdict(
             device.twin.streams[place].is_timeless_repeat(identity.decoded.payload_hash, dup, reconnect);
         return if repeat { Verdict::Repeat } else { Verdict::Different };
     }
+    let stream = &device.twin.streams[place];
+    let maybe = match (identity.device_time, identity.sequence) {
+        _ if stream.epoch != epoch => true,
+        (Some(time), _) => stream.may_have_seen(time),
+        (None, sequence) => sequence.is_some_and(|sequence| stream.may_have_seen_sequence(sequence)),
+    };
+    if !maybe {
+        return Verdict::Different;
+    }
     let chain = device.chains.get(place).copied();
     let recent = batch.of_stream(chain).filter(|reading| reading.epoch == epoch);
     let mut worst = Verdict::Different;
@@ -224,27 +241,5 @@ fn note(stream: &mut StreamTwin, reading: &Reading, disbelief: Option<Disbelief>
         if let Some(hash) = timeless {
             stream.note_timeless(hash);
         }
-    }
-    if reading.marks.has(Marks::HISTORY) {
-        return;
-    }
-    let newer = |latest: &Latest| (latest.epoch, latest.taken_at) <= (reading.epoch, reading.taken_at);
-    match &mut stream.latest {
-        Some(latest) if !newer(latest) => {}
-        Some(latest) => **latest = latest_of(reading),
-        none => *none = Some(Box::new(latest_of(reading))),
-    }
-}
-
-fn latest_of(reading: &Reading) -> Latest {
-    Latest {
-        origin: reading.origin,
-        epoch: reading.epoch,
-        device_time: reading.device_time,
-        taken_at: reading.taken_at,
-        received_at: reading.received_at,
-        sequence: reading.sequence,
-        marks: reading.marks,
-        values: reading.values.clone(),
     }
 }

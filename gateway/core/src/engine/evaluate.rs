@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::reading::Reading;
 use crate::record::Seq;
-use crate::rule::{Change, Kind, RuleSet};
+use crate::rule::{Change, Kind, Observed, RuleSet};
 
 use super::Engine;
 
@@ -16,13 +15,11 @@ impl Engine {
         let stream = u8::try_from(place).unwrap_or(u8::MAX);
         let mut changes = Vec::new();
         if let Some(reading) = self.batch.readings.last() {
-            let Reading { taken_at, received_at, origin, values, .. } = reading;
+            let seen = Observed { at: reading.taken_at, stream, values: &reading.values };
             let rules = &mut self.register.get_mut(number).twin.rules;
             rules.heard(&set, stream, clocks);
-            rules.good(&set, values, *taken_at, clocks, &mut changes);
-            if let Some(sample) = set.sample(values, *taken_at, *received_at, *origin, stream) {
-                rules.take(&set, sample, clocks, &mut changes);
-            }
+            rules.good(&set, seen.values, seen.at, clocks, &mut changes);
+            rules.take(&set, &seen, clocks, &mut changes);
         }
         self.carry_out(number, &set, &changes, seq);
         self.schedule(number);

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use crate::codec::line::{self, Line, Precision};
 use crate::dedupe::{Identity, Lookup, Verdict};
 use crate::ids::{ClassId, DeviceId};
-use crate::profile::{Decoded, Input, Profile};
+use crate::profile::{Decoded, DedupeBy, Input, Profile};
 use crate::reading::Origin;
 use crate::record::{Flags, Oversize, Record};
 use crate::topic::{Leaf, Topic, TopicError};
@@ -392,7 +392,8 @@ impl Engine {
         let Target::Known(number) = item.target else { return None };
         let device = self.register.get(number);
         let decoded = &item.decoded;
-        if item.profile.dedupe().by == crate::profile::DedupeBy::None {
+        let by = item.profile.dedupe().by;
+        if by == DedupeBy::None {
             return None;
         }
         let epoch = match &decoded.boot {
@@ -401,10 +402,10 @@ impl Engine {
         };
         let place = device.twin.stream(decoded.stream.as_str())?;
         let stream = &device.twin.streams[place];
-        let identity = Identity::new(decoded, &item.profile, device.row.device.as_str(), epoch, before.index);
+        let sequence = decoded.sequence.filter(|_| by == DedupeBy::Sequence);
         // Of an older epoch only the stores know anything.
         let maybe = stream.epoch != epoch
-            || match (identity.device_time, identity.sequence) {
+            || match (decoded.device_time, sequence) {
                 (Some(time), _) => stream.may_have_seen(time),
                 (None, Some(sequence)) => stream.may_have_seen_sequence(sequence),
                 (None, None) => return None,
@@ -412,6 +413,7 @@ impl Engine {
         if !maybe {
             return None;
         }
+        let identity = Identity::new(decoded, &item.profile, device.row.device.as_str(), epoch, before.index);
         let chain = device.chains.get(place).copied();
         if self.batch.of_stream(chain).any(|r| r.epoch == epoch && identity.compare(r) == Verdict::Repeat) {
             return None;

@@ -15,6 +15,7 @@ mod input;
 mod keys;
 mod register;
 mod reload;
+mod shared;
 mod state_codec;
 #[cfg(test)]
 mod tests;
@@ -23,11 +24,11 @@ mod timers;
 use std::sync::Arc;
 
 use crate::dedupe::Seen;
-use crate::ids::SiteId;
+use crate::ids::{ClassId, SiteId};
 use crate::output::{Output, Snapshot, TwinRow};
 use crate::record::{ConfigKind, Flags, Kind, Record, TimerRun};
-use crate::rule::NEVER;
-use crate::twin;
+use crate::rule::{Layout, NEVER};
+use crate::twin::{self, Held};
 
 pub use crate::dedupe::{Lookup, matches};
 pub use input::Prepared;
@@ -41,6 +42,7 @@ use decide::Outcome;
 use input::{Item, Message, Target, Work};
 use keys::Keys;
 use register::{Device, Register};
+use shared::Shared;
 use timers::Timers;
 
 /// What the engine must be told once.
@@ -69,9 +71,9 @@ impl Engine {
     /// # Errors
     /// When a part of the snapshot is damaged or was written by a newer version.
     pub fn new(settings: EngineSettings, snapshot: Snapshot) -> Result<Self, RestoreError> {
-        let (clock, keys) = match &snapshot.engine {
+        let (clock, keys, layouts) = match &snapshot.engine {
             Some(blob) => state_codec::decode(blob)?,
-            None => (EngineClock::default(), Keys::default()),
+            None => (EngineClock::default(), Keys::default(), Vec::new()),
         };
         let mut engine = Self {
             settings,
@@ -84,7 +86,7 @@ impl Engine {
             batch: Batch { number: 1, ..Batch::default() },
         };
         engine.restore_texts(&snapshot)?;
-        engine.restore_devices(snapshot)?;
+        engine.restore_devices(snapshot, &layouts)?;
         Ok(engine)
     }
 
@@ -109,19 +111,28 @@ impl Engine {
         Ok(())
     }
 
-    fn restore_devices(&mut self, snapshot: Snapshot) -> Result<(), RestoreError> {
+    fn restore_devices(
+        &mut self,
+        snapshot: Snapshot,
+        layouts: &[(ClassId, Layout)],
+    ) -> Result<(), RestoreError> {
         let clocks = self.clock.clocks();
-        for row in snapshot.devices {
+        let mut shared = Shared::default();
+        for mut row in snapshot.devices {
+            shared.row(&mut row);
             let profile = self.config.profile(&row.profile).cloned();
             let class = self.config.class(&row.class);
             self.register.add(Device::new(row, profile, class, twin::Twin::default()));
         }
         for TwinRow { device, blob } in snapshot.twins {
             let Some(number) = self.register.find(device.as_str()) else { continue };
-            let (mut twin, layout) = twin::decode(&blob)
+            let mut twin = twin::decode(&blob)
                 .map_err(|error| RestoreError::Twin { device: device.to_string(), error })?;
-            let set = Arc::clone(self.config.rules(self.register.get(number).class));
-            twin.rules = twin.rules.carry(&layout, &set, clocks);
+            shared.twin(&mut twin);
+            let set = self.config.rules(self.register.get(number).class);
+            // Without its layout the state means nothing; then rules begin afresh.
+            let written = layouts.iter().find(|(class, _)| *class == set.class).map(|(_, layout)| layout);
+            twin.rules = twin.rules.carry(written.unwrap_or(&Layout::default()), set, clocks);
             self.register.get_mut(number).twin = twin;
         }
         self.alerts = snapshot.alerts.into_iter().map(|alert| (Arc::clone(&alert.id), alert)).collect();
@@ -167,12 +178,15 @@ impl Engine {
         by_name(&self.register, &mut batch.twins);
         by_name(&self.register, &mut batch.devices);
         let mut twins = Vec::with_capacity(batch.twins.len());
-        for number in batch.twins {
+        for number in std::mem::take(&mut batch.twins) {
             let device = self.register.get_mut(number);
             device.twin_changed = false;
-            let set = self.config.rules(device.class);
+            for (stream, chain) in device.twin.streams.iter_mut().zip(&device.chains) {
+                let Some(newest) = batch.newest(Some(chain)) else { continue };
+                stream.latest = Some(Held::new(newest));
+            }
             // Ids, numbers and texts always have a MessagePack form.
-            if let Ok(blob) = twin::encode(&device.twin, &set.layout) {
+            if let Ok(blob) = twin::encode(&device.twin) {
                 twins.push(TwinRow { device: device.row.device.clone(), blob });
             }
         }
@@ -198,7 +212,7 @@ impl Engine {
             notices: batch.notices,
             quarantined: batch.quarantined,
             audit: batch.audit,
-            engine: Some(state_codec::encode(&self.clock, &self.keys)),
+            engine: Some(state_codec::encode(&self.clock, &self.keys, &self.config.layouts())),
             answers: batch.answers,
             counts: batch.counts,
         }

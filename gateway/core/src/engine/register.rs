@@ -33,6 +33,9 @@ pub(super) struct Device {
 pub(super) struct Chain {
     pub(super) batch: u64,
     pub(super) last: u32,
+    /// The one that was taken last, if it is newer than what the twin holds. The twin gets it at the drain:
+    /// once per commit and not once per message.
+    pub(super) newest: Option<u32>,
 }
 
 impl Device {

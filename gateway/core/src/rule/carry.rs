@@ -1,7 +1,7 @@
 //! Carries the state of a device's rules from one layout to another, by name.
 
 use super::set::{Layout, RuleSet};
-use super::state::{Base, RuleState, Sample};
+use super::state::{Base, RuleState};
 use super::track::{Clocks, Track};
 
 impl RuleState {
@@ -24,18 +24,6 @@ impl RuleState {
             let old = |rule: &Option<usize>| rule.and_then(|n| old.get(n).copied());
             rules.iter().zip(&fresh.tracks).map(|(rule, fresh)| old(rule).unwrap_or(*fresh)).collect()
         };
-        let sample = |mut sample: Sample| -> Option<Sample> {
-            let old = std::mem::take(&mut sample.values);
-            sample.mask = 0;
-            for (new, slot) in (0_u8..).zip(&slots) {
-                let value = slot.and_then(|slot| old.iter().find(|(n, _)| usize::from(*n) == slot));
-                if let Some((_, value)) = value {
-                    sample.values.push((new, *value));
-                    sample.mask |= 1 << new;
-                }
-            }
-            (sample.mask != 0).then_some(sample)
-        };
         let raised = self.raised.into_iter().filter_map(|mut raised| {
             let new = rules.iter().position(|rule| *rule == Some(usize::from(raised.rule)))?;
             raised.rule = u16::try_from(new).ok()?;
@@ -48,7 +36,7 @@ impl RuleState {
             base: self.base.map(|base| {
                 Box::new(Base { values: values(&base.values), tracks: tracks(&base.tracks), at: base.at })
             }),
-            kept: self.kept.into_iter().filter_map(sample).collect(),
+            kept: self.kept.renumbered(&slots),
         }
     }
 }

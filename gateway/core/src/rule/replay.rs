@@ -70,12 +70,6 @@ impl RuleState {
         clocks: Clocks,
         out: &mut Vec<Change>,
     ) {
-        let Some(base) = self.base.as_deref() else { return };
-        let mut values = base.values.clone();
-        for sample in &self.kept {
-            sample.apply(&mut values);
-        }
-        self.values = values;
         for n in 0..set.rules.len() {
             let Ok(rule) = u16::try_from(n) else { return };
             if threshold(set, rule).is_some_and(|threshold| threshold.mask & mask != 0) {
@@ -131,7 +125,7 @@ impl RuleState {
         if track.is_firing() {
             episodes.push(Episode { began: track.began, fired: track.began, ended: None, alert: None });
         }
-        for sample in &self.kept {
+        for sample in self.kept.iter() {
             sample.apply(&mut values);
             let Some((rule, threshold)) = sees(set, n, sample) else { continue };
             if recall(&mut track, threshold, rule, sample.at, &self.raised) {

@@ -1,12 +1,10 @@
 //! The rules of one class together: numbered slots, windows and the layout that twins on disk refer to.
 
 use crate::ids::{ClassId, RuleId};
-use crate::reading::{Measured, Origin};
-use crate::time::Timestamp;
+use crate::reading::Measured;
 
 use super::lower::{Slot, slot_value};
 use super::model::{Kind, Rule};
-use super::state::Sample;
 
 /// All rules of one class.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,32 +60,17 @@ impl RuleSet {
         }
     }
 
-    /// What the rules see of a reading; `None` when that is nothing.
-    #[must_use]
-    pub fn sample(
-        &self,
-        values: &[Measured],
-        at: Timestamp,
-        received: Timestamp,
-        origin: Origin,
-        stream: u8,
-    ) -> Option<Sample> {
-        let age_ms = received.since(at);
-        if !self.has_thresholds || age_ms > self.window_ms {
-            return None;
-        }
-        let mut sample = Sample { at, age_ms, origin, stream, mask: 0, values: smallvec::SmallVec::new() };
+    /// Gives each slot that the values of a reading set.
+    pub fn slot_values(&self, values: &[Measured], mut give: impl FnMut(u8, f64)) {
         for (n, slot) in (0_u8..).zip(&self.slots) {
-            // Metrics of a profile share their name, so the comparison mostly ends at the pointer.
-            let value = values
+            // A metric and the slot that looks at it mostly share their name in memory.
+            let found = values
                 .iter()
-                .find(|measured| measured.metric == slot.metric)
-                .and_then(|measured| slot_value(slot.aspect, measured));
-            if let Some(value) = value {
-                sample.values.push((n, value));
-                sample.mask |= 1 << n;
+                .find(|measured| measured.metric.is_same(&slot.metric))
+                .or_else(|| values.iter().find(|measured| measured.metric == slot.metric));
+            if let Some(value) = found.and_then(|measured| slot_value(slot.aspect, measured)) {
+                give(n, value);
             }
         }
-        (sample.mask != 0).then_some(sample)
     }
 }

@@ -1,13 +1,12 @@
 //! The state of all rules on one device: values, tracks, and the samples that a straggler may replay.
 
-use std::collections::VecDeque;
-
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-use crate::reading::Origin;
+use crate::reading::Measured;
 use crate::time::Timestamp;
 
+use super::kept::{Kept, Sample, SlotValue};
 use super::model::{Kind, Threshold};
 use super::replay::{Raised, recall};
 use super::set::RuleSet;
@@ -19,32 +18,15 @@ pub const MAX_KEPT: usize = 32;
 /// The most raised alerts that are remembered for one device, so that a straggler raises none of them again.
 const MAX_RAISED: usize = 32;
 
-/// What the rules see of one reading.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Sample {
+/// A reading as rules take it.
+#[derive(Debug, Clone, Copy)]
+pub struct Observed<'a> {
     /// When it was taken.
     pub at: Timestamp,
-    /// How old it was when it came, in milliseconds.
-    pub age_ms: i64,
-    /// Where it came from.
-    pub origin: Origin,
     /// Which stream of the device.
     pub stream: u8,
-    /// The slots that it sets, as bits.
-    pub mask: u64,
-    /// Slot and value.
-    pub values: SmallVec<[(u8, f64); 2]>,
-}
-
-impl Sample {
-    /// Writes the sample's values over what was known before.
-    pub fn apply(&self, values: &mut [f64]) {
-        for (slot, value) in &self.values {
-            if let Some(known) = values.get_mut(usize::from(*slot)) {
-                *known = *value;
-            }
-        }
-    }
+    /// Its values.
+    pub values: &'a [Measured],
 }
 
 /// What an alert of a rule must do.
@@ -66,7 +48,7 @@ pub struct RuleState {
     /// One per rule.
     pub tracks: Vec<Track>,
     /// The samples inside the window, in event time.
-    pub kept: VecDeque<Sample>,
+    pub kept: Kept,
     /// Values and tracks as they were before the first kept sample; empty when nothing is kept.
     pub base: Option<Box<Base>>,
     /// Alerts raised inside the window or still firing.
@@ -106,26 +88,40 @@ impl RuleState {
         state
     }
 
-    /// Takes a sample: at its place in event time, with a replay when that is not the end.
-    pub fn take(&mut self, set: &RuleSet, sample: Sample, clocks: Clocks, out: &mut Vec<Change>) {
+    /// Takes a reading: at its place in event time, with a replay when that is not the end.
+    pub fn take(&mut self, set: &RuleSet, seen: &Observed<'_>, clocks: Clocks, out: &mut Vec<Change>) {
+        let age_ms = clocks.wall.since(seen.at);
+        if !set.has_thresholds || age_ms > set.window_ms {
+            return;
+        }
         self.forget(set, clocks);
-        if self.kept.back().is_some_and(|last| sample.at < last.at) {
-            if self.base.as_ref().is_some_and(|base| sample.at <= base.at) {
-                return;
-            }
-            let place = self.kept.partition_point(|kept| kept.at <= sample.at);
-            let (at, mask) = (sample.at, sample.mask);
-            self.kept.insert(place, sample);
-            self.replay(set, at, mask, clocks, out);
-        } else if self.kept.is_empty() && self.base.as_ref().is_some_and(|base| sample.at <= base.at) {
+        let mut sample =
+            Sample { at: seen.at, age_ms, stream: seen.stream, mask: 0, changed: SmallVec::new() };
+        let beyond = self.base.as_ref().is_some_and(|base| seen.at <= base.at);
+        if self.kept.last_at().is_some_and(|last| seen.at < last) {
+            let mut values: SmallVec<[SlotValue; 8]> = SmallVec::new();
+            set.slot_values(seen.values, |slot, value| values.push((slot, value)));
+            let Some(base) = self.base.as_deref().filter(|_| !beyond && !values.is_empty()) else { return };
+            self.values = self.kept.insert(sample, &values, base.values.clone());
+            let mask = values.iter().fold(0, |mask, (slot, _)| mask | 1 << slot);
+            self.replay(set, seen.at, mask, clocks, out);
+        } else if beyond && self.kept.is_empty() {
             return;
         } else {
             if self.kept.is_empty() {
-                self.begin_keeping(sample.at);
+                self.begin_keeping(seen.at);
             }
-            sample.apply(&mut self.values);
+            let values = &mut self.values;
+            set.slot_values(seen.values, |slot, value| {
+                if let Some(known) = values.get_mut(usize::from(slot)) {
+                    sample.set(slot, value, known);
+                }
+            });
+            if sample.mask == 0 {
+                return;
+            }
             self.step(set, &sample, clocks, out);
-            self.kept.push_back(sample);
+            self.kept.push(sample);
         }
         if self.kept.len() > MAX_KEPT {
             self.fold_first(set, clocks);
@@ -214,7 +210,7 @@ impl RuleState {
     /// Drops what no straggler can reach any more.
     fn forget(&mut self, set: &RuleSet, clocks: Clocks) {
         let oldest = clocks.wall.plus_ms(-set.window_ms);
-        while self.kept.front().is_some_and(|first| first.at < oldest) {
+        while self.kept.first_at().is_some_and(|first| first < oldest) {
             self.fold_first(set, clocks);
         }
         if self.raised.is_empty() {
@@ -231,7 +227,7 @@ impl RuleState {
 
     /// Lets go of the kept samples; a straggler from before now cannot be replayed.
     pub fn collapse(&mut self) {
-        let Some(last) = self.kept.back().map(|sample| sample.at) else { return };
+        let Some(last) = self.kept.last_at() else { return };
         self.kept.clear();
         self.begin_keeping(last);
         if let Some(base) = &mut self.base {
@@ -246,7 +242,7 @@ impl RuleState {
 
     /// Moves the start of replays past the first kept sample.
     fn fold_first(&mut self, set: &RuleSet, clocks: Clocks) {
-        let Some(first) = self.kept.pop_front() else { return };
+        let Some(first) = self.kept.pop_first() else { return };
         let Some(base) = self.base.as_deref_mut() else { return };
         base.at = first.at;
         if self.kept.is_empty() {

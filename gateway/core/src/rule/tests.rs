@@ -5,8 +5,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::ids::ClassId;
 use crate::profile::Profile;
-use crate::reading::Origin;
+use crate::reading::Measured;
 use crate::time::Timestamp;
+use crate::value::{Quality, Value};
 
 fn classes() -> ClassTable {
     let profile = |name| match name {
@@ -105,9 +106,23 @@ fn set(text: &str) -> RuleSet {
     RuleSet::new(ClassId::new("cold_store").expect("a name"), rules, slots, 120_000)
 }
 
-fn sample(at: i64, age: i64, temp: f64, n: u64) -> Sample {
-    let values = smallvec::smallvec![(0, temp)];
-    Sample { at: Timestamp(at), age_ms: age, origin: Origin { seq: n, index: 0 }, stream: 0, mask: 1, values }
+fn temp(temp: f64) -> [Measured; 1] {
+    let metric = "temp".parse().expect("a name");
+    [Measured {
+        metric,
+        value: Value::Number(temp),
+        unit: "Cel".into(),
+        quality: Quality::Good,
+        reason: None,
+        raw: None,
+    }]
+}
+
+fn take(state: &mut RuleState, set: &RuleSet, at: i64, value: f64, clocks: Clocks) -> Vec<Change> {
+    let mut changes = Vec::new();
+    let seen = Observed { at: Timestamp(at), stream: 0, values: &temp(value) };
+    state.take(set, &seen, clocks, &mut changes);
+    changes
 }
 
 /// The alerts that a set of samples in event time makes, told plainly: `for` is proved by a sample.
@@ -153,10 +168,8 @@ proptest! {
         let clocks = Clocks { wall: Timestamp(70_000), even: 70_000 };
         let mut state = RuleState::new(&set, clocks);
         let mut standing = std::collections::BTreeMap::new();
-        for (n, ((at, temp), _)) in shuffled.into_iter().enumerate() {
-            let mut changes = Vec::new();
-            state.take(&set, sample(*at, 70_000 - at, *temp, n as u64), clocks, &mut changes);
-            for change in changes {
+        for ((at, temp), _) in shuffled {
+            for change in take(&mut state, &set, *at, *temp, clocks) {
                 match change.step {
                     Step::Fired { began, .. } => {
                         prop_assert!(standing.insert(began, None).is_none(), "no name twice");
@@ -190,10 +203,8 @@ proptest! {
         let clocks = Clocks { wall: Timestamp(70_000), even: 70_000 };
         let mut state = RuleState::new(&set, clocks);
         let mut alerts: Vec<(i64, Option<i64>)> = Vec::new();
-        for (n, (at, temp)) in ordered.iter().enumerate() {
-            let mut changes = Vec::new();
-            state.take(&set, sample(*at, 70_000 - at, *temp, n as u64), clocks, &mut changes);
-            for change in changes {
+        for (at, temp) in &ordered {
+            for change in take(&mut state, &set, *at, *temp, clocks) {
                 match change.step {
                     Step::Fired { began, .. } => alerts.push((began.0, None)),
                     Step::Cleared { at, .. } => alerts.last_mut().expect("it fired").1 = Some(at.0),
@@ -217,12 +228,45 @@ fn state_is_carried_by_name() {
     assert_ne!(before.layout, after.layout);
     let clocks = Clocks { wall: Timestamp(10_000), even: 10_000 };
     let mut state = RuleState::new(&before, clocks);
-    state.take(&before, sample(10_000, 0, 9.0, 1), clocks, &mut Vec::new());
+    take(&mut state, &before, 10_000, 9.0, clocks);
     let carried = state.clone().carry(&before.layout, &after, clocks);
     let place = after.layout.rules.iter().position(|rule| rule.as_str() == "warm").expect("it is there");
     let slot = after.layout.slots.iter().position(|(name, _)| name == "temp").expect("it is there");
     assert_eq!(carried.tracks[place], state.tracks[0]);
     assert_eq!(carried.values[slot], 9.0);
-    assert_eq!(carried.kept[0].mask, 1 << slot);
+    assert_eq!(carried.kept.iter().next().expect("one").mask, 1 << slot);
     assert_eq!(carried.carry(&after.layout, &before, clocks).tracks, state.tracks);
+}
+
+proptest! {
+    /// Kept samples say at each place what was said there, in whatever order they came, and come back from bytes.
+    #[test]
+    fn kept_samples_say_what_was_said(
+        said in prop::collection::btree_map(0..1_000_i64, prop::collection::btree_map(0..4_u8, 0..3_u8, 1..4), 1..20),
+        keys in prop::collection::vec(any::<u32>(), 20),
+    ) {
+        let mut arriving: Vec<_> = said.iter().zip(&keys).collect();
+        arriving.sort_by_key(|(_, key)| **key);
+        let (mut kept, mut head) = (Kept::default(), vec![f64::NAN; 4]);
+        for ((at, set), _) in arriving {
+            let set: Vec<SlotValue> = set.iter().map(|(slot, value)| (*slot, f64::from(*value))).collect();
+            let sample = Sample { at: Timestamp(*at), age_ms: 1_000 - at, stream: 3, mask: 0, changed: smallvec::SmallVec::new() };
+            head = kept.insert(sample, &set, vec![f64::NAN; 4]);
+        }
+        let mut known = vec![f64::NAN; 4];
+        let mut expected = known.clone();
+        prop_assert_eq!(kept.len(), said.len());
+        for (sample, (at, set)) in kept.iter().zip(&said) {
+            sample.apply(&mut known);
+            for (slot, value) in set {
+                expected[usize::from(*slot)] = f64::from(*value);
+            }
+            prop_assert_eq!(sample.at.0, *at);
+            prop_assert_eq!(sample.mask, set.keys().fold(0, |mask, slot| mask | 1 << slot));
+            prop_assert_eq!(format!("{known:?}"), format!("{expected:?}"));
+        }
+        prop_assert_eq!(format!("{head:?}"), format!("{expected:?}"));
+        let bytes = rmp_serde::to_vec(&kept).expect("it is written");
+        prop_assert_eq!(rmp_serde::from_slice::<Kept>(&bytes).expect("it is read"), kept);
+    }
 }

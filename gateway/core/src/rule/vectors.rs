@@ -11,14 +11,14 @@ use smallvec::SmallVec;
 use crate::diagnostic::Section;
 use crate::duration::{parse_millis, show_millis};
 use crate::ids::ClassId;
-use crate::reading::{Measured, Origin};
+use crate::reading::Measured;
 use crate::time::Timestamp;
 use crate::value::{Missing, Quality, Reason, Value};
 
 use super::lower::{MetricInfo, MetricKind, Slot, unknown_metric};
 use super::model::{Kind, Rule};
 use super::set::RuleSet;
-use super::state::RuleState;
+use super::state::{Observed, RuleState};
 use super::track::{Clocks, Step};
 
 /// One test of a rule.
@@ -156,9 +156,9 @@ pub fn run(test: &Vector, rule: &Rule, slots: &[Slot], late_ms: i64) -> Result<(
     if matches!(rule.kind, Kind::DeviceSilence { after_ms: None }) && test.every_ms.is_none() {
         return Err("say every = \"...\": how often the device is expected".to_owned());
     }
-    for (index, given) in (0_u16..).zip(&test.given) {
+    for given in &test.given {
         bench.pass(given.received_ms);
-        bench.give(given, index);
+        bench.give(given);
     }
     let last = test.given.last().map_or(0, |given| given.received_ms);
     bench.pass(test.until_ms.unwrap_or(last));
@@ -210,7 +210,7 @@ impl Bench {
         }
     }
 
-    fn give(&mut self, given: &Given, index: u16) {
+    fn give(&mut self, given: &Given) {
         let (taken, now) = (START.plus_ms(given.taken_ms), clocks(given.received_ms));
         if self.silent_after.is_some() {
             self.heard_ms = given.received_ms;
@@ -221,10 +221,8 @@ impl Bench {
         let mut changes = Vec::new();
         self.state.heard(&self.set, 0, now);
         self.state.good(&self.set, &given.values, taken, now, &mut changes);
-        let origin = Origin { seq: 1, index };
-        if let Some(sample) = self.set.sample(&given.values, taken, now.wall, origin, 0) {
-            self.state.take(&self.set, sample, now, &mut changes);
-        }
+        let seen = Observed { at: taken, stream: 0, values: &given.values };
+        self.state.take(&self.set, &seen, now, &mut changes);
         changes.iter().for_each(|change| self.note(change.step));
     }
 

@@ -12,7 +12,7 @@ use crate::rule::RuleState;
 use crate::time::Timestamp;
 
 pub use codec::{TwinError, decode, encode};
-pub use stream::{Disbelief, Latest, MAX_STREAMS, Odd, StreamTwin};
+pub use stream::{Disbelief, Held, Latest, MAX_STREAMS, Odd, StreamTwin};
 pub use view::{Presence, View};
 
 /// What is known of one device.

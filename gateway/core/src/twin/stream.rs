@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::ids::StreamId;
-use crate::reading::{Marks, Measured, Origin};
+use crate::reading::{Marks, Measured, Origin, Reading};
 use crate::time::Timestamp;
 
 /// The most streams that one device may have (DESIGN 7.3).
@@ -31,7 +31,46 @@ pub struct StreamTwin {
     /// When a record of the stream last came.
     pub received_at: Timestamp,
     /// The reading that was taken last.
-    pub latest: Option<Box<Latest>>,
+    pub latest: Option<Held>,
+}
+
+/// A reading that is held until a newer one comes: as bytes, because it is mostly only written again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// Its epoch.
+    pub epoch: u32,
+    /// When it was taken.
+    pub taken_at: Timestamp,
+    #[serde(with = "serde_bytes")]
+    bytes: Box<[u8]>,
+}
+
+impl Held {
+    /// Holds a reading.
+    #[must_use]
+    pub fn new(reading: &Reading) -> Self {
+        let latest = LatestRef {
+            origin: reading.origin,
+            epoch: reading.epoch,
+            device_time: reading.device_time,
+            taken_at: reading.taken_at,
+            received_at: reading.received_at,
+            sequence: reading.sequence,
+            marks: reading.marks,
+            values: &reading.values,
+        };
+        // Ids, numbers and texts always have a MessagePack form.
+        let bytes = rmp_serde::to_vec(&latest).unwrap_or_default();
+        Self { epoch: reading.epoch, taken_at: reading.taken_at, bytes: bytes.into() }
+    }
+
+    /// The reading again.
+    ///
+    /// # Errors
+    /// When the bytes are damaged.
+    pub fn read(&self) -> Result<Latest, rmp_serde::decode::Error> {
+        rmp_serde::from_slice(&self.bytes)
+    }
 }
 
 /// Bounds of the device times that never moved the watermark; a repeat of such a reading must still be found.
@@ -44,7 +83,7 @@ pub struct Odd {
 }
 
 /// The reading of a stream that was taken last.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Latest {
     /// Where it came from.
     pub origin: Origin,
@@ -62,6 +101,19 @@ pub struct Latest {
     pub marks: Marks,
     /// The values.
     pub values: SmallVec<[Measured; 4]>,
+}
+
+/// The same, borrowed.
+#[derive(Serialize)]
+struct LatestRef<'a> {
+    origin: Origin,
+    epoch: u32,
+    device_time: Option<Timestamp>,
+    taken_at: Timestamp,
+    received_at: Timestamp,
+    sequence: Option<u64>,
+    marks: Marks,
+    values: &'a [Measured],
 }
 
 /// Why a device time did not move the watermark.

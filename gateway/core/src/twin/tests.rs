@@ -4,19 +4,24 @@ use proptest::prelude::*;
 use smallvec::smallvec;
 
 use super::*;
-use crate::reading::{Marks, Measured, Origin};
-use crate::rule::Layout;
+use crate::reading::{Marks, Measured, Origin, Reading};
 use crate::value::{Quality, Value};
 
-fn latest(n: i64, value: f64) -> Latest {
-    Latest {
+fn reading(n: i64, value: f64) -> Reading {
+    Reading {
         origin: Origin { seq: n.unsigned_abs(), index: 0 },
+        device: "d".parse().unwrap(),
+        class: "c".parse().unwrap(),
         epoch: 0,
+        stream: "s".parse().unwrap(),
         device_time: Some(Timestamp(n)),
         taken_at: Timestamp(n),
         received_at: Timestamp(n + 5),
         sequence: None,
-        marks: Marks::default(),
+        offset_ns: 7,
+        profile: 9,
+        marks: Marks::LATE,
+        zone: None,
         values: smallvec![Measured {
             metric: "temp".parse().unwrap(),
             value: Value::Number(value),
@@ -26,6 +31,16 @@ fn latest(n: i64, value: f64) -> Latest {
             raw: None,
         }],
     }
+}
+
+#[test]
+fn a_held_reading_comes_back() {
+    let reading = reading(3, 4.5);
+    let latest = Held::new(&reading).read().unwrap();
+    assert_eq!(
+        (latest.taken_at, latest.marks, latest.values),
+        (reading.taken_at, reading.marks, reading.values)
+    );
 }
 
 #[test]
@@ -65,8 +80,8 @@ fn remembers_a_bounded_number_of_payloads() {
 
 #[test]
 fn says_what_is_wrong_with_a_blob() {
-    let blob = encode(&Twin::default(), &Layout::default()).unwrap();
-    assert_eq!(decode(&blob).unwrap().0, Twin::default());
+    let blob = encode(&Twin::default()).unwrap();
+    assert_eq!(decode(&blob).unwrap(), Twin::default());
     assert!(matches!(decode(&[]), Err(TwinError::Empty)));
     assert!(matches!(decode(&[9, 1]), Err(TwinError::Newer(9))));
     assert!(matches!(decode(&blob[..blob.len() - 1]), Err(TwinError::Damaged(_))));
@@ -86,15 +101,13 @@ proptest! {
             let mut stream = StreamTwin::new(format!("s{n}").parse().unwrap(), 1);
             stream.note_time(Timestamp(*at), if at % 3 == 0 { Some(Disbelief::Ahead) } else { None });
             stream.note_timeless(at.unsigned_abs() << 32);
-            stream.latest = Some(Box::new(latest(*at, *value)));
+            stream.latest = Some(Held::new(&reading(*at, *value)));
             stream
         }).collect();
         let twin = Twin { streams, boots, source, heard_at: Timestamp(7), heard_listening: 8, said_offline: true, rules: crate::rule::RuleState::default() };
-        let layout = Layout { slots: vec![("temp".to_owned(), 0)], rules: vec!["r".parse().unwrap()] };
-        let blob = encode(&twin, &layout).unwrap();
-        let (back, found) = decode(&blob).unwrap();
-        prop_assert_eq!(&found, &layout);
-        prop_assert_eq!(encode(&back, &found).unwrap(), blob);
+        let blob = encode(&twin).unwrap();
+        let back = decode(&blob).unwrap();
+        prop_assert_eq!(encode(&back).unwrap(), blob);
         prop_assert_eq!(back, twin);
     }
 
@@ -103,8 +116,8 @@ proptest! {
         if let Some(first) = blob.first_mut() {
             *first = 1;
         }
-        if let Ok((twin, layout)) = decode(&blob) {
-            prop_assert!(encode(&twin, &layout).is_ok());
+        if let Ok(twin) = decode(&blob) {
+            prop_assert!(encode(&twin).is_ok());
         }
     }
 }

@@ -39,12 +39,13 @@ impl View {
     /// # Errors
     /// When the blob is damaged or of a newer format.
     pub fn decode(blob: &[u8]) -> Result<Self, TwinError> {
-        let (twin, _) = decode(blob)?;
-        let mut latest: Vec<_> = twin
-            .streams
-            .into_iter()
-            .filter_map(|stream| stream.latest.map(|latest| (stream.stream, *latest)))
-            .collect();
+        let twin = decode(blob)?;
+        let mut latest = Vec::with_capacity(twin.streams.len());
+        for stream in twin.streams {
+            if let Some(held) = stream.latest {
+                latest.push((stream.stream, held.read()?));
+            }
+        }
         latest.sort_by(|a, b| a.0.cmp(&b.0));
         Ok(Self { last_seen: twin.source.map(|_| twin.heard_at), said_offline: twin.said_offline, latest })
     }
