@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::ids::{ClassId, ProfileId, RuleId};
 use crate::profile::Profile;
-use crate::rule::{ClassTable, Layout, Rule, RuleFile, RuleSet, Slot, late_ms};
+use crate::rule::{ClassTable, Rule, RuleFile, RuleSet, Slot, late_ms};
 
 /// Profiles and rules in force.
 #[derive(Debug, Default)]
@@ -119,12 +119,6 @@ impl Config {
     /// The rules of a class.
     pub(super) fn rules(&self, class: usize) -> &Arc<RuleSet> {
         &self.sets[class]
-    }
-
-    /// The layout of each class that has rules.
-    pub(super) fn layouts(&self) -> Vec<(&ClassId, &Layout)> {
-        let with_rules = self.sets.iter().filter(|set| !set.rules.is_empty());
-        with_rules.map(|set| (&set.class, &set.layout)).collect()
     }
 
     /// A profile by name.

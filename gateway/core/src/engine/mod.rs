@@ -24,10 +24,10 @@ mod timers;
 use std::sync::Arc;
 
 use crate::dedupe::Seen;
-use crate::ids::{ClassId, SiteId};
+use crate::ids::SiteId;
 use crate::output::{Output, Snapshot, TwinRow};
 use crate::record::{ConfigKind, Flags, Kind, Record, TimerRun};
-use crate::rule::{Layout, NEVER};
+use crate::rule::NEVER;
 use crate::twin::{self, Held};
 
 pub use crate::dedupe::{Lookup, matches};
@@ -71,9 +71,9 @@ impl Engine {
     /// # Errors
     /// When a part of the snapshot is damaged or was written by a newer version.
     pub fn new(settings: EngineSettings, snapshot: Snapshot) -> Result<Self, RestoreError> {
-        let (clock, keys, layouts) = match &snapshot.engine {
+        let (clock, keys) = match &snapshot.engine {
             Some(blob) => state_codec::decode(blob)?,
-            None => (EngineClock::default(), Keys::default(), Vec::new()),
+            None => (EngineClock::default(), Keys::default()),
         };
         let mut engine = Self {
             settings,
@@ -86,7 +86,7 @@ impl Engine {
             batch: Batch { number: 1, ..Batch::default() },
         };
         engine.restore_texts(&snapshot)?;
-        engine.restore_devices(snapshot, &layouts)?;
+        engine.restore_devices(snapshot)?;
         Ok(engine)
     }
 
@@ -111,11 +111,7 @@ impl Engine {
         Ok(())
     }
 
-    fn restore_devices(
-        &mut self,
-        snapshot: Snapshot,
-        layouts: &[(ClassId, Layout)],
-    ) -> Result<(), RestoreError> {
+    fn restore_devices(&mut self, snapshot: Snapshot) -> Result<(), RestoreError> {
         let clocks = self.clock.clocks();
         let mut shared = Shared::default();
         for mut row in snapshot.devices {
@@ -126,13 +122,11 @@ impl Engine {
         }
         for TwinRow { device, blob } in snapshot.twins {
             let Some(number) = self.register.find(device.as_str()) else { continue };
-            let mut twin = twin::decode(&blob)
+            let (mut twin, layout) = twin::decode(&blob)
                 .map_err(|error| RestoreError::Twin { device: device.to_string(), error })?;
             shared.twin(&mut twin);
             let set = self.config.rules(self.register.get(number).class);
-            // Without its layout the state means nothing; then rules begin afresh.
-            let written = layouts.iter().find(|(class, _)| *class == set.class).map(|(_, layout)| layout);
-            twin.rules = twin.rules.carry(written.unwrap_or(&Layout::default()), set, clocks);
+            twin.rules = twin.rules.carry(&layout, set, clocks);
             self.register.get_mut(number).twin = twin;
         }
         self.alerts = snapshot.alerts.into_iter().map(|alert| (Arc::clone(&alert.id), alert)).collect();
@@ -186,7 +180,7 @@ impl Engine {
                 stream.latest = Some(Held::new(newest));
             }
             // Ids, numbers and texts always have a MessagePack form.
-            if let Ok(blob) = twin::encode(&device.twin) {
+            if let Ok(blob) = twin::encode(&device.twin, &self.config.rules(device.class).layout) {
                 twins.push(TwinRow { device: device.row.device.clone(), blob });
             }
         }
@@ -212,7 +206,7 @@ impl Engine {
             notices: batch.notices,
             quarantined: batch.quarantined,
             audit: batch.audit,
-            engine: Some(state_codec::encode(&self.clock, &self.keys, &self.config.layouts())),
+            engine: Some(state_codec::encode(&self.clock, &self.keys)),
             answers: batch.answers,
             counts: batch.counts,
         }

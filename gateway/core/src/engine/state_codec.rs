@@ -2,9 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::ClassId;
-use crate::rule::Layout;
-
 use super::clock::EngineClock;
 use super::keys::Keys;
 
@@ -44,33 +41,31 @@ pub enum RestoreError {
 struct Writing<'a> {
     clock: &'a EngineClock,
     keys: &'a Keys,
-    layouts: &'a [(&'a ClassId, &'a Layout)],
 }
 
 #[derive(Deserialize)]
 struct Written {
     clock: EngineClock,
     keys: Keys,
-    layouts: Vec<(ClassId, Layout)>,
 }
 
-/// Writes the state. The layouts say what the numbers in the twins' rule states mean.
-pub(super) fn encode(clock: &EngineClock, keys: &Keys, layouts: &[(&ClassId, &Layout)]) -> Vec<u8> {
+/// Writes the state.
+pub(super) fn encode(clock: &EngineClock, keys: &Keys) -> Vec<u8> {
     let mut blob = vec![FORMAT];
     // Numbers and texts always have a MessagePack form, and a Vec takes every byte.
-    if let Ok(body) = rmp_serde::to_vec(&Writing { clock, keys, layouts }) {
+    if let Ok(body) = rmp_serde::to_vec(&Writing { clock, keys }) {
         blob.extend_from_slice(&body);
     }
     blob
 }
 
 /// Reads the state.
-pub(super) fn decode(blob: &[u8]) -> Result<(EngineClock, Keys, Vec<(ClassId, Layout)>), RestoreError> {
+pub(super) fn decode(blob: &[u8]) -> Result<(EngineClock, Keys), RestoreError> {
     match blob.split_first() {
         Some((&FORMAT, rest)) => {
             let written: Written =
                 rmp_serde::from_slice(rest).map_err(|error| RestoreError::Damaged(error.to_string()))?;
-            Ok((written.clock, written.keys, written.layouts))
+            Ok((written.clock, written.keys))
         }
         Some((&format, _)) => Err(RestoreError::Newer(format)),
         None => Err(RestoreError::Damaged("it is empty".to_owned())),

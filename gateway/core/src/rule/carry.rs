@@ -13,10 +13,11 @@ impl RuleState {
             return self;
         }
         let fresh = Self::new(to, now);
+        let (old_slots, old_rules) = (from.slots(), from.rules());
         let slots: Vec<Option<usize>> =
-            to.layout.slots.iter().map(|slot| from.slots.iter().position(|old| old == slot)).collect();
+            to.layout.slots().iter().map(|slot| old_slots.iter().position(|old| old == slot)).collect();
         let rules: Vec<Option<usize>> =
-            to.layout.rules.iter().map(|rule| from.rules.iter().position(|old| old == rule)).collect();
+            to.layout.rules().iter().map(|rule| old_rules.iter().position(|old| old == rule)).collect();
         let values = |old: &[f64]| -> Vec<f64> {
             slots.iter().map(|slot| slot.and_then(|n| old.get(n).copied()).unwrap_or(f64::NAN)).collect()
         };

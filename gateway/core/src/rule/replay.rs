@@ -96,10 +96,9 @@ impl RuleState {
             let over = episodes.iter().find(|e| e.alert == Some(began)).and_then(|e| e.ended).unwrap_or(at);
             self.emit(set, rule, Step::Cleared { began, at: over }, out);
         }
-        for episode in &episodes {
-            if episode.alert.is_some() {
-                continue;
-            }
+        for episode in episodes.iter_mut().filter(|episode| episode.alert.is_none()) {
+            episode.began = self.own_begin(rule, episode.began);
+            episode.fired = episode.fired.max(episode.began);
             self.emit(set, rule, Step::Fired { began: episode.began, at: episode.fired }, out);
             if let Some(over) = episode.ended {
                 self.emit(set, rule, Step::Cleared { began: episode.began, at: over }, out);
@@ -157,12 +156,14 @@ impl RuleState {
         mine.sort_by_key(|raised| raised.began);
         for raised in mine {
             // An episode that began later is another one: what the alert was raised for is disproved.
-            let fits = |e: &&mut Episode| {
+            let same = |e: &Episode| e.alert.is_none() && e.began == raised.began;
+            let within = |e: &Episode| {
                 e.alert.is_none()
-                    && e.began <= raised.began
-                    && e.ended.is_none_or(|ended| raised.began <= ended)
+                    && e.began < raised.began
+                    && e.ended.is_none_or(|ended| raised.began < ended)
             };
-            match episodes.iter_mut().find(fits) {
+            let found = episodes.iter().position(same).or_else(|| episodes.iter().position(within));
+            match found.and_then(|found| episodes.get_mut(found)) {
                 Some(episode) => {
                     episode.alert = Some(raised.began);
                     match (raised.ended, episode.ended) {

@@ -1,5 +1,7 @@
 //! The rules of one class together: numbered slots, windows and the layout that twins on disk refer to.
 
+use serde::{Deserialize, Serialize};
+
 use crate::ids::{ClassId, RuleId};
 use crate::reading::Measured;
 
@@ -27,13 +29,36 @@ pub struct RuleSet {
     pub layout: Layout,
 }
 
-/// The names of slots and rules in order.
-#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-pub struct Layout {
+/// The names of slots and rules in order, packed: a twin carries it, and nearly always it is that of now.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Layout(#[serde(with = "serde_bytes")] Vec<u8>);
+
+impl Layout {
+    /// The layout of these slots and rules.
+    #[must_use]
+    pub fn new(slots: &[Slot], rules: &[Rule]) -> Self {
+        let slots: Vec<_> = slots.iter().map(|slot| (slot.metric.as_str(), slot.aspect.number())).collect();
+        let rules: Vec<_> = rules.iter().map(|rule| &rule.id).collect();
+        // Texts and numbers always have a MessagePack form.
+        Self(rmp_serde::to_vec(&(slots, rules)).unwrap_or_default())
+    }
+
     /// Metric and aspect of each slot.
-    pub slots: Vec<(String, u8)>,
+    #[must_use]
+    pub fn slots(&self) -> Vec<(String, u8)> {
+        self.read().0
+    }
+
     /// Id of each rule.
-    pub rules: Vec<RuleId>,
+    #[must_use]
+    pub fn rules(&self) -> Vec<RuleId> {
+        self.read().1
+    }
+
+    fn read(&self) -> (Vec<(String, u8)>, Vec<RuleId>) {
+        rmp_serde::from_slice(&self.0).unwrap_or_default()
+    }
 }
 
 impl RuleSet {
@@ -44,10 +69,7 @@ impl RuleSet {
         let on_values = |rule: &Rule| matches!(rule.kind, Kind::Threshold(_));
         let window_ms =
             rules.iter().zip(&late).filter(|(rule, _)| on_values(rule)).map(|(_, late)| *late).max();
-        let layout = Layout {
-            slots: slots.iter().map(|slot| (slot.metric.as_str().to_owned(), slot.aspect.number())).collect(),
-            rules: rules.iter().map(|rule| rule.id.clone()).collect(),
-        };
+        let layout = Layout::new(&slots, &rules);
         Self {
             class,
             late_ms: late,

@@ -151,20 +151,22 @@ impl RuleState {
         }
     }
 
-    /// An alert is named by when its condition began; two within one millisecond must not share a name.
+    /// Gives the alert that fires a name of its own.
     fn own_name(&mut self, rule: u16, step: Step) -> Step {
-        let Step::Fired { mut began, at } = step else { return step };
-        let taken = |began| self.raised.iter().any(|r| r.rule == rule && r.began == began);
-        if !taken(began) {
-            return step;
-        }
-        while taken(began) {
-            began = began.plus_ms(1);
-        }
-        if let Some(track) = self.tracks.get_mut(usize::from(rule)) {
+        let Step::Fired { began: wanted, at } = step else { return step };
+        let began = self.own_begin(rule, wanted);
+        if let Some(track) = self.tracks.get_mut(usize::from(rule)).filter(|_| began != wanted) {
             track.began = began;
         }
         Step::Fired { began, at: at.max(began) }
+    }
+
+    /// An alert is named by when its condition began; two within one millisecond must not share a name.
+    pub(super) fn own_begin(&self, rule: u16, mut began: Timestamp) -> Timestamp {
+        while self.raised.iter().any(|raised| raised.rule == rule && raised.began == began) {
+            began = began.plus_ms(1);
+        }
+        began
     }
 
     /// When the next timer of a rule on values or on a metric's silence is due, in even time.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::rule::RuleState;
+use crate::rule::{Layout, RuleState};
 use crate::time::Timestamp;
 
 use super::Twin;
@@ -36,6 +36,7 @@ struct Writing<'a> {
     heard_listening: i64,
     source: Option<u16>,
     said_offline: bool,
+    layout: &'a Layout,
     rules: &'a RuleState,
 }
 
@@ -47,14 +48,15 @@ struct Written {
     heard_listening: i64,
     source: Option<u16>,
     said_offline: bool,
+    layout: Layout,
     rules: RuleState,
 }
 
-/// Writes a twin. What the numbers in its rule state mean, the engine's own state says once for each class.
+/// Writes a twin; `layout` says what the numbers in its rule state mean.
 ///
 /// # Errors
 /// When a value cannot be written; none of ours is like that.
-pub fn encode(twin: &Twin) -> Result<Vec<u8>, TwinError> {
+pub fn encode(twin: &Twin, layout: &Layout) -> Result<Vec<u8>, TwinError> {
     let mut blob = Vec::with_capacity(512);
     blob.push(FORMAT);
     let writing = Writing {
@@ -64,22 +66,23 @@ pub fn encode(twin: &Twin) -> Result<Vec<u8>, TwinError> {
         heard_listening: twin.heard_listening,
         source: twin.source,
         said_offline: twin.said_offline,
+        layout,
         rules: &twin.rules,
     };
     rmp_serde::encode::write(&mut blob, &writing)?;
     Ok(blob)
 }
 
-/// Reads a twin.
+/// Reads a twin, and the layout that its rule state was written under.
 ///
 /// # Errors
 /// When the blob is empty, damaged or of a newer format.
-pub fn decode(blob: &[u8]) -> Result<Twin, TwinError> {
+pub fn decode(blob: &[u8]) -> Result<(Twin, Layout), TwinError> {
     match blob.split_first() {
         None => Err(TwinError::Empty),
         Some((&FORMAT, rest)) => {
             let written: Written = rmp_serde::from_slice(rest)?;
-            Ok(Twin {
+            let twin = Twin {
                 streams: written.streams,
                 boots: written.boots,
                 heard_at: written.heard_at,
@@ -87,7 +90,8 @@ pub fn decode(blob: &[u8]) -> Result<Twin, TwinError> {
                 source: written.source,
                 said_offline: written.said_offline,
                 rules: written.rules,
-            })
+            };
+            Ok((twin, written.layout))
         }
         Some((&format, _)) => Err(TwinError::Newer(format)),
     }

@@ -39,7 +39,7 @@ impl View {
     /// # Errors
     /// When the blob is damaged or of a newer format.
     pub fn decode(blob: &[u8]) -> Result<Self, TwinError> {
-        let twin = decode(blob)?;
+        let (twin, _) = decode(blob)?;
         let mut latest = Vec::with_capacity(twin.streams.len());
         for stream in twin.streams {
             if let Some(held) = stream.latest {

@@ -8,7 +8,7 @@ use orderly_core::output::DeviceRow;
 use orderly_core::reading::Reading;
 use orderly_core::rule::Phase;
 use orderly_core::time::Timestamp;
-use orderly_core::twin::{Latest, Twin, TwinError, decode};
+use orderly_core::twin::{Latest, StreamTwin, Twin, TwinError, decode};
 
 use crate::api::{DeviceView, TwinRule, TwinStream, TwinView};
 
@@ -25,7 +25,7 @@ pub fn device(
     let twin = twin.map(decode).transpose()?.map(|(twin, _)| twin);
     let last_seen = twin.as_ref().and_then(last_seen);
     let online = twin.as_ref().and_then(|twin| online(twin, expect_ms, now));
-    let latest = twin.map(|twin| latest(&row, twin)).unwrap_or_default();
+    let latest = twin.map(|twin| latest(&row, twin)).transpose()?.unwrap_or_default();
     Ok(DeviceView { row, online, last_seen, expect_ms, latest })
 }
 
@@ -37,26 +37,26 @@ pub fn twin(
     now: Timestamp,
 ) -> Result<TwinView, TwinError> {
     let (twin, layout) = decode(blob)?;
-    let tracks = layout.rules.iter().zip(&twin.rules.tracks);
+    let tracks = layout.rules().into_iter().zip(&twin.rules.tracks);
     let rules = tracks.filter_map(|(rule, track)| {
         let condition = match track.phase {
             Phase::Calm => return None,
             Phase::Pending => Condition::Pending,
             Phase::Firing | Phase::Clearing => Condition::Firing,
         };
-        Some(TwinRule { rule: rule.clone(), condition, since: Some(track.began) })
+        Some(TwinRule { rule, condition, since: Some(track.began) })
     });
     let rules = rules.collect();
     let (last_seen, online) = (last_seen(&twin), online(&twin, expect_ms, now));
-    let mut streams: Vec<_> = twin
-        .streams
-        .into_iter()
-        .map(|s| TwinStream {
+    let stream = |s: StreamTwin| {
+        let latest = s.latest.map(|held| held.read()).transpose()?;
+        Ok(TwinStream {
             watermark: s.watermark,
-            latest: s.latest.map(|latest| reading(row, &s.stream, *latest)),
+            latest: latest.map(|latest| reading(row, &s.stream, latest)),
             stream: s.stream,
         })
-        .collect();
+    };
+    let mut streams = twin.streams.into_iter().map(stream).collect::<Result<Vec<_>, TwinError>>()?;
     streams.sort_by(|a, b| a.stream.cmp(&b.stream));
     Ok(TwinView { device: row.device.clone(), online, last_seen, streams, rules })
 }
@@ -74,14 +74,15 @@ fn online(twin: &Twin, expect_ms: Option<i64>, now: Timestamp) -> Option<bool> {
     expect_ms.map(|every| now.since(seen) <= every.saturating_mul(SILENT_AFTER))
 }
 
-fn latest(row: &DeviceRow, twin: Twin) -> Vec<Reading> {
-    let mut latest: Vec<_> = twin
-        .streams
-        .into_iter()
-        .filter_map(|s| s.latest.map(|latest| reading(row, &s.stream, *latest)))
-        .collect();
+fn latest(row: &DeviceRow, twin: Twin) -> Result<Vec<Reading>, TwinError> {
+    let mut latest = Vec::with_capacity(twin.streams.len());
+    for stream in twin.streams {
+        if let Some(held) = stream.latest {
+            latest.push(reading(row, &stream.stream, held.read()?));
+        }
+    }
     latest.sort_by(|a, b| a.stream.cmp(&b.stream));
-    latest
+    Ok(latest)
 }
 
 /// The reading as far as a page shows it; where it goes in a store outside is not known here.
@@ -110,7 +111,7 @@ mod tests {
     use orderly_core::ids::Id;
     use orderly_core::reading::{Marks, Measured, Origin};
     use orderly_core::rule::Layout;
-    use orderly_core::twin::{StreamTwin, encode};
+    use orderly_core::twin::{Held, encode};
     use orderly_core::value::{Quality, Value};
 
     const SEEN: Timestamp = Timestamp(1_795_219_200_000);
@@ -131,7 +132,7 @@ mod tests {
 
     fn stream(name: &str, sys: f64) -> StreamTwin {
         let mut stream = StreamTwin::new(Id::new(name).expect("a name"), 2);
-        stream.latest = Some(Box::new(Latest {
+        let latest = Latest {
             origin: Origin { seq: 7, index: 0 },
             epoch: 2,
             device_time: None,
@@ -148,7 +149,8 @@ mod tests {
                 raw: None,
             })
             .collect(),
-        }));
+        };
+        stream.latest = Some(Held::new(&reading(&row(), &stream.stream, latest)));
         stream
     }
 
