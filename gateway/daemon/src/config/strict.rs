@@ -110,8 +110,8 @@ fn masked(text: &str, key: usize) -> String {
 /// Says serde's sentence in our words, with the nearest key for an unknown one.
 fn explain(message: &str, path: &str) -> (String, Option<String>) {
     let Some(rest) = message.strip_prefix("unknown field `") else {
-        let hint = message.strip_prefix("unknown variant `").map(|rest| nearest_of(rest));
-        return (plain(message), hint.flatten());
+        let hint = message.strip_prefix("unknown variant `").and_then(nearest_of);
+        return (plain(message), hint);
     };
     let hint = if is_secret(path) {
         Some(format!("secrets are read from files: write {path}_file = \"…\""))

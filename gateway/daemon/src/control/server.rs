@@ -77,7 +77,7 @@ async fn serve(listener: UnixListener, desk: Desk, stop: CancellationToken) {
         }
     }
     // Who asked us to stop still gets the reply.
-    while clients.len() > 0
+    while !clients.is_empty()
         && tokio::time::timeout(std::time::Duration::from_millis(200), clients.join_next()).await.is_ok()
     {
     }

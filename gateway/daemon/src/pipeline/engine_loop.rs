@@ -26,8 +26,6 @@ use crate::runtime::clock::Stopwatch;
 const BATCH_RECORDS: u64 = 4_000;
 /// A commit carries about so many bytes of input at most.
 const BATCH_BYTES: usize = 8 << 20;
-/// The engine runs at most so many batches ahead of the series store, which answers its look-ups.
-const AHEAD: usize = 8;
 /// The loop shows that it moves at least so often.
 const BEAT: Duration = Duration::from_secs(1);
 /// Pauses after a failed commit.
@@ -179,7 +177,7 @@ impl EngineLoop {
     }
 
     fn may_hand_over(&self, progress: &Progress) -> bool {
-        !progress.in_flight && self.recent.len() < AHEAD
+        !progress.in_flight && self.recent.has_room()
     }
 
     /// Handles what is durable, as long as the batch has room.

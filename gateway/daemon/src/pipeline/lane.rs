@@ -46,8 +46,7 @@ impl Lane {
     /// Records up to `last` were handled; `count` of them took `took`.
     pub fn handled(&self, last: Seq, count: u64, took: Duration) {
         self.handled.fetch_max(last, Ordering::Relaxed);
-        if count > 0 {
-            let each = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX) / count;
+        if let Some(each) = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX).checked_div(count) {
             let mean = self.cost_ns.load(Ordering::Relaxed);
             self.cost_ns.store((mean * 7 + each) / 8, Ordering::Relaxed);
         }

@@ -6,6 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use orderly_core::output::Output;
 use orderly_core::record::Seq;
 
+/// The engine runs at most so many batches ahead of the series store.
+const BATCHES: usize = 64;
+/// And at most so many readings: a few megabytes.
+const READINGS: usize = 16_000;
+
 /// The batches between the engine and the series store, in order.
 #[derive(Debug, Default)]
 pub struct Recent(Mutex<VecDeque<Arc<Output>>>);
@@ -26,9 +31,10 @@ impl Recent {
         self.lock().retain(|batch| batch.cursor <= committed);
     }
 
-    /// How many batches there are.
-    pub fn len(&self) -> usize {
-        self.lock().len()
+    /// Whether there is room for another batch before the series store has caught up: look-ups read all of it.
+    pub fn has_room(&self) -> bool {
+        let batches = self.lock();
+        batches.len() < BATCHES && batches.iter().map(|batch| batch.readings.len()).sum::<usize>() < READINGS
     }
 
     /// All batches, the oldest first.
@@ -61,6 +67,10 @@ mod tests {
         recent.applied(4);
         recent.dropped(9);
         assert_eq!(firsts(recent.all()), [5]);
-        assert_eq!(recent.len(), 1);
+        assert!(recent.has_room());
+        for cursor in 13..100 {
+            recent.push(Arc::new(Output { first: cursor, cursor, ..Output::default() }));
+        }
+        assert!(!recent.has_room());
     }
 }

@@ -1,6 +1,6 @@
 //! The series thread: brings committed batches into `series.db`, keeps it small, and lets go of what it holds.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -64,9 +64,9 @@ impl SeriesLoop {
     ///
     /// # Errors
     /// When a store cannot be read or written.
-    pub fn catch_up(dir: &PathBuf) -> Result<(SeriesStore, StateReader), String> {
+    pub fn catch_up(dir: &Path) -> Result<(SeriesStore, StateReader), String> {
         let mut store = SeriesStore::open(dir).map_err(|e| e.to_string())?;
-        let state = StateFile(dir.clone()).reader()?;
+        let state = StateFile(dir.to_owned()).reader()?;
         apply_stored(&mut store, &state)?;
         Ok((store, state))
     }

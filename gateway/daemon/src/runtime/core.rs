@@ -85,12 +85,15 @@ pub struct Found {
     pub recovered: Recovered,
 }
 
+/// Looks at what the start found and gives who is told of each commit.
+pub type Observe = Box<dyn FnOnce(&Found) -> Vec<Observer> + Send>;
+
 /// What may be put in place of the ordinary parts, by tests.
 pub struct Parts {
     /// The clocks.
     pub clock: Arc<dyn Clock>,
     /// Looks at what the start found and gives who is told of each commit.
-    pub observe: Box<dyn FnOnce(&Found) -> Vec<Observer> + Send>,
+    pub observe: Observe,
     /// Opens the state store; `None`: `state.db` of the data directory.
     pub state: Option<Box<dyn OpenState>>,
 }

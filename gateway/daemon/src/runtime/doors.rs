@@ -113,7 +113,6 @@ impl IngestDoors {
     }
 
     /// The routes on a port that only loopback reaches.
-    #[must_use]
     pub fn on_loopback(&self, port: SocketAddr) -> Router {
         http::router(self.deps(Some(port)))
     }
