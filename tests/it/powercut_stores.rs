@@ -6,13 +6,15 @@ use std::process::Command;
 
 use orderly_store::disk::sim::Rng;
 use orderly_tests::powercut::{MARKS, Recording, Shim};
-use orderly_tests::powercut_judge::judge;
+use orderly_tests::powercut_judge::{judge, take_up};
 use orderly_tests::powercut_plan::Plan;
-use orderly_tests::powercut_play::{Mutant, Player, Stores, Told};
+use orderly_tests::powercut_play::{Mutant, Player, Told};
 
 const CHILD_DIR: &str = "ORDERLY_TEST_STORES_DIR";
 const SEED: &str = "ORDERLY_TEST_STORES_SEED";
 const MUTANT: &str = "ORDERLY_TEST_STORES_MUTANT";
+/// What an earlier child had acknowledged when it fell down; the next one goes on from there.
+const TOLD: &str = "ORDERLY_TEST_STORES_TOLD";
 /// Commits of one recording, and cuts of it.
 const COMMITS: usize = 40;
 const CUTS_EACH: u64 = 250;
@@ -60,24 +62,67 @@ fn child_works_on_the_stores() {
         _ => Mutant::None,
     };
     let plan = Plan::new(environment(SEED).unwrap().parse().unwrap(), COMMITS).unwrap();
+    let told = environment(TOLD).map_or(0, |told| told.parse().unwrap());
     let mut marks = std::fs::File::create(dir.join(MARKS)).unwrap();
     let mut note = |mark: u64| marks.write_all(&mark.to_le_bytes());
-    let stores = Some(Stores::open(&dir, false).unwrap().0);
-    let mut player = Player { plan: &plan, stores, transactions: 0, alone: false, mutant, note: &mut note };
-    player.play(0).unwrap();
+    let done = take_up(&plan, &dir, told, false).and_then(|found| {
+        let (mut stores, _, transactions) = found?;
+        // What was under way may have come through; from here on it is relied on.
+        note(transactions as u64)?;
+        stores.apply()?;
+        let mut player =
+            Player { plan: &plan, stores: Some(stores), transactions, mutant, note: &mut note, alone: false };
+        let done = player.play(plan.behind(transactions));
+        if done.is_err() {
+            // It falls down as it is: nothing is closed in order.
+            eprintln!("{done:?}");
+            std::process::abort();
+        }
+        done
+    });
+    done.unwrap();
+}
+
+/// A directory in which children work one after the other, recorded as one run.
+struct Scene<'a> {
+    shim: Shim,
+    data: tempfile::TempDir,
+    seed: u64,
+    mutant: &'a str,
+}
+
+impl<'a> Scene<'a> {
+    fn new(work: &Path, seed: u64, mutant: &'a str) -> Self {
+        let (shim, data) = (Shim::build(work).unwrap(), tempfile::tempdir_in(work).unwrap());
+        Self { shim, data, seed, mutant }
+    }
+
+    /// Lets a child go on from what is acknowledged; gives whether it came to the end of the plan.
+    fn work(&self, told: Told, fail: Option<&str>) -> bool {
+        let mut child = Command::new(std::env::current_exe().unwrap());
+        child.args(["--exact", "powercut_stores::child_works_on_the_stores", "--ignored", "--nocapture"]);
+        child.env(CHILD_DIR, self.data.path()).env(SEED, self.seed.to_string());
+        child.env(MUTANT, self.mutant).env(TOLD, told.transactions.to_string());
+        self.shim.watch(&mut child, self.data.path(), &self.log(), fail);
+        let done = child.output().unwrap();
+        let well = done.status.success();
+        assert!(well || fail.is_some(), "{}", String::from_utf8_lossy(&done.stderr));
+        well
+    }
+
+    fn log(&self) -> PathBuf {
+        self.data.path().with_extension("recording")
+    }
+
+    fn recording(&self) -> Recording {
+        Recording::read(&self.log(), self.data.path()).unwrap()
+    }
 }
 
 fn record(work: &Path, seed: u64, mutant: &str) -> Recording {
-    let shim = Shim::build(work).unwrap();
-    let data = tempfile::tempdir_in(work).unwrap();
-    let log = data.path().with_extension("recording");
-    let mut child = Command::new(std::env::current_exe().unwrap());
-    child.args(["--exact", "powercut_stores::child_works_on_the_stores", "--ignored", "--nocapture"]);
-    child.env(CHILD_DIR, data.path()).env(SEED, seed.to_string()).env(MUTANT, mutant);
-    shim.watch(&mut child, data.path(), &log, None);
-    let done = child.output().unwrap();
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    Recording::read(&log, data.path()).unwrap()
+    let scene = Scene::new(work, seed, mutant);
+    assert!(scene.work(Told::default(), None));
+    scene.recording()
 }
 
 /// A place to cut at: half of them anywhere, half right behind a step on `series.db`.
@@ -161,4 +206,42 @@ fn a_store_that_acknowledges_too_early_is_caught() {
 fn batches_that_are_trimmed_too_early_are_caught() {
     let why = caught("trim").expect("the check must see what the mutant loses");
     assert!(why.contains("series.db has"), "{why}");
+}
+
+/// A sync fails. Either the process falls down, and the next one finds in the cache what never reached the disk, or
+/// the store tries again by itself. It goes on and acknowledges; then the power goes.
+#[test]
+fn a_power_cut_after_a_failed_sync_loses_nothing() {
+    let work = scratch();
+    let (mut fell, mut stayed) = (0, 0);
+    let step = if is_long() { 1 } else { 5 };
+    for n in (1..if is_long() { 400 } else { 120 }).step_by(step) {
+        let seed = 1_000 + n;
+        let plan = Plan::new(seed, COMMITS).unwrap();
+        let scene = Scene::new(work.path(), seed, "none");
+        let fault = format!("{}:{n}:5", if n % 3 == 0 { "write" } else { "sync" });
+        if scene.work(Told::default(), Some(&fault)) {
+            stayed += 1;
+        } else {
+            fell += 1;
+            let before = scene.recording();
+            let told = Told::of(&before.marks(before.steps()));
+            assert!(scene.work(told, None));
+        }
+        let recording = scene.recording();
+        let Some(&from) = recording.failed().first() else { continue };
+        let behind = (recording.steps() - from) as u64;
+        let mut rng = Rng(n);
+        for cut in 0..40_u64 {
+            let at = from + rng.below(1 + if cut % 2 == 0 { behind } else { behind.min(60) }) as usize;
+            let dir = tempfile::tempdir_in(work.path()).unwrap();
+            recording.cut(at, n << 32 | cut, dir.path()).unwrap();
+            let told = Told::of(&recording.marks(at));
+            if let Err(why) = judge(&plan, dir.path(), told, cut == 0) {
+                panic!("{fault}, cut {cut} at {at} of {from} to {}: {why:#}", recording.steps());
+            }
+        }
+    }
+    println!("{} cuts after a failed call; {fell} times the process fell down", (fell + stayed) * 40);
+    assert!(fell > 5 && stayed > 1);
 }

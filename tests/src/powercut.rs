@@ -64,6 +64,8 @@ pub struct Recording {
     root: PathBuf,
     /// What each step was about: a name, or nothing when it was a note.
     names: Vec<String>,
+    /// The places right behind calls that failed.
+    failed: Vec<usize>,
 }
 
 impl Recording {
@@ -76,7 +78,7 @@ impl Recording {
         let root = dir.canonicalize()?;
         let mut replay =
             Replay { disk: SimDisk::new(), files: HashMap::new(), named: HashMap::new(), root: root.clone() };
-        let mut names = Vec::new();
+        let (mut names, mut failed) = (Vec::new(), Vec::new());
         let mut rest = &bytes[..];
         while !rest.is_empty() {
             // The child may have been killed in the middle of the last one.
@@ -84,9 +86,18 @@ impl Recording {
             let Some(body) = usize::try_from(length).ok().and_then(|n| rest.get(24..24 + n)) else { break };
             let name = replay.step(&rest[..24], body)?;
             names.resize(replay.disk.log_len(), name);
+            if rest[1] != 0 {
+                failed.push(names.len());
+            }
             rest = &rest[24 + body.len()..];
         }
-        Ok(Self { disk: replay.disk, root, names })
+        Ok(Self { disk: replay.disk, root, names, failed })
+    }
+
+    /// The places right behind calls that failed.
+    #[must_use]
+    pub fn failed(&self) -> &[usize] {
+        &self.failed
     }
 
     /// The places right behind a step on a file whose name begins so.

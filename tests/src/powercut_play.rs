@@ -179,7 +179,8 @@ impl Player<'_> {
             Step::Apply => stores.apply()?,
             Step::Flush => {
                 if let (Some((series, _)), true) = (&mut stores.others, self.mutant != Mutant::TrimEarly) {
-                    let flushed = series.flush()?;
+                    // A flush that failed is done again, as the daemon does at its next round.
+                    let flushed = series.flush().or_else(|_| series.flush())?;
                     (self.note)(FLUSHED | flushed)?;
                 }
             }

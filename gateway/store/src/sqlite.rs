@@ -1,9 +1,12 @@
 //! How our SQLite files are opened: one kind of file each, a known version, WAL, never mapped into memory.
 
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
+
+use crate::disk::{Disk, RealDisk};
 
 /// The first SQLite without the WAL-reset bug (RELIABILITY 5.4).
 pub const OLDEST: i32 = 3_051_003;
@@ -54,6 +57,22 @@ pub enum SqliteError {
         /// The newest format that is known here.
         known: i32,
     },
+    /// SQLite kept another way of journalling, and said so without an error.
+    #[error("{file} cannot be switched to a write-ahead log: it stays in mode {mode}")]
+    Mode {
+        /// The database.
+        file: &'static str,
+        /// How it would journal.
+        mode: String,
+    },
+    /// The log that an earlier run left could not be made durable.
+    #[error("the log of {file} cannot be written again: {source}")]
+    Log {
+        /// The database.
+        file: &'static str,
+        /// What the operating system said.
+        source: io::Error,
+    },
     /// SQLite refused.
     #[error("{0}")]
     Sqlite(#[from] rusqlite::Error),
@@ -79,6 +98,7 @@ pub fn check_version(number: i32) -> Result<(), SqliteError> {
 /// When SQLite is too old, the file is foreign or newer, or SQLite refuses.
 pub fn open_writer(dir: &Path, kind: Kind) -> Result<Connection, SqliteError> {
     check_version(rusqlite::version_number())?;
+    write_log_again(dir, kind)?;
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut db = Connection::open_with_flags(dir.join(kind.file), flags)?;
@@ -88,7 +108,7 @@ pub fn open_writer(dir: &Path, kind: Kind) -> Result<Connection, SqliteError> {
     if tables > 0 {
         check_kind(&db, kind)?;
     }
-    db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    use_log(&db, kind)?;
     db.pragma_update(None, "synchronous", if kind.full { "FULL" } else { "NORMAL" })?;
     db.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
     if tables == 0 {
@@ -112,6 +132,49 @@ pub fn open_reader(dir: &Path, kind: Kind) -> Result<Connection, SqliteError> {
     settings(&db)?;
     check_kind(&db, kind)?;
     Ok(db)
+}
+
+/// Switches to the write-ahead log, and makes sure that it is so: in another mode `FULL` does not outlast a power
+/// cut, since the end of a transaction is then a file that goes, and nobody syncs the directory.
+fn use_log(db: &Connection, kind: Kind) -> Result<(), SqliteError> {
+    let mut statement = db.prepare("PRAGMA journal_mode = WAL")?;
+    let mut rows = statement.query([])?;
+    let mode: String = rows.next()?.map_or_else(|| Ok(String::new()), |row| row.get(0))?;
+    // The switch is written only when the statement ends, so it is stepped to its end: there it may fail.
+    while rows.next()?.is_some() {}
+    if mode == "wal" { Ok(()) } else { Err(SqliteError::Mode { file: kind.file, mode }) }
+}
+
+/// Makes sure that the log is on the disk as it reads.
+///
+/// After a failed sync the operating system takes the bytes for written, though they are only in its memory, and no
+/// later sync brings them to the disk. A process that finds them there would build on a log that a power cut breaks
+/// in the middle. Writing the same bytes once more makes them count again.
+///
+/// # Errors
+/// When the disk refuses.
+pub(crate) fn write_log_again(dir: &Path, kind: Kind) -> Result<(), SqliteError> {
+    let path = dir.join(format!("{}-wal", kind.file));
+    let file = match RealDisk.open_write(&path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        file => file,
+    };
+    let again = || {
+        let file = file?;
+        let mut piece = vec![0; 1 << 20];
+        let mut at = 0;
+        loop {
+            let read = file.read_at(&mut piece, at)?;
+            if read == 0 {
+                break;
+            }
+            file.write_at(&piece[..read], at)?;
+            at += read as u64;
+        }
+        file.sync_data()?;
+        RealDisk.sync_dir(dir)
+    };
+    again().map_err(|source| SqliteError::Log { file: kind.file, source })
 }
 
 fn settings(db: &Connection) -> Result<(), SqliteError> {
@@ -167,9 +230,11 @@ fn checkpoint_with(db: &Connection, mode: &str) -> Result<Wal, SqliteError> {
     };
     let mut statement = db.prepare_cached(sql)?;
     let wal = statement.query_row([], |row| {
+        let busy: bool = row.get(0)?;
         let pages: i64 = row.get(1)?;
         let copied: i64 = row.get(2)?;
-        Ok(Wal { pages: pages.max(0) as u64, copied: copied.max(0) as u64 })
+        // Busy: somebody else copies at this moment and SQLite gives no numbers; nothing is known to be copied.
+        Ok(Wal { pages: pages.max(i64::from(busy)) as u64, copied: copied.max(0) as u64 })
     })?;
     Ok(wal)
 }

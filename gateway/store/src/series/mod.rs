@@ -105,6 +105,8 @@ pub struct SeriesStore {
     /// By bucket: what waits to be sealed.
     waiting: Vec<Waiting>,
     seal_from: u32,
+    /// A flush failed: the log may be in the memory of the operating system only.
+    doubtful: bool,
     broken: bool,
 }
 
@@ -146,6 +148,7 @@ impl SeriesStore {
             latest,
             waiting,
             seal_from: seal::ENOUGH,
+            doubtful: false,
             broken: false,
         };
         store.flush()?;
@@ -288,12 +291,16 @@ impl SeriesStore {
     /// # Errors
     /// When SQLite or the disk refuses; then the answer of the last time still holds.
     pub fn flush(&mut self) -> Result<Seq, SeriesError> {
+        if std::mem::replace(&mut self.doubtful, true) {
+            sqlite::write_log_again(&self.dir, schema::SERIES)?;
+        }
         let Wal { pages, copied } = sqlite::checkpoint(&self.db)?;
         if copied < pages {
             // A reader stands in the way: the log is synced itself, which is as good.
             std::fs::File::open(self.dir.join(format!("{}-wal", schema::SERIES.file)))?.sync_data()?;
             std::fs::File::open(&self.dir)?.sync_all()?;
         }
+        self.doubtful = false;
         self.flushed = self.applied;
         Ok(self.flushed)
     }
