@@ -34,11 +34,11 @@ impl Backoff {
     /// The wait when so many tries had failed before this one.
     pub fn after(mut self, tries: u32) -> Duration {
         self.tries = tries;
-        self.next()
+        self.pause()
     }
 
     /// A try failed: how long to wait before the next.
-    pub fn next(&mut self) -> Duration {
+    pub fn pause(&mut self) -> Duration {
         self.tries = self.tries.saturating_add(1);
         let bound = self.least.saturating_mul(1 << self.tries.min(20)).min(self.most).max(self.least);
         let span = u64::try_from((bound - self.least).as_micros()).unwrap_or(u64::MAX);
@@ -114,7 +114,7 @@ mod tests {
         for seed in 0..200 {
             let mut backoff = Backoff::new(least, most, seed);
             for n in 0..12 {
-                let wait = backoff.next();
+                let wait = backoff.pause();
                 assert!(wait >= least && wait <= most, "{wait:?}");
                 if n == 11 {
                     waits.push(wait);

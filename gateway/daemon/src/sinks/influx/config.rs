@@ -36,7 +36,7 @@ pub struct InfluxConfig {
     pub timeout: Span,
     /// Most lines of one request.
     pub max_lines: usize,
-    /// About how many bytes of decided batches are taken at a time.
+    /// About how many bytes of packed batches are taken at a time; unpacked they need about thirty times as much.
     pub max_bytes: usize,
     /// Shortest wait after a failed request.
     pub retry_least: Span,
@@ -78,7 +78,7 @@ impl Default for InfluxConfig {
             create_bucket: false,
             timeout: Span::seconds(30),
             max_lines: 5_000,
-            max_bytes: 1 << 20,
+            max_bytes: 128 << 10,
             retry_least: Span::ms(500),
             retry_most: Span::seconds(60),
             hold: Span::seconds(60),

@@ -351,7 +351,7 @@ impl Sink {
     async fn pause(&self, why: &str, backoff: &mut Backoff) -> Result<(), Stopped> {
         self.report.failed(SinkState::Blocked, why);
         tokio::select! {
-            () = tokio::time::sleep(backoff.next()) => Ok(()),
+            () = tokio::time::sleep(backoff.pause()) => Ok(()),
             () = self.stop.cancelled() => Err(Stopped),
         }
     }

@@ -15,7 +15,7 @@ pub(super) struct Prepared {
     pub(super) job: Job,
     /// The job is done up to this record once the lines are sent.
     pub(super) up_to: Seq,
-    pub(super) chunk: Chunk,
+    pub(super) chunk: Arc<Chunk>,
 }
 
 /// Reads and encodes.
@@ -47,12 +47,12 @@ impl Reader {
         Ok(Prepared { job, up_to: through.min(end), chunk })
     }
 
-    fn encode<'a>(&self, readings: impl Iterator<Item = &'a Reading>) -> Chunk {
+    fn encode<'a>(&self, readings: impl Iterator<Item = &'a Reading>) -> Arc<Chunk> {
         let mut encoder = self.encoder.lock().unwrap_or_else(PoisonError::into_inner);
         let mut chunk = Chunk::default();
         for reading in readings {
             encoder.push(&mut chunk, reading);
         }
-        chunk
+        Arc::new(chunk)
     }
 }

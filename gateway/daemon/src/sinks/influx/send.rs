@@ -1,7 +1,10 @@
 //! Sends one chunk until the store has every line of it, or has refused it by itself.
 
+use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
 use super::Report;
@@ -15,6 +18,9 @@ use crate::sinks::SinkState;
 
 /// So many points refused in a row, with nothing accepted between, and the store itself is doubted.
 const DOUBT_AFTER: u32 = 16;
+
+/// Fewer bytes than this are compressed faster than a thread is found.
+const PACK_AT_ONCE: usize = 32 * 1024;
 
 /// The sending half of the sink.
 pub(super) struct Sender {
@@ -55,14 +61,14 @@ impl Sender {
     /// Returns once every line was accepted or reported as refused. Takes as long as the store is away.
     pub(super) async fn send(
         &mut self,
-        chunk: &Chunk,
+        chunk: &Arc<Chunk>,
         report: &Report,
         stop: &CancellationToken,
     ) -> Result<Vec<(usize, &'static str, String)>, Stopped> {
         let mut refused = Vec::new();
         let mut split = Split::new(chunk.len(), self.most);
         while let Some(lines) = split.next() {
-            let body = gzip(chunk.bytes(lines.clone()));
+            let body = packed(chunk, lines.clone()).await;
             let reply = tokio::select! {
                 reply = self.store.write(body) => reply,
                 () = stop.cancelled() => return Err(Stopped),
@@ -162,11 +168,24 @@ impl Sender {
         let wait = match (verdict, pause) {
             (Verdict::Hold, _) => self.hold,
             (_, Some(pause)) => pause,
-            (_, None) => self.backoff.next(),
+            (_, None) => self.backoff.pause(),
         };
         tokio::select! {
             () = tokio::time::sleep(wait) => Ok(()),
             () = stop.cancelled() => Err(Stopped),
         }
+    }
+}
+
+/// The lines, compressed; a large request off the threads that answer everybody.
+async fn packed(chunk: &Arc<Chunk>, lines: Range<usize>) -> Bytes {
+    if chunk.bytes(lines.clone()).len() < PACK_AT_ONCE {
+        return gzip(chunk.bytes(lines));
+    }
+    let (shared, part) = (Arc::clone(chunk), lines.clone());
+    match tokio::task::spawn_blocking(move || gzip(shared.bytes(part))).await {
+        Ok(body) => body,
+        // The runtime is ending.
+        Err(_) => gzip(chunk.bytes(lines)),
     }
 }

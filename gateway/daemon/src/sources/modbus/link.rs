@@ -105,7 +105,7 @@ impl Link {
             }
             Err(why) => {
                 self.tell(false, Some(why));
-                tokio::time::sleep(self.reconnect.next()).await;
+                tokio::time::sleep(self.reconnect.pause()).await;
                 None
             }
         }
@@ -148,7 +148,7 @@ impl Link {
     fn failed(&mut self, n: usize, why: &str) {
         let now = self.deps.clock.now().steady_ms;
         let device = &mut self.devices[n];
-        device.due = now + millis(device.backoff.next());
+        device.due = now + millis(device.backoff.pause());
         let (id, tries) = (device.polled.id.clone(), device.backoff.tries());
         if tries == 1 {
             tracing::warn!(source = %self.source, device.id = %id, why, "the device does not answer");

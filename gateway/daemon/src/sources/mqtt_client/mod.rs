@@ -169,7 +169,7 @@ pub async fn run(
             client.afresh = true;
             unreadable = 0;
         }
-        let pause = pauses.next();
+        let pause = pauses.pause();
         tracing::warn!(source = %client.settings.source, %end, pause_ms = pause.as_millis(), "the link is down");
         tokio::select! {
             () = stop.cancelled() => return,
