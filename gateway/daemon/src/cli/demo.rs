@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::args::Demo;
-use super::run::{runtime, wait_for_the_end};
+use super::run::{end, runtime, wait_for_the_end};
 use super::{Context, Failure, Lang, out};
 use crate::config::{ModbusDevice, ModbusSettings, Settings, Span};
 use crate::observe::log;
@@ -30,8 +30,10 @@ pub fn demo(context: &Context, what: &Demo) -> Result<(), Failure> {
     settings.http.bind = free(8080).to_string();
     settings.listener.bind = free(1883).to_string();
     settings.listener.enabled = true;
-    runtime()?.block_on(show(context, what, settings))?;
-    folder.close()
+    let runtime = runtime()?;
+    let shown = runtime.block_on(show(context, what, settings));
+    runtime.shutdown_background();
+    shown.and_then(|()| folder.close())
 }
 
 async fn show(context: &Context, what: &Demo, mut settings: Settings) -> Result<(), Failure> {
@@ -66,8 +68,7 @@ async fn show(context: &Context, what: &Demo, mut settings: Settings) -> Result<
         Ok(Err(error)) => tracing::warn!(%error, "the simulated hospital ended badly"),
         Err(_) => tracing::debug!("the simulated hospital did not end in time"),
     }
-    daemon.stop().await?;
-    Ok(())
+    end(daemon).await
 }
 
 fn announce(lang: Lang, daemon: &Daemon, simulation: &Simulation) {

@@ -25,12 +25,26 @@ pub fn run(context: &Context) -> Result<(), Failure> {
     let settings = context.load()?.settings;
     log::start(&settings.log).map_err(Failure::Other)?;
     let start = Start::new(settings, context.credentials());
-    runtime()?.block_on(async {
+    let runtime = runtime()?;
+    let ended = runtime.block_on(async {
         let daemon = Daemon::start(start).await?;
         wait_for_the_end(&daemon).await?;
-        daemon.stop().await?;
-        Ok(())
-    })
+        end(daemon).await
+    });
+    // After an end that somebody cut short, what still hangs is left to the operating system.
+    runtime.shutdown_background();
+    ended
+}
+
+/// Ends the daemon in order; a second Ctrl-C or SIGTERM cuts that short. What was acknowledged is on disk anyway.
+pub async fn end(daemon: Daemon) -> Result<(), Failure> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(Failure::because)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::because)?;
+    tokio::select! {
+        stopped = daemon.stop() => Ok(stopped?),
+        _ = terminate.recv() => Err(Failure::Other("the end was cut short".to_owned())),
+        _ = interrupt.recv() => Err(Failure::Other("the end was cut short".to_owned())),
+    }
 }
 
 /// The threads of the doors, the sinks and the API.

@@ -8,13 +8,12 @@ use anyhow::{Context, bail};
 use metrics_exporter_prometheus::PrometheusHandle;
 use orderly_core::ids::SiteId;
 use orderly_core::time::Clock;
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::census::Census;
 use super::clock::SystemClock;
 use super::core::{Core, Parts};
-use super::doors::{IngestDoors, OpenListener, ended, stop_flag};
+use super::doors::{Ending, IngestDoors, OpenListener, ended, stop_flag};
 use super::links::OpenLinks;
 use super::outlets::Outlets;
 use super::overview::{Last, Overseer};
@@ -44,7 +43,7 @@ pub struct Daemon {
     listener: Option<OpenListener>,
     links: OpenLinks,
     outlets: Outlets,
-    tasks: Vec<(&'static str, JoinHandle<()>)>,
+    tasks: Vec<Ending>,
     doors: CancellationToken,
     outward: CancellationToken,
     pages: CancellationToken,
@@ -121,21 +120,16 @@ impl Daemon {
         let Self { mut core, listener, links, outlets, tasks, doors, outward, pages, .. } = self;
         core.health.set_ready(false);
         doors.cancel();
-        if let Some(listener) = listener {
-            listener.closed().await;
-        }
-        links.closed().await;
+        ended(links.ending().into_iter().chain(listener.map(OpenListener::ending)).collect()).await;
         let core = tokio::task::spawn_blocking(move || {
             core.drain();
             core
         })
         .await?;
         outward.cancel();
-        outlets.ended().await;
+        ended(outlets.ending()).await;
         pages.cancel();
-        for (name, task) in tasks {
-            ended(name, task).await;
-        }
+        ended(tasks).await;
         tokio::task::spawn_blocking(move || core.stop()).await?;
         tracing::info!("stopped");
         Ok(())
@@ -157,7 +151,7 @@ struct Open {
     listener: Option<OpenListener>,
     links: OpenLinks,
     outlets: Outlets,
-    tasks: Vec<(&'static str, JoinHandle<()>)>,
+    tasks: Vec<Ending>,
     asked_to_stop: CancellationToken,
     doors: CancellationToken,
     outward: CancellationToken,

@@ -76,9 +76,10 @@ impl OpenListener {
         })
     }
 
-    /// Waits until its connections have ended.
-    pub async fn closed(self) {
-        ended("listener", self.task).await;
+    /// The task that ends with its connections.
+    #[must_use]
+    pub fn ending(self) -> Ending {
+        ("listener", self.task)
     }
 }
 
@@ -161,18 +162,24 @@ pub fn may_leave_loopback(address: SocketAddr, key: &str, register: &Register) -
     Ok(())
 }
 
-/// Waits for a task that was told to stop; a task that hangs is left behind.
-pub async fn ended(name: &str, task: JoinHandle<()>) {
+/// A task that was told to stop, by the name under which people know it.
+pub type Ending = (&'static str, JoinHandle<()>);
+
+/// Waits for tasks that were told to stop, all together; one that hangs is left behind.
+pub async fn ended(tasks: Vec<Ending>) {
     const PATIENCE: Duration = Duration::from_secs(1);
-    let abort = task.abort_handle();
-    match tokio::time::timeout(PATIENCE, task).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::error!(task = name, %error, "a task ended badly"),
-        Err(_) => {
-            tracing::warn!(task = name, "did not end in time and is left behind");
-            abort.abort();
+    let each = tasks.into_iter().map(async |(name, task)| {
+        let abort = task.abort_handle();
+        match tokio::time::timeout(PATIENCE, task).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(task = name, %error, "a task ended badly"),
+            Err(_) => {
+                tracing::warn!(task = name, "did not end in time and is left behind");
+                abort.abort();
+            }
         }
-    }
+    });
+    futures_util::future::join_all(each).await;
 }
 
 /// A `true` that live connections wait for, when the token is cancelled.

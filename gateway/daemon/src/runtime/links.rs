@@ -8,10 +8,10 @@ use orderly_core::output::DeviceRow;
 use orderly_core::profile::Profile;
 use orderly_core::record::{Action, LinkChange, Order};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::core::Core;
+use super::doors::Ending;
 use super::overview::SourceProbe;
 use crate::api::dto::SourceStatus;
 use crate::config::{Credentials, MqttSettings, MqttVersion, Settings};
@@ -33,7 +33,7 @@ const SETTINGS: &str = "settings";
 /// The running links.
 #[derive(Default)]
 pub struct OpenLinks {
-    tasks: Vec<(&'static str, JoinHandle<()>)>,
+    tasks: Vec<Ending>,
     /// How each is, for the status page.
     pub probes: Vec<SourceProbe>,
 }
@@ -115,11 +115,10 @@ impl OpenLinks {
             .push(("mqtt", tokio::spawn(mqtt_client::run(client, intake, clock, links, tell, stop.clone()))));
     }
 
-    /// Waits until all have ended.
-    pub async fn closed(self) {
-        for (name, task) in self.tasks {
-            super::doors::ended(name, task).await;
-        }
+    /// The tasks that end with the links.
+    #[must_use]
+    pub fn ending(self) -> Vec<Ending> {
+        self.tasks
     }
 }
 

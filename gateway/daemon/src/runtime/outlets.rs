@@ -2,22 +2,33 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::anyhow;
 use orderly_core::ids::SiteId;
+use orderly_core::time::Clock;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::core::Core;
 use super::delivered::CommitterDelivery;
+use super::doors::Ending;
 use crate::config::{Credentials, Settings};
 use crate::delivery::Delivery;
-use crate::notify::OutboxFile;
 use crate::notify::webhook::{self, NotifyStatus, WebhookConfig};
+use crate::notify::{Outbox, OutboxFile};
 use crate::pipeline::{DeliveryChange, StateFile};
 use crate::sinks::influx::{self, InfluxConfig};
 use crate::sinks::{SinkStatus, Stores};
+
+/// How often the outbox is looked at when nobody is to be told.
+const LOOK: Duration = Duration::from_secs(3_600);
+/// Notices looked at in one round.
+const TOGETHER: usize = 10_000;
+/// How long notices wait for somebody to be told.
+const WAIT_MS: i64 = 86_400_000;
+/// How long those that were given up are kept for people to see.
+const KEEP_MS: i64 = 7 * 86_400_000;
 
 /// Name under which a sink's cursor is kept.
 fn consumer(sink: &str) -> String {
@@ -31,7 +42,7 @@ pub struct Outlets {
     pub status: Vec<watch::Receiver<SinkStatus>>,
     /// How the notifier is; `None`: nobody is to be told.
     pub notices: Option<watch::Receiver<NotifyStatus>>,
-    tasks: Vec<JoinHandle<()>>,
+    tasks: Vec<Ending>,
 }
 
 impl Outlets {
@@ -62,11 +73,12 @@ impl Outlets {
             };
             let config = InfluxConfig::from_settings(name, sink);
             let (name, stop) = (name.clone(), stop.clone());
-            outlets.tasks.push(tokio::spawn(async move {
+            let task = tokio::spawn(async move {
                 if let Err(error) = influx::run(config, deps, stop).await {
                     tracing::error!(sink = name, %error, "the sink cannot be used");
                 }
-            }));
+            });
+            outlets.tasks.push(("sink", task));
             outlets.status.push(told);
         }
         outlets.notify(settings, credentials, core, stop);
@@ -81,6 +93,9 @@ impl Outlets {
         stop: &CancellationToken,
     ) {
         if settings.notify.is_empty() {
+            let (outbox, delivery) = (OutboxFile::new(&core.dir), CommitterDelivery(core.committer.clone()));
+            let clock = Arc::clone(&core.clock);
+            self.tasks.push(("outbox", tokio::spawn(nobody_to_tell(outbox, delivery, clock, stop.clone()))));
             return;
         }
         let configs: Vec<WebhookConfig> =
@@ -95,19 +110,19 @@ impl Outlets {
             credentials: credentials.clone(),
         };
         let stop = stop.clone();
-        self.tasks.push(tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             if let Err(error) = webhook::run(&configs, deps, stop).await {
                 tracing::error!(%error, "notices cannot be sent");
             }
-        }));
+        });
+        self.tasks.push(("webhooks", task));
         self.notices = Some(told);
     }
 
-    /// Waits until all have ended.
-    pub async fn ended(self) {
-        for task in self.tasks {
-            super::doors::ended("sink", task).await;
-        }
+    /// The tasks that end with the ways out.
+    #[must_use]
+    pub fn ending(self) -> Vec<Ending> {
+        self.tasks
     }
 }
 
@@ -130,4 +145,40 @@ async fn enter(settings: &Settings, core: &Core, delivery: &CommitterDelivery) -
         delivery.deliver(change).await.map_err(|e| anyhow!(e))?;
     }
     Ok(())
+}
+
+/// Without a way to tell people notices wait for a day, in case one is set up; then they are given up, so that the
+/// outbox does not grow for ever.
+async fn nobody_to_tell(
+    outbox: OutboxFile,
+    delivery: CommitterDelivery,
+    clock: Arc<dyn Clock>,
+    stop: CancellationToken,
+) {
+    let outbox = Arc::new(outbox);
+    let mut ticks = tokio::time::interval(LOOK);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        let now = clock.now().wall;
+        let asked = Arc::clone(&outbox);
+        let due = tokio::task::spawn_blocking(move || asked.due(now, TOGETHER)).await;
+        let due = match due {
+            Ok(Ok(due)) => due,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the outbox cannot be read");
+                continue;
+            }
+            Err(_) => return,
+        };
+        for notice in due.into_iter().filter(|notice| now.since(notice.decided_at) > WAIT_MS) {
+            let error = "no way to tell people is set up".to_owned();
+            let change = DeliveryChange::NoticeDead { id: notice.id, error };
+            drop(delivery.deliver(change).await);
+        }
+        let before = now.plus_ms(-KEEP_MS);
+        drop(delivery.deliver(DeliveryChange::NoticesTrimmed { before }).await);
+    }
 }

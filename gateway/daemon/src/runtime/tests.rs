@@ -14,8 +14,9 @@ use orderly_store::series::{Query, SeriesReader};
 use orderly_store::state::{AlertFilter, StateReader};
 
 use super::core::{Core, Parts};
+use super::daemon::{Daemon, Start};
 use super::texts;
-use crate::config::Settings;
+use crate::config::{Credentials, Settings, SinkSettings};
 use crate::pipeline::{DeliveryChange, OpenState, StateFile, StateWrite};
 use crate::sources::intake::append_durably;
 
@@ -286,4 +287,32 @@ fn a_second_daemon_on_a_directory_is_refused_with_the_number_of_the_first() {
     assert!(refused.contains(&format!("process {}", std::process::id())), "{refused}");
     first.stop();
     Core::start(&site.settings, parts()).unwrap().stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_daemon_on_free_ports_starts_answers_and_stops_and_a_new_sink_gets_the_past_as_a_hole() {
+    let site = Site::new();
+    let (core, _, _) = site.start(&[]).await;
+    send(&core, "bp-1", 120, 0).await;
+    core.caught_up().await.unwrap();
+    let cursor = *core.committed.borrow();
+    stop(core).await;
+
+    let mut settings = site.settings.clone();
+    settings.listener.bind = "127.0.0.1:0".to_owned();
+    settings.http.bind = "127.0.0.1:0".to_owned();
+    // Nothing answers on the discard port: the sink keeps trying, and nothing waits for it.
+    let sink = SinkSettings { url: "http://127.0.0.1:9".to_owned(), ..SinkSettings::default() };
+    settings.sinks.insert("dead".to_owned(), sink);
+    let daemon = Daemon::start(Start::new(settings.clone(), Credentials::default())).await.unwrap();
+    assert!(daemon.mqtt.is_some_and(|address| address.port() != 0));
+    let state = StateReader::open(&site.data()).unwrap();
+    assert_eq!(state.holes("sink:dead").unwrap(), [(1, cursor)]);
+    assert_eq!(state.consumer("sink:dead").unwrap(), Some(cursor));
+    daemon.stop().await.unwrap();
+
+    settings.sinks.clear();
+    let daemon = Daemon::start(Start::new(settings, Credentials::default())).await.unwrap();
+    assert_eq!(state.consumer("sink:dead").unwrap(), None, "a sink that is gone holds nothing back");
+    daemon.stop().await.unwrap();
 }
