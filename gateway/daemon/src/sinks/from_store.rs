@@ -89,3 +89,64 @@ impl BatchSource for Stores {
         self.state(|reader| reader.backlog_over(after, keep_bytes))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use orderly_core::output::Output;
+    use orderly_store::series::SeriesStore;
+    use orderly_store::state::{DeliveryChange, StateStore};
+
+    use super::*;
+    use crate::sinks::influx::point::tests::reading;
+
+    /// Three commits of ten records with a reading each; the long-term store has the first two.
+    fn stores(dir: &Path) -> StateStore {
+        let (mut state, _) = StateStore::open(dir).unwrap();
+        let mut series = SeriesStore::open(dir).unwrap();
+        for n in 0..3 {
+            let (first, cursor) = (10 * n + 1, 10 * n + 10);
+            let readings: Vec<Reading> =
+                (first..=cursor).map(|seq| reading("bp-1", seq as i64, 1.0)).collect();
+            state.commit(&Output { first, cursor, readings: readings.clone(), ..Output::default() }).unwrap();
+            if n < 2 {
+                series.apply(first, cursor, &readings).unwrap();
+            }
+        }
+        series.flush().unwrap();
+        state
+    }
+
+    fn seqs(readings: &[Reading]) -> Vec<Seq> {
+        readings.iter().map(|r| r.origin.seq).collect()
+    }
+
+    #[test]
+    fn a_sink_reads_batches_cursor_and_holes_of_the_real_stores() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut state = stores(dir.path());
+        let stores = Stores::new(dir.path());
+        let (batches, through) = stores.batches_after(10, usize::MAX).unwrap();
+        assert_eq!((batches.len(), through), (2, 30));
+        assert_eq!((batches[0].first, batches[0].last), (11, 20));
+        assert_eq!(seqs(&batches[1].readings), (21..=30).collect::<Vec<_>>());
+        assert_eq!(stores.batches_after(30, 1).unwrap(), (Vec::new(), 30));
+
+        let consumer = "sink:a".to_owned();
+        state.deliver(&DeliveryChange::HoleOpened { consumer, from: 1, to: 20 }).unwrap();
+        assert_eq!(stores.cursor("sink:a").unwrap(), 20);
+        assert_eq!(stores.cursor("sink:unknown").unwrap(), 0);
+        assert_eq!(stores.holes("sink:a").unwrap(), [Hole { first: 1, last: 20 }]);
+        assert_eq!(stores.over_cap(20, 0).unwrap(), Some(30));
+        assert_eq!(stores.over_cap(20, u64::MAX).unwrap(), None);
+    }
+
+    #[test]
+    fn history_is_complete_only_as_far_as_the_series_store_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let _state = stores(dir.path());
+        let stores = Stores::new(dir.path());
+        let (found, through) = stores.history(5, 25, 1_000).unwrap();
+        assert_eq!((seqs(&found), through), ((5..=20).collect::<Vec<_>>(), 20));
+        assert_eq!(stores.history(21, 30, 1_000).unwrap(), (Vec::new(), 20), "nothing is vouched for yet");
+    }
+}

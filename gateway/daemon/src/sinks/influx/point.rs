@@ -53,4 +53,4 @@ const fn name(quality: Quality) -> &'static str {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(in crate::sinks) mod tests;
