@@ -5,7 +5,7 @@
 
 use crate::ids::{DeviceId, StreamId};
 use crate::profile::{Decoded, DedupeBy, Profile};
-use crate::reading::{Origin, Reading};
+use crate::reading::{Measured, Origin, Reading};
 use crate::time::Timestamp;
 
 /// Which earlier readings the engine must see before it can decide on one.
@@ -117,9 +117,17 @@ impl<'a> Identity<'a> {
 
     /// Under the same profile equal payloads give equal values; under another one the identity hash speaks.
     fn same_payload(&self, earlier: &Reading) -> bool {
-        earlier.values == self.decoded.values
+        same_values(&earlier.values, &self.decoded.values)
             || (earlier.profile != self.profile && earlier.offset_ns == self.offset_ns)
     }
+}
+
+/// Whether two readings tell the same. A store may give the metrics back in another order and without raw texts.
+fn same_values(a: &[Measured], b: &[Measured]) -> bool {
+    let same =
+        |a: &Measured, b: &Measured| a.metric == b.metric && a.value == b.value && a.quality == b.quality;
+    a.len() == b.len()
+        && (a.iter().zip(b).all(|(a, b)| same(a, b)) || a.iter().all(|a| b.iter().any(|b| same(a, b))))
 }
 
 /// The exported nanoseconds of a stream's readings that are told apart by a counter: they follow from what a
@@ -183,5 +191,73 @@ impl Fnv {
         x = (x ^ (x >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
         x ^= x >> 33;
         u32::try_from(x % 1_000_000).unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use smallvec::smallvec;
+
+    use super::*;
+    use crate::value::{Quality, Value};
+
+    fn measured(metric: &str, value: f64, raw: Option<&str>) -> Measured {
+        Measured {
+            metric: metric.parse().unwrap(),
+            value: Value::Number(value),
+            unit: "".into(),
+            quality: Quality::Good,
+            reason: None,
+            raw: raw.map(Into::into),
+        }
+    }
+
+    #[test]
+    fn the_same_is_the_same_in_any_order_and_without_raw_texts() {
+        let a = [measured("sys", 120.0, Some("120")), measured("dia", 80.0, None)];
+        let b = [measured("dia", 80.0, None), measured("sys", 120.0, None)];
+        assert!(same_values(&a, &b));
+        assert!(!same_values(&a, &b[..1]));
+        assert!(!same_values(&a, &[measured("dia", 81.0, None), measured("sys", 120.0, None)]));
+    }
+
+    #[test]
+    fn a_look_up_asks_by_time_or_else_by_sequence() {
+        let reading = Reading {
+            origin: Origin { seq: 5, index: 0 },
+            device: "d".parse().unwrap(),
+            class: "c".parse().unwrap(),
+            epoch: 1,
+            stream: "s".parse().unwrap(),
+            device_time: Some(Timestamp(9)),
+            taken_at: Timestamp(70),
+            received_at: Timestamp(70),
+            sequence: Some(3),
+            offset_ns: 0,
+            profile: 0,
+            marks: crate::reading::Marks::CLOCK_SUSPECT,
+            zone: None,
+            values: smallvec![],
+        };
+        let lookup = Lookup {
+            device: "d".parse().unwrap(),
+            epoch: 1,
+            stream: "s".parse().unwrap(),
+            device_time: Some(Timestamp(9)),
+            sequence: None,
+            before: Origin { seq: 6, index: 0 },
+        };
+        assert!(matches(&lookup, &reading));
+        assert!(
+            !matches(&Lookup { before: reading.origin, ..lookup.clone() }, &reading),
+            "only earlier ones"
+        );
+        assert!(!matches(&Lookup { device_time: Some(Timestamp(70)), ..lookup.clone() }, &reading));
+        assert!(!matches(&Lookup { epoch: 0, ..lookup.clone() }, &reading));
+        assert!(!matches(&Lookup { stream: "t".parse().unwrap(), ..lookup.clone() }, &reading));
+        assert!(!matches(&Lookup { device: "e".parse().unwrap(), ..lookup.clone() }, &reading));
+        let timeless = Reading { device_time: None, ..reading };
+        let by_sequence = |n| Lookup { device_time: None, sequence: Some(n), ..lookup.clone() };
+        assert!(matches(&by_sequence(3), &timeless) && !matches(&by_sequence(4), &timeless));
     }
 }

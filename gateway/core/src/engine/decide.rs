@@ -128,7 +128,8 @@ impl Engine {
             held.is_none_or(|held| held <= (epoch, reading.taken_at))
         };
         self.batch.push(reading, &mut device.chains[place], newest);
-        if !marks.has(Marks::HISTORY) {
+        // Nothing is decided on what a broker kept for an unknown time.
+        if !marks.has(Marks::HISTORY) && !(retained && decoded.device_time.is_none()) {
             self.run_rules(number, place, record.seq);
         }
         Outcome::Kept

@@ -37,7 +37,8 @@ impl Engine {
     pub(super) fn heard(&mut self, number: usize, source: Option<u16>, seq: Seq) {
         let wall = self.clock.clocks().wall;
         let device = self.register.get_mut(number);
-        let source = source.or(device.twin.source).unwrap_or(0);
+        // A silent poll that answered comes by no source of its own; the engine is always up.
+        let source = source.or(device.twin.source).unwrap_or_else(|| self.clock.source("engine"));
         let moved = device.twin.source != Some(source);
         device.twin.source = Some(source);
         device.twin.heard_at = wall;

@@ -292,6 +292,7 @@ impl Engine {
 
     /// A gap of ours moves timers: each device is put where its next one now belongs.
     fn reschedule_all(&mut self) {
+        self.timers.clear();
         for number in 0..self.register.len() {
             self.register.get_mut(number).timer = NEVER;
             self.schedule(number);

@@ -24,7 +24,21 @@ impl Timers {
     fn pop(&mut self) {
         self.0.pop();
     }
+
+    /// How many entries there are, void ones too.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Forgets every entry.
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
 }
+
+/// How many entries a device may have on average before those that are void are thrown out.
+const MAX_VOID: usize = 4;
 
 impl Engine {
     /// When, by the steady clock of this run, the engine wants a timer run; `None`: nothing is due ever.
@@ -59,6 +73,20 @@ impl Engine {
         if due < device.timer {
             device.timer = due;
             self.timers.push(due, number);
+            if self.timers.0.len() > 1_024 + MAX_VOID * self.register.len() {
+                self.sweep();
+            }
+        }
+    }
+
+    /// Throws out the entries that an earlier one has made void.
+    fn sweep(&mut self) {
+        self.timers.clear();
+        for number in 0..self.register.len() {
+            let due = self.register.get(number).timer;
+            if due != NEVER {
+                self.timers.push(due, number);
+            }
         }
     }
 

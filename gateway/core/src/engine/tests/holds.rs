@@ -187,6 +187,40 @@ fn a_step_of_the_wall_clock_moves_no_timer() {
 }
 
 #[test]
+fn a_replayed_episode_is_not_taken_for_its_neighbour() {
+    // Fired by its timer at 10 s; a straggler then shows an earlier episode that ended where this one began.
+    let mut bench = Bench::fridge();
+    bench.at(0).temp("f1", 0, 5.0);
+    bench.temp("f1", 0, 9.0);
+    bench.temp("f1", -500, 9.0);
+    bench.run_to(10 * SECOND);
+    bench.temp("f1", -10_500, 9.0);
+    assert_eq!(held(&mut bench), ["fired @10000", "fired @-500", "cleared @0"]);
+    assert_eq!(bench.written.alerts.len(), 2);
+}
+
+#[test]
+fn an_alert_is_known_as_long_as_a_replay_can_reach_it() {
+    // Readings ahead of the gateway's clock: the alert is over before the window has passed its beginning.
+    let mut bench = Bench::fridge();
+    bench.at(0);
+    for (taken, temp) in [(60, 5.0), (90, 5.0), (1, 9.0), (12, 9.0)] {
+        bench.temp("f1", taken * SECOND, temp);
+    }
+    bench.at(185 * SECOND).temp("f1", 89 * SECOND, 5.0);
+    assert_eq!(held(&mut bench), ["fired @11000", "cleared @60000"]);
+}
+
+#[test]
+fn what_a_broker_kept_decides_nothing() {
+    let mut bench = Bench::fridge();
+    let topic = "orderly/v1/main/cold_store/f1/up/reading";
+    bench.send_as(crate::record::Flags::RETAINED, "mqtt:main", topic, r#"{"temp":13.0}"#);
+    assert_eq!(bench.steps(), Vec::<String>::new());
+    assert_eq!(bench.readings().len(), 1);
+}
+
+#[test]
 fn the_same_moment_may_fire_twice_under_two_names() {
     let mut bench = Bench::fridge();
     bench.at(SECOND).temp("f1", SECOND, 13.0);

@@ -95,6 +95,20 @@ fn a_retained_message_is_no_sign_of_life_and_a_last_will_says_so() {
 }
 
 #[test]
+fn links_that_flap_leave_no_entries_behind() {
+    let mut bench = Bench::fridge();
+    for n in 0..5_000 {
+        bench.at(n * 10);
+        bench.link("mqtt:main", n % 2 == 0);
+        bench.temp("f1", n * 10, if n % 2 == 0 { 9.0 } else { 5.0 });
+    }
+    assert!(bench.engine.timers.len() < 3_000, "{} entries", bench.engine.timers.len());
+    bench.run_to(60_000);
+    bench.run_to(49_990 + 2 * MINUTE);
+    assert_eq!(device(&mut bench).len(), 1);
+}
+
+#[test]
 fn silence_of_a_metric_counts_from_the_last_good_value() {
     let mut bench = Bench::fridge();
     bench.at(SECOND).temp("f1", SECOND, 5.0);
