@@ -150,20 +150,20 @@ impl Hook {
         format!("\n[notify.duty]\nkind = \"webhook\"\nurl = \"http://127.0.0.1:{}/notices\"\n", self.port)
     }
 
-    /// Sends `count` home crises, one device each, while vitals run at `load` a second; gives ms from publish to notice.
+    /// Sends `count` low pressures (a rule that waits for nothing), one device each, while vitals run at `load` a second; gives ms from publish to notice.
     fn crossings(&self, port: u16, load: usize, count: usize) -> anyhow::Result<Vec<f64>> {
         static ERA: std::sync::atomic::AtomicI64 = std::sync::atomic::AtomicI64::new(10);
         let era = ERA.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let background = thread::spawn(move || paced(port, load, load * 6, era));
         let stream = flood::connect(port, 7_000 + usize::try_from(era)?)?;
-        let time = first_device_time(1_000);
+        let time = first_device_time(0);
         let mut sent = Vec::new();
         for n in 0..count {
             thread::sleep(Duration::from_millis(100));
             let device = format!("bp-{era}-{n:04}");
             let topic = format!("orderly/v1/main/bp_meter/{device}/up/reading");
             let body = format!(
-                "{{\"sys\":212,\"dia\":124,\"pulse\":88,\"t\":\"{}\",\"padding\":\"                                        \"}}",
+                "{{\"sys\":82,\"dia\":46,\"pulse\":88,\"t\":\"{}\",\"padding\":\"                                        \"}}",
                 orderly_core::time::Timestamp(time)
             );
             sent.push((device, flood::now()));

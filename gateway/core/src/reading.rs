@@ -111,7 +111,7 @@ pub struct Reading {
     /// The zone of the device when it was decided.
     pub zone: Option<ZoneId>,
     /// The values.
-    pub values: SmallVec<[Measured; 4]>,
+    pub values: SmallVec<[Measured; 1]>,
 }
 
 impl Reading {

@@ -94,6 +94,13 @@ impl Batch {
 
     /// An empty batch that follows this one.
     pub(super) fn next(&self) -> Self {
-        Self { number: self.number + 1, ..Self::default() }
+        // Under load the next one is about as large: growing step by step would copy each reading twice.
+        let expected = self.readings.len();
+        Self {
+            number: self.number + 1,
+            readings: Vec::with_capacity(expected),
+            before: Vec::with_capacity(expected),
+            ..Self::default()
+        }
     }
 }

@@ -14,7 +14,7 @@ use crate::unit::{Conversion, Unit, shift};
 use crate::value::{Missing, Quality, Reason, Value};
 
 /// The values of one reading.
-pub(super) type Values = SmallVec<[Measured; 4]>;
+pub(super) type Values = SmallVec<[Measured; 1]>;
 
 /// One thing that a device measures.
 #[derive(Debug)]

@@ -130,7 +130,7 @@ pub struct Decoded {
     /// What the device says about its present run; a new text is a new epoch.
     pub boot: Option<Arc<str>>,
     /// The values, in the order of the profile.
-    pub values: SmallVec<[Measured; 4]>,
+    pub values: SmallVec<[Measured; 1]>,
     /// First eight bytes of the BLAKE3 hash of what was decoded: the whole payload, or the one line of it.
     /// 0 when the device's own counter tells readings apart: then nobody asks for it.
     pub payload_hash: u64,

@@ -34,7 +34,7 @@ pub struct Vector {
 struct Given {
     taken_ms: i64,
     received_ms: i64,
-    values: SmallVec<[Measured; 4]>,
+    values: SmallVec<[Measured; 1]>,
 }
 
 /// The moment that the tests count from.
@@ -89,7 +89,7 @@ fn expected(text: &str) -> Result<(bool, i64), String> {
     Ok((fired, i64::try_from(parse_millis(at)?).map_err(|_| usage())?))
 }
 
-fn measured(section: &Section<'_, '_>, metrics: &[MetricInfo]) -> Option<SmallVec<[Measured; 4]>> {
+fn measured(section: &Section<'_, '_>, metrics: &[MetricInfo]) -> Option<SmallVec<[Measured; 1]>> {
     let mut all = SmallVec::new();
     for key in section.keys() {
         let (name, bad) = match key.strip_suffix(".bad") {

@@ -100,7 +100,7 @@ pub struct Latest {
     /// What was noticed.
     pub marks: Marks,
     /// The values.
-    pub values: SmallVec<[Measured; 4]>,
+    pub values: SmallVec<[Measured; 1]>,
 }
 
 /// The same, borrowed.

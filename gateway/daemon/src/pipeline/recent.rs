@@ -8,8 +8,8 @@ use orderly_core::record::Seq;
 
 /// The engine runs at most so many batches ahead of the series store.
 const BATCHES: usize = 64;
-/// And at most so many readings: a few megabytes.
-const READINGS: usize = 16_000;
+/// And at most so many readings and one batch more: a reading of twelve values takes 1.3 KiB.
+const READINGS: usize = 4_000;
 
 /// The batches between the engine and the series store, in order.
 #[derive(Debug, Default)]

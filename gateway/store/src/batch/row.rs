@@ -276,7 +276,7 @@ pub(crate) struct Row {
     pub(crate) sequence: Option<u64>,
     pub(crate) offset_ns: u32,
     pub(crate) marks: Marks,
-    pub(crate) values: SmallVec<[Measured; 4]>,
+    pub(crate) values: SmallVec<[Measured; 1]>,
 }
 
 struct Column {
@@ -360,7 +360,7 @@ impl<'a, T: Texts> Rows<'a, T> {
         let sequence = if flags & SEQUENCE == 0 { None } else { Some(r.varint()?) };
         let offset_ns = u32::try_from(r.varint()?).map_err(|_| DecodeError::Malformed("offset"))?;
         let marks = Marks(if flags & MARKS == 0 { 0 } else { r.u8()? });
-        let mut values: SmallVec<[Measured; 4]> = SmallVec::with_capacity(shape.len().min(r.left()));
+        let mut values: SmallVec<[Measured; 1]> = SmallVec::with_capacity(shape.len().min(r.left()));
         for column in shape {
             values.push(Measured {
                 metric: column.metric.clone(),

@@ -35,12 +35,13 @@ pub(crate) fn put_text(out: &mut Vec<u8>, text: &str) {
 /// number that parsing the decimal gave.
 pub(crate) fn put_number(out: &mut Vec<u8>, v: f64) {
     for (k, power) in POWERS.iter().enumerate() {
-        let m = (v * power).round();
-        if m.abs() >= MAX_DECIMAL {
+        let shifted = v * power;
+        if shifted.abs() >= MAX_DECIMAL {
             break;
         }
-        // Through the integer, for that is what comes back: it has no minus zero.
-        let m = m as i64;
+        // Through the integer, for that is what comes back: it has no minus zero. Whether this rounds right in
+        // every last case does not matter, as what comes back is compared.
+        let m = (shifted + 0.5_f64.copysign(shifted)) as i64;
         if (m as f64 / power).to_bits() == v.to_bits() {
             put_varint(out, (zigzag(m) << 3) | k as u64);
             return;

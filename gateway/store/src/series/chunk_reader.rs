@@ -122,7 +122,7 @@ pub(super) fn decode(
     found.reserve(how_many);
     for (i, ((shape, head), kept)) in shapes.into_iter().zip(heads).zip(kept).enumerate() {
         let at = |column: &[i64]| column.get(i).copied().ok_or_else(lost);
-        let mut values: SmallVec<[Measured; 4]> = SmallVec::with_capacity(if kept { shape.len() } else { 0 });
+        let mut values: SmallVec<[Measured; 1]> = SmallVec::with_capacity(if kept { shape.len() } else { 0 });
         for &c in shape {
             let Some(column) = columns.get_mut(c).ok_or_else(lost)? else { continue };
             let next = column.next().ok_or_else(lost)?;

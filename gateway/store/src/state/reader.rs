@@ -15,6 +15,9 @@ use super::{StateError, commit, load};
 use crate::audit::AuditHead;
 use crate::{batch, sqlite};
 
+/// Readings that are given out at once, unless one batch holds more.
+const READINGS_AT_ONCE: usize = 4_000;
+
 /// A read-only connection; one per thread.
 pub struct StateReader {
     db: Connection,
@@ -256,13 +259,14 @@ impl StateReader {
     }
 
     /// Batches after a cursor, oldest first: at least one if there is one, then as long as their blobs
-    /// together stay within `max_bytes`.
+    /// together stay within `max_bytes` and their readings within some thousands: packed bytes say little about
+    /// the memory that readings take.
     pub fn batches_after(&self, seq: Seq, max_bytes: usize) -> Result<Batches, StateError> {
         // One read transaction: the cursor and the batches must be of the same commit.
         let tx = self.db.unchecked_transaction()?;
         let cursor = load::meta(&tx)?.cursor;
         let mut found = Batches { batches: Vec::new(), through: cursor.max(seq) };
-        let mut bytes = 0;
+        let (mut bytes, mut readings) = (0, 0);
         {
             let mut statement = tx.prepare_cached(
                 "SELECT first_seq, last_seq, n, blob FROM batch WHERE last_seq > ?1 ORDER BY last_seq",
@@ -270,8 +274,10 @@ impl StateReader {
             let mut rows = statement.query([seq as i64])?;
             while let Some(row) = rows.next()? {
                 bytes += row.get_ref(3)?.as_blob().map_err(rusqlite::Error::from)?.len();
+                let n = row.get::<_, i64>(2)?.max(0) as usize;
+                readings += n;
                 if let Some(last) = found.batches.last()
-                    && bytes > max_bytes
+                    && (bytes > max_bytes || readings > READINGS_AT_ONCE)
                 {
                     found.through = last.last;
                     break;
@@ -279,7 +285,7 @@ impl StateReader {
                 found.batches.push(StoredBatch {
                     first: row.get::<_, i64>(0)? as u64,
                     last: row.get::<_, i64>(1)? as u64,
-                    n: row.get::<_, i64>(2)?.max(0) as usize,
+                    n,
                     blob: row.get(3)?,
                 });
             }

@@ -177,3 +177,20 @@ proptest! {
         prop_assert!(one.is_ok_and(|lines| lines.len() <= bytes.len()) || two.map_or_else(|e| !e.is_empty(), |_| true));
     }
 }
+
+proptest::proptest! {
+    #[test]
+    fn short_numbers_are_written_as_the_general_way_writes_them(
+        value in proptest::prop_oneof![
+            proptest::prelude::any::<f64>().prop_filter("finite", |v| v.is_finite()),
+            (-1_000_000_i64..1_000_000, 0..4_i32).prop_map(|(m, k)| m as f64 / 10_f64.powi(k)),
+        ],
+    ) {
+        let mut out = Vec::new();
+        let mut line = LineWriter::new(&mut out, "m");
+        line.float("v", value);
+        line.finish(None).unwrap();
+        let general = format!("m v={}\n", zmij::Buffer::new().format_finite(value));
+        proptest::prop_assert_eq!(String::from_utf8(out).unwrap(), general);
+    }
+}

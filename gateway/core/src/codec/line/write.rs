@@ -78,7 +78,7 @@ impl<'b> LineWriter<'b> {
         self.key(key);
         if !value.is_finite() {
             self.refuse(WriteError::NotFinite(crate::codec::cut(key).to_owned()));
-        } else {
+        } else if !self.short_float(value) {
             self.out.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
         }
         self
@@ -151,6 +151,11 @@ impl<'b> LineWriter<'b> {
     }
 
     fn escaped(&mut self, text: &str, place: &'static str, special: &[u8]) {
+        // Names of ours are of this kind.
+        if text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b':')) {
+            self.out.extend_from_slice(text.as_bytes());
+            return;
+        }
         // U+0080..U+009F are control characters too; no store reads them as line ends, so bytes are enough.
         if text.bytes().any(|b| b < 0x20 || b == 0x7F) {
             self.refuse(WriteError::Control { place, text: crate::codec::cut(text).to_owned() });
@@ -166,6 +171,30 @@ impl<'b> LineWriter<'b> {
             }
             self.out.push(byte);
         }
+    }
+
+    /// Writes a decimal of at most two places, which is nearly every number; `false`: it is none.
+    ///
+    /// It is the shortest text that gives the number back, just as the general way finds it.
+    fn short_float(&mut self, value: f64) -> bool {
+        for (places, power) in [(0, 1_u64), (1, 10), (2, 100)] {
+            let shifted = value.abs() * power as f64;
+            if shifted >= 1e12 {
+                return false;
+            }
+            let whole = (shifted + 0.5) as u64;
+            if (whole as f64 / power as f64).to_bits() == value.abs().to_bits() {
+                self.digits(whole / power, value.is_sign_negative());
+                self.out.push(b'.');
+                let rest = whole % power;
+                if places == 2 && rest < 10 {
+                    self.out.push(b'0');
+                }
+                self.digits(rest, false);
+                return true;
+            }
+        }
+        false
     }
 
     fn digits(&mut self, mut n: u64, negative: bool) {
