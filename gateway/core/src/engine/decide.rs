@@ -129,7 +129,8 @@ impl Engine {
         };
         self.batch.push(reading, &mut device.chains[place], newest);
         // Nothing is decided on what a broker kept for an unknown time.
-        if !marks.has(Marks::HISTORY) && !(retained && decoded.device_time.is_none()) {
+        let of_unknown_age = retained && decoded.device_time.is_none();
+        if !marks.has(Marks::HISTORY) && !of_unknown_age {
             self.run_rules(number, place, record.seq);
         }
         Outcome::Kept
