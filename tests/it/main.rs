@@ -6,6 +6,7 @@ mod acceptance;
 mod acks;
 mod api;
 mod diagnostics;
+mod browser;
 mod http_ingest;
 mod kill;
 mod modbus;

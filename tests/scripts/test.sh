@@ -25,7 +25,6 @@ group "lints"                        tests/scripts/lint.sh
 group "licences, bans, sources"      tests/scripts/deny.sh
 group "unit tests"                   cargo test --workspace --lib --bins --locked
 group "integration tests"            cargo test --package orderly-tests --test it --locked
-group "board in a browser"           tests/scripts/browser.sh
 
 echo
 echo "== seconds per group ($size)"
