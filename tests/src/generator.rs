@@ -139,7 +139,8 @@ impl Line {
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let batch = (self.plan.per_second / self.plan.connections / 100).max(1);
         loop {
-            let stopped = *self.stopped.borrow();
+            // Ends where every device has finished an episode: a state left open would fire two quiet seconds later.
+            let stopped = *self.stopped.borrow() && self.all_between_episodes();
             if stopped && self.unacked.is_empty() {
                 return true;
             }
@@ -155,7 +156,11 @@ impl Line {
                         numbers.push((number, true));
                     }
                     if numbers.is_empty() && !stopped {
+                        let stopping = *self.stopped.borrow();
                         for _ in 0..batch.min(room) {
+                            if stopping && self.all_between_episodes() {
+                                break;
+                            }
                             numbers.push((self.next_message(), false));
                         }
                     }
@@ -185,6 +190,11 @@ impl Line {
             .map(|(n, topic, body, again)| (*n, topic.as_str(), body.as_slice(), *again))
             .collect();
         publisher.publish(&borrowed).await
+    }
+
+    fn all_between_episodes(&self) -> bool {
+        let sent = self.messages.lock().unwrap_or_else(PoisonError::into_inner).len();
+        sent.is_multiple_of(self.plan.devices_each * EPISODE)
     }
 
     fn note_ack(&mut self, number: usize) {
@@ -222,6 +232,9 @@ impl Line {
     }
 }
 
+/// Turns of one episode.
+const EPISODE: usize = 8;
+
 /// The pressure of a device at a turn: mostly normal, with episodes of eight turns that cross the crisis threshold.
 #[must_use]
 pub fn pressure(seed: u64, device: usize, turn: usize) -> (u32, u32, u32) {
@@ -231,7 +244,7 @@ pub fn pressure(seed: u64, device: usize, turn: usize) -> (u32, u32, u32) {
         x = x.wrapping_mul(0xbf58_476d_1ce4_e5b9);
         x ^ (x >> 32)
     };
-    let episode = mix((device as u64) << 32 | (turn as u64 / 8));
+    let episode = mix((device as u64) << 32 | (turn / EPISODE) as u64);
     let jitter = u32::try_from(mix((device as u64) << 40 | turn as u64) % 11).unwrap_or(0);
     match episode % 16 {
         0 => (186 + jitter, 96 + jitter % 5, 88),
