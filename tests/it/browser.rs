@@ -23,7 +23,8 @@ fn web() -> PathBuf {
 
 /// The browser and what drives it, or a printed reason.
 fn browser_is_here() -> bool {
-    let chromium = std::env::var_os("CHROMIUM").map_or_else(|| PathBuf::from("/usr/bin/chromium"), PathBuf::from);
+    let chromium =
+        std::env::var_os("CHROMIUM").map_or_else(|| PathBuf::from("/usr/bin/chromium"), PathBuf::from);
     let missing = if !chromium.is_file() {
         "chromium is not installed (tests/scripts/install.sh does it)"
     } else if !web().join("node_modules/playwright-core").is_dir() {
@@ -61,7 +62,9 @@ async fn the_board_shows_what_the_hospital_sent() -> anyhow::Result<()> {
     for _ in 0..1_200 {
         tick.tick().await;
         status = site.get("/api/v1/status").await?;
-        if status["alerts"]["firing"].as_u64() >= Some(1) && status["counts"]["readings"].as_u64() >= Some(300) {
+        if status["alerts"]["firing"].as_u64() >= Some(1)
+            && status["counts"]["readings"].as_u64() >= Some(300)
+        {
             break;
         }
     }

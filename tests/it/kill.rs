@@ -155,7 +155,11 @@ impl JournalSeen {
         let (mut last, messages) = (self.next, &mut self.messages);
         dump(&RealDisk, &site.data_dir().join("journal"), self.next, u64::MAX, |record| {
             if record.entry.kind == Kind::Envelope && record.entry.address.contains("/up/") {
-                messages.insert(format!("{} {}", record.entry.address, String::from_utf8_lossy(record.entry.body)));
+                messages.insert(format!(
+                    "{} {}",
+                    record.entry.address,
+                    String::from_utf8_lossy(record.entry.body)
+                ));
             }
             last = record.seq + 1;
         })?;
@@ -201,8 +205,7 @@ fn more_config(store: &str, rules: &Path, broker: Option<u16>) -> String {
 /// (device, device time) -> rows, as the API gives them.
 async fn rows_of_the_api(site: &Site, ledger: &Ledger) -> anyhow::Result<BTreeMap<(String, i64), usize>> {
     let mut rows = BTreeMap::new();
-    let devices: BTreeSet<&str> =
-        ledger.messages.iter().map(|m| m.device.as_str()).collect();
+    let devices: BTreeSet<&str> = ledger.messages.iter().map(|m| m.device.as_str()).collect();
     for device in devices {
         for time in orderly_tests::api::device_times(site, device).await? {
             *rows.entry((device.to_owned(), time)).or_insert(0) += 1;

@@ -5,8 +5,8 @@
 mod acceptance;
 mod acks;
 mod api;
-mod diagnostics;
 mod browser;
+mod diagnostics;
 mod http_ingest;
 mod kill;
 mod modbus;
