@@ -6,6 +6,7 @@
 #![allow(missing_docs, reason = "not a library")]
 
 mod durable;
+mod engine;
 mod flood;
 mod latency;
 mod local;
@@ -28,6 +29,9 @@ fn main() -> anyhow::Result<()> {
     }
     if wanted("t5") || wanted("t6") || wanted("t7") {
         latency::run()?;
+    }
+    if wanted("tengine") {
+        engine::run()?;
     }
     if wanted("t11") || wanted("t12") {
         local::run()?;

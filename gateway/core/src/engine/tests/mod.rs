@@ -6,4 +6,3 @@ mod identity;
 mod orders;
 mod properties;
 mod silence;
-mod speed;
