@@ -15,6 +15,17 @@ pub fn run() -> anyhow::Result<()> {
     let gateway = site.start()?;
     let port = site.mqtt;
     let messages = 30_000;
+    // Registers the devices; the commands take some of them off the register again. A command that makes a credential
+    // would end the load: with the first one anonymous clients are shut out.
+    Flood {
+        port,
+        connections: 4,
+        messages: 4 * flood::DEVICES,
+        window: 250,
+        first_device_time: first_device_time(messages) - 14_400_000,
+        qos: 1,
+    }
+    .run()?;
     // 5,000 messages a second for six seconds: a window of 5 on four connections would be slower, so it is paced.
     let load = thread::spawn(move || {
         let parts = 60;
@@ -40,7 +51,7 @@ pub fn run() -> anyhow::Result<()> {
     for n in 0..40 {
         let started = flood::now();
         let output = Command::new(binary()?)
-            .args(["device", "add", &format!("bp-cmd-{n}"), "--class", "bp_meter", "--config"])
+            .args(["device", "revoke", &format!("bed-{:04}", flood::DEVICES - 1 - n), "--config"])
             .arg(site.config_file())
             .output()?;
         anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
