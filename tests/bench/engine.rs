@@ -1,7 +1,6 @@
 //! What one message costs the engine alone, what devices cost in memory, and how long a restore takes.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
 
 use orderly_core::engine::{Engine, EngineSettings};
 use orderly_core::output::{Output, Snapshot};
@@ -34,7 +33,7 @@ fn messages() -> anyhow::Result<()> {
     let topics: Vec<String> = (0..DEVICES).map(topic).collect();
     let bodies: Vec<String> = (0..MESSAGES).map(body).collect();
     let profile = Profile::parse(PROFILE, "bm").map_err(|found| anyhow::anyhow!("{found:?}"))?;
-    let begin = Instant::now();
+    let begin = crate::flood::now();
     let mut decoded = 0;
     for (n, body) in bodies.iter().enumerate() {
         let input = Input {
@@ -51,13 +50,13 @@ fn messages() -> anyhow::Result<()> {
         let mut engine = engine(rules)?;
         let (mut handling, mut draining, mut readings, mut twins) = (0.0, 0.0, 0, (0, 0));
         for (batch, chunk) in bodies.chunks(COMMIT).enumerate() {
-            let begin = Instant::now();
+            let begin = crate::flood::now();
             for (n, body) in chunk.iter().enumerate() {
                 let number = batch * COMMIT + n;
                 handle(&mut engine, number, &topics[number % DEVICES], body, number as u64);
             }
             handling += begin.elapsed().as_secs_f64();
-            let begin = Instant::now();
+            let begin = crate::flood::now();
             let out = engine.drain();
             draining += begin.elapsed().as_secs_f64();
             readings += out.readings.len();
@@ -93,7 +92,7 @@ fn devices() -> anyhow::Result<()> {
     snapshot.twins = twins.into_values().collect();
     snapshot.devices = devices.into_values().collect();
     snapshot.texts = texts.into_values().collect();
-    let begin = Instant::now();
+    let begin = crate::flood::now();
     let mut engine = Engine::new(settings()?, snapshot)?;
     println!("engine: restoring them                 {:6.0} ms", begin.elapsed().as_secs_f64() * 1e3);
     anyhow::ensure!(engine.next_timeout().is_some());
