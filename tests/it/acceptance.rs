@@ -57,6 +57,7 @@ async fn a_reading_through_mosquitto_is_everywhere_it_belongs() -> anyhow::Resul
     // Devices behind a broker do not register themselves; a person does it once.
     site.add_device("bp-0001", "bp_meter")?;
     let gateway = site.start()?;
+    api::wait_sources(&site).await?;
     follow_one_reading(&site, gateway, &store, broker.port).await
 }
 

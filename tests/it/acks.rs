@@ -159,6 +159,7 @@ async fn the_client_acknowledges_to_the_broker_after_the_sync() -> anyhow::Resul
     let site = Site::new(dir.path(), &more)?;
     site.add_device("bp-0001", "bp_meter")?;
     let calls = traced(&site, &dir.path().join("trace"), || async {
+        orderly_tests::api::wait_sources(&site).await?;
         publish_all(broker.port).await?;
         orderly_tests::api::wait_readings(&site, "bp-0001", MESSAGES).await
     })

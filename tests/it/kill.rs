@@ -13,7 +13,7 @@ use orderly_tests::generator::{Generator, Plan, Progress};
 use orderly_tests::ledger::{Ledger, Verdict};
 use orderly_tests::mosquitto::{self, Mosquitto};
 use orderly_tests::reference;
-use orderly_tests::{drained, wal};
+use orderly_tests::{api, drained, wal};
 use tokio::sync::watch;
 
 /// Through which door the load comes.
@@ -78,6 +78,7 @@ async fn kill_test(door: Door, seed: u64) -> anyhow::Result<()> {
         }
     }
     let mut gateway = site.start()?;
+    api::wait_sources(&site).await?;
     let (up, is_up) = watch::channel(true);
     let mut load = Generator::start(&plan, &is_up);
     let mut met = Kills::default();

@@ -57,3 +57,21 @@ pub async fn wait_readings(site: &Site, device: &str, count: usize) -> anyhow::R
     }
     anyhow::bail!("{found} of {count} readings of {device} are there")
 }
+
+/// Waits until every source is up: a broker keeps for us only what comes after our subscription.
+///
+/// # Errors
+/// When one stays down for a minute.
+pub async fn wait_sources(site: &Site) -> anyhow::Result<()> {
+    let mut tick = tokio::time::interval(std::time::Duration::from_millis(20));
+    let mut status = serde_json::Value::Null;
+    for _ in 0..3_000 {
+        tick.tick().await;
+        status = site.get("/api/v1/status").await?;
+        let sources = status["sources"].as_array().context("no `sources`")?;
+        if sources.iter().all(|source| source["up"] == true) {
+            return Ok(());
+        }
+    }
+    anyhow::bail!("a source stays down: {}", status["sources"])
+}
