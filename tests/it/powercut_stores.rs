@@ -243,5 +243,5 @@ fn a_power_cut_after_a_failed_sync_loses_nothing() {
         }
     }
     println!("{} cuts after a failed call; {fell} times the process fell down", (fell + stayed) * 40);
-    assert!(fell > 0 && stayed > 0, "both ways must be met: {fell} fell, {stayed} stayed");
+    assert!(fell > 5 && stayed > 1, "both ways must be met: {fell} fell, {stayed} stayed");
 }
