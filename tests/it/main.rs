@@ -6,6 +6,7 @@ mod acceptance;
 mod acks;
 mod api;
 mod browser;
+mod demo;
 mod diagnostics;
 mod http_ingest;
 mod kill;

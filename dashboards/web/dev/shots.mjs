@@ -7,7 +7,22 @@ const base = process.env.BASE_URL ?? "http://127.0.0.1:8080";
 const folder = process.argv[2] ?? "/tmp/shots";
 mkdirSync(folder, { recursive: true });
 
-const PAGES = { overview: "/", devices: "/devices", device: "/devices/bp-0007", fridge: "/devices/fridge-0003", alerts: "/alerts", alert: "/alerts/9f2c0a6be4d11873", quarantine: "/quarantine", system: "/system" };
+const ask = async (path) => (await fetch(base + path)).json();
+const { devices } = await ask("/api/v1/devices?limit=5000");
+const { alerts } = await ask("/api/v1/alerts?limit=1");
+const first = (name) => devices.find((device) => device.class === name && device.latest.length > 0)?.id ?? "none";
+const PAGES = {
+  overview: "/",
+  devices: "/devices",
+  device: `/devices/${first("bp_meter")}`,
+  bed: `/devices/${first("bedside_monitor")}`,
+  fridge: `/devices/${first("cold_store")}`,
+  cabinet: `/devices/${first("drug_cabinet")}`,
+  alerts: "/alerts",
+  alert: `/alerts/${alerts[0]?.id ?? "none"}`,
+  quarantine: "/quarantine",
+  system: "/system",
+};
 const LOOKS = {
   zh: {},
   en: { lang: "en" },
