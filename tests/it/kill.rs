@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use orderly_core::record::Kind;
 use orderly_store::disk::RealDisk;
@@ -13,7 +13,7 @@ use orderly_tests::generator::{Generator, Plan, Progress};
 use orderly_tests::ledger::{Ledger, Verdict};
 use orderly_tests::mosquitto::{self, Mosquitto};
 use orderly_tests::reference;
-use orderly_tests::{api, drained, wal};
+use orderly_tests::{aim, api, drained, wal};
 use tokio::sync::watch;
 
 /// Through which door the load comes.
@@ -28,11 +28,17 @@ fn kills() -> usize {
     if std::env::var_os("ORDERLY_LONG").is_some() { 1_000 } else { 40 }
 }
 
+/// Every so many kills one is aimed at a commit; chance alone meets one in a hundred.
+const AIMED: usize = 4;
+
 /// What the kills met.
 #[derive(Debug, Default)]
 struct Kills {
     in_flight: Vec<usize>,
     inside_a_commit: usize,
+    /// Of the kills that were aimed at one.
+    aimed_inside: usize,
+    starting: Duration,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -84,6 +90,7 @@ async fn kill_test(door: Door, seed: u64) -> anyhow::Result<()> {
     let mut met = Kills::default();
     let mut journal = JournalSeen::default();
     let mut draw = seed;
+    let began = now();
     for kill in 0..kills() {
         // Counted in messages, not in time: most kills come just after something left, so that it is in flight.
         let Progress { sent, acked } = load.progress();
@@ -93,6 +100,9 @@ async fn kill_test(door: Door, seed: u64) -> anyhow::Result<()> {
         } else {
             load.wait(|p| p.sent >= sent + more).await;
         }
+        let log = site.data_dir().join("state.db-wal");
+        let aimed = kill % AIMED == 2
+            && tokio::task::block_in_place(|| aim::stop_inside_a_commit(gateway.pid(), &log))?;
         gateway.kill()?;
         let at_the_kill = load.progress();
         if door == Door::Listener {
@@ -103,12 +113,17 @@ async fn kill_test(door: Door, seed: u64) -> anyhow::Result<()> {
             // mosquitto acknowledges at once; in flight is what it has and the journal has not.
             Door::Mosquitto => at_the_kill.sent - journal.catch_up(&site)?,
         });
-        if wal::frames_after_last_commit(&site.data_dir().join("state.db-wal"))? > 0 {
+        if wal::frames_after_last_commit(&log)? > 0 {
             met.inside_a_commit += 1;
+            met.aimed_inside += usize::from(aimed);
         }
+        let start = now();
         gateway = site.start().map_err(|e| e.context(format!("start after kill {kill}")))?;
+        met.starting += start.elapsed();
         up.send_replace(true);
     }
+    let each = |all: Duration| all.as_millis() / kills() as u128;
+    println!("{door:?}: {} ms a kill, {} ms of it the start", each(began.elapsed()), each(met.starting));
     let ledger = load.finish().await;
     store.plan(StorePlan::default());
     drained::wait(&site, Duration::from_secs(120)).await?;
@@ -119,12 +134,14 @@ async fn kill_test(door: Door, seed: u64) -> anyhow::Result<()> {
     let median = met.in_flight[met.in_flight.len() / 2];
     let resent = store.seen().resent;
     println!(
-        "{door:?}: {} kills, {} sent, {} acked, in flight at the kill: median {median}, inside a commit: {}, \
+        "{door:?}: {} kills, {} sent, {} acked, in flight at the kill: median {median}, inside a commit: {} ({} of {} aimed), \
          lost {}, double {}, sink lost {}, sink double {}, lines re-sent {resent}",
         kills(),
         ledger.messages.len(),
         verdict.acked,
         met.inside_a_commit,
+        met.aimed_inside,
+        kills() / AIMED,
         verdict.lost.len(),
         verdict.double.len(),
         in_store.lost.len(),
@@ -133,6 +150,7 @@ async fn kill_test(door: Door, seed: u64) -> anyhow::Result<()> {
     assert_clean("series.db", &verdict);
     assert_clean("sink", &in_store);
     assert!(median > 0, "the kills met no message in flight: the test shows nothing");
+    assert!(met.aimed_inside * 2 > kills() / AIMED, "most aimed kills must meet a commit half written");
     assert!(gateway.stop()?.success());
     let (met_steps, calm) =
         (reference::transitions_of_the_store(&site)?, reference::transitions_of_a_calm_run(&ledger)?);
@@ -180,6 +198,12 @@ fn assert_clean(what: &str, verdict: &Verdict) {
 #[expect(clippy::disallowed_methods, reason = "a real daemon lives in real time")]
 fn first_device_time() -> i64 {
     (jiff::Timestamp::now().as_second() - 12 * 3_600) * 1_000
+}
+
+/// For what is printed only.
+#[expect(clippy::disallowed_methods, reason = "the figure is printed, nothing depends on it")]
+fn now() -> Instant {
+    Instant::now()
 }
 
 fn draw_below(state: &mut u64, bound: usize) -> usize {

@@ -4,6 +4,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "tests tell what they skipped and measured")]
 
+pub mod aim;
 pub mod api;
 pub mod door;
 pub mod drained;
