@@ -61,7 +61,8 @@ pub struct Text {
 /// One occurrence of a rule on one subject.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Alert {
-    /// 16 hex digits of the hash of rule, subject and `began_at`; the same in every replay and every notice.
+    /// 16 hex digits of the hash of rule, subject and `began_at` (and of the record that put the rule back, if
+    /// it had been taken away); the same in every replay and every notice.
     pub id: Arc<str>,
     /// The rule.
     pub rule: RuleId,

@@ -217,7 +217,8 @@ impl Engine {
             if self.register.get(number).class != class {
                 let device = row.device.clone();
                 self.clear_where("class_changed", seq, |alert| alert.device == device);
-                self.register.get_mut(number).twin.rules = RuleState::new(self.config.rules(class), clocks);
+                self.register.get_mut(number).twin.rules =
+                    RuleState::new(self.config.rules(class), clocks).born(seq);
             }
             let listening = self.clock.listening(None);
             let device = self.register.get_mut(number);
@@ -225,7 +226,7 @@ impl Engine {
                 device.twin.source = None;
                 device.twin.heard_at = clocks.wall;
                 device.twin.heard_listening = listening;
-                device.twin.rules = RuleState::new(self.config.rules(class), clocks);
+                device.twin.rules = RuleState::new(self.config.rules(class), clocks).born(seq);
             }
             device.row = row;
             device.profile = profile;

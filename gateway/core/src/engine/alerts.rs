@@ -25,12 +25,17 @@ const LATE_READING: &str = "late_reading";
 const AUTO_CLEARED: &str = "auto_cleared";
 
 /// The name of an alert: the same in every replay and every notice.
-pub(super) fn alert_id(rule: &RuleId, device: &DeviceId, began: Timestamp) -> Arc<str> {
+///
+/// `life` is 0 but for a rule that came to a device that was there before it.
+pub(super) fn alert_id(rule: &RuleId, device: &DeviceId, began: Timestamp, life: u32) -> Arc<str> {
     let mut hasher = blake3::Hasher::new();
     for part in [rule.as_str(), device.as_str()] {
         hasher.update(part.as_bytes()).update(&[0]);
     }
     hasher.update(&began.0.to_le_bytes());
+    if life != 0 {
+        hasher.update(&life.to_le_bytes());
+    }
     Arc::from(&hasher.finalize().to_hex()[..16])
 }
 
@@ -39,19 +44,32 @@ impl Engine {
     pub(super) fn carry_out(&mut self, number: usize, set: &Arc<RuleSet>, changes: &[Change], seq: Seq) {
         for change in changes {
             let Some(rule) = set.rules.get(usize::from(change.rule)) else { continue };
+            let device = self.register.get(number);
+            let life = device.twin.rules.tracks.get(usize::from(change.rule)).map_or(0, |track| track.life);
+            let name = |began| alert_id(&rule.id, &device.row.device, began, life);
             match change.step {
-                Step::Fired { began, at } => self.fire(number, set, rule, began, at, seq),
+                Step::Fired { began, at } => {
+                    let id = name(began);
+                    self.fire(id, number, set, rule, (began, at), seq);
+                }
                 Step::Cleared { began, at } => {
-                    let id = alert_id(&rule.id, &self.register.get(number).row.device, began);
+                    let id = name(began);
                     self.clear(&id, at, change.by_straggler.then_some(LATE_READING), seq);
                 }
             }
         }
     }
 
-    fn fire(&mut self, number: usize, set: &RuleSet, rule: &Rule, began: Timestamp, at: Timestamp, seq: Seq) {
+    fn fire(
+        &mut self,
+        id: Arc<str>,
+        number: usize,
+        set: &RuleSet,
+        rule: &Rule,
+        (began, at): (Timestamp, Timestamp),
+        seq: Seq,
+    ) {
         let device = self.register.get(number);
-        let id = alert_id(&rule.id, &device.row.device, began);
         let alert = Alert {
             id: Arc::clone(&id),
             rule: rule.id.clone(),

@@ -25,12 +25,14 @@ impl Engine {
         self.schedule(number);
     }
 
-    /// A record of a stream came that says nothing new.
+    /// A record of a stream came that says nothing new. What waits for its silence may be due earlier than before,
+    /// when the wall clock was put forward meanwhile.
     pub(super) fn heard_stream(&mut self, number: usize, place: usize) {
         let Some(set) = self.rules_of(number) else { return };
         let stream = u8::try_from(place).unwrap_or(u8::MAX);
         let clocks = self.clock.clocks();
         self.register.get_mut(number).twin.rules.heard(&set, stream, clocks);
+        self.schedule(number);
     }
 
     /// The device was heard on a source: its silence begins anew.

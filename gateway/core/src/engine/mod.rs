@@ -126,7 +126,7 @@ impl Engine {
                 .map_err(|error| RestoreError::Twin { device: device.to_string(), error })?;
             shared.twin(&mut twin);
             let set = self.config.rules(self.register.get(number).class);
-            twin.rules = twin.rules.carry(&layout, set, clocks);
+            twin.rules = twin.rules.carry(&layout, set, clocks, snapshot.cursor);
             self.register.get_mut(number).twin = twin;
         }
         self.alerts = snapshot.alerts.into_iter().map(|alert| (Arc::clone(&alert.id), alert)).collect();

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::ids::ClassId;
 use crate::output::TextRow;
-use crate::record::{ConfigKind, ConfigText, Record};
-use crate::rule::{Kind, NEVER, Phase, RuleSet, RuleState, Track};
+use crate::record::{ConfigKind, ConfigText, Record, Seq};
+use crate::rule::{Kind, NEVER, Phase, RuleSet, RuleState, Track, life};
 
 use super::Engine;
 use super::config::{Config, Recompiled};
@@ -79,22 +79,25 @@ impl Engine {
                 continue;
             }
             let state = std::mem::take(&mut device.twin.rules);
-            self.register.get_mut(number).twin.rules = self.carried(state, before, after);
+            self.register.get_mut(number).twin.rules = self.carried(state, before, after, record.seq);
             self.touch_twin(number);
             self.schedule(number);
         }
     }
 
     /// The state of one device's rules under the new set.
-    fn carried(&self, state: RuleState, before: &RuleSet, after: &RuleSet) -> RuleState {
+    fn carried(&self, state: RuleState, before: &RuleSet, after: &RuleSet, seq: Seq) -> RuleState {
         let clocks = self.clock.clocks();
-        let mut carried = state.carry(&before.layout, after, clocks);
+        let mut carried = state.carry(&before.layout, after, clocks, seq);
         // What the old rules decided on the kept samples is not decided again by the new ones.
         carried.collapse();
-        for (rule, track) in after.rules.iter().zip(&mut carried.tracks) {
+        for (n, (rule, track)) in (0_u16..).zip(after.rules.iter().zip(&mut carried.tracks)) {
             let old = before.rules.iter().find(|old| old.id == rule.id);
             match (&rule.kind, old.map(|old| number(&old.kind) == number(&rule.kind))) {
-                (_, Some(false)) => *track = Track { mark: clocks.wall, ..Track::default() },
+                (_, Some(false)) => {
+                    *track = Track { mark: clocks.wall, life: life(seq), ..Track::default() };
+                    carried.raised.retain(|raised| raised.rule != n);
+                }
                 (Kind::Threshold(threshold), Some(true)) => match track.phase {
                     Phase::Pending => track.due = clocks.due(track.began.plus_ms(threshold.hold_ms)),
                     Phase::Clearing => track.due = clocks.due(track.mark.plus_ms(threshold.clear_after_ms)),

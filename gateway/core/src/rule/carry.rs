@@ -1,18 +1,20 @@
 //! Carries the state of a device's rules from one layout to another, by name.
 
+use crate::record::Seq;
+
 use super::set::{Layout, RuleSet};
 use super::state::{Base, RuleState};
 use super::track::{Clocks, Track};
 
 impl RuleState {
     /// The same state under another set of rules; what the set does not know is dropped, what it knows
-    /// and the state does not begins fresh.
+    /// and the state does not begins fresh, in a life that begins with the record `seq`.
     #[must_use]
-    pub fn carry(self, from: &Layout, to: &RuleSet, now: Clocks) -> Self {
+    pub fn carry(self, from: &Layout, to: &RuleSet, now: Clocks, seq: Seq) -> Self {
         if *from == to.layout && self.tracks.len() == to.rules.len() {
             return self;
         }
-        let fresh = Self::new(to, now);
+        let fresh = Self::new(to, now).born(seq);
         let (old_slots, old_rules) = (from.slots(), from.rules());
         let slots: Vec<Option<usize>> =
             to.layout.slots().iter().map(|slot| old_slots.iter().position(|old| old == slot)).collect();

@@ -26,6 +26,6 @@ pub use lower::{Aspect, Lowered, MAX_SLOTS, MetricInfo, MetricKind, Slot, Truth}
 pub use model::{Kind, Rule, Source, Threshold};
 pub use replay::Raised;
 pub use set::{Layout, RuleSet};
-pub use state::{Base, Change, MAX_KEPT, Observed, RuleState};
+pub use state::{Base, Change, MAX_KEPT, Observed, RuleState, life};
 pub use text::{Fill, Template, Templates, show_number};
 pub use track::{Clocks, NEVER, Phase, SETTLE_MS, Step, Track};

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::reading::Measured;
+use crate::record::Seq;
 use crate::time::Timestamp;
 
 use super::kept::{Kept, Sample, SlotValue};
@@ -15,7 +16,7 @@ use super::track::{Clocks, Phase, Step, Track};
 /// The most samples that are kept for one device; beyond that a straggler counts as history.
 pub const MAX_KEPT: usize = 32;
 
-/// The most raised alerts that are remembered for one device, so that a straggler raises none of them again.
+/// From so many raised alerts on, those that ended are forgotten, and no straggler reaches back to them.
 const MAX_RAISED: usize = 32;
 
 /// A reading as rules take it.
@@ -88,6 +89,17 @@ impl RuleState {
         state
     }
 
+    /// The same state in a life of its own, named after the record that began it.
+    ///
+    /// A rule that was taken away and put back, or whose device was taken off and put on again, has forgotten
+    /// what it raised; its life keeps the new alerts apart from the old ones that began at the same moment.
+    #[must_use]
+    pub fn born(mut self, seq: Seq) -> Self {
+        let life = life(seq);
+        self.tracks.iter_mut().for_each(|track| track.life = life);
+        self
+    }
+
     /// Takes a reading: at its place in event time, with a replay when that is not the end.
     pub fn take(&mut self, set: &RuleSet, seen: &Observed<'_>, clocks: Clocks, out: &mut Vec<Change>) {
         let age_ms = clocks.wall.since(seen.at);
@@ -125,6 +137,11 @@ impl RuleState {
         }
         if self.kept.len() > MAX_KEPT {
             self.fold_first(set, clocks);
+        }
+        if self.raised.len() > MAX_RAISED {
+            // A replay would raise again what is not remembered: it begins after all that is forgotten.
+            self.collapse();
+            self.raised.retain(|raised| raised.ended.is_none());
         }
     }
 
@@ -182,10 +199,6 @@ impl RuleState {
         }
         match step {
             Step::Fired { began, at } => {
-                if self.raised.len() >= MAX_RAISED {
-                    let ended = self.raised.iter().position(|raised| raised.ended.is_some());
-                    self.raised.remove(ended.unwrap_or(0));
-                }
                 self.raised.push(Raised { rule, began, fired: at, ended: None });
             }
             Step::Cleared { began, at } => {
@@ -260,6 +273,14 @@ impl RuleState {
             track.step(threshold, &base.values, first.at, first.stream, clocks);
         }
     }
+}
+
+/// The life that a record begins.
+pub fn life(seq: Seq) -> u32 {
+    // The low half is enough: two lives would have to begin 2^32 records apart within one alert's moment.
+    #[expect(clippy::cast_possible_truncation, reason = "the low half is meant")]
+    let low = seq as u32;
+    low.max(1)
 }
 
 /// The rule with this number, when it looks at values.

@@ -229,13 +229,13 @@ fn state_is_carried_by_name() {
     let clocks = Clocks { wall: Timestamp(10_000), even: 10_000 };
     let mut state = RuleState::new(&before, clocks);
     take(&mut state, &before, 10_000, 9.0, clocks);
-    let carried = state.clone().carry(&before.layout, &after, clocks);
+    let carried = state.clone().carry(&before.layout, &after, clocks, 1);
     let place = after.layout.rules().iter().position(|rule| rule.as_str() == "warm").expect("it is there");
     let slot = after.layout.slots().iter().position(|(name, _)| name == "temp").expect("it is there");
     assert_eq!(carried.tracks[place], state.tracks[0]);
     assert_eq!(carried.values[slot], 9.0);
     assert_eq!(carried.kept.iter().next().expect("one").mask, 1 << slot);
-    assert_eq!(carried.carry(&after.layout, &before, clocks).tracks, state.tracks);
+    assert_eq!(carried.carry(&after.layout, &before, clocks, 2).tracks, state.tracks);
 }
 
 proptest! {

@@ -65,11 +65,14 @@ pub struct Track {
     pub mark: Timestamp,
     /// When the next step is due in even time; [`NEVER`] when none is.
     pub due: i64,
+    /// Which life of the rule on this device it is, see [`RuleState::born`](super::RuleState::born).
+    #[serde(default)]
+    pub life: u32,
 }
 
 impl Default for Track {
     fn default() -> Self {
-        Self { phase: Phase::Calm, stream: 0, began: Timestamp(0), mark: Timestamp(0), due: NEVER }
+        Self { phase: Phase::Calm, stream: 0, began: Timestamp(0), mark: Timestamp(0), due: NEVER, life: 0 }
     }
 }
 
