@@ -26,8 +26,10 @@ pub struct Kind {
     pub full: bool,
     /// Bytes per page of a new file.
     pub page: u32,
-    /// The tables of a new file.
+    /// The tables of version 1.
     pub schema: &'static str,
+    /// What makes a file of version 1 one of version 2, that one of version 3, and so on; new files take them too.
+    pub steps: &'static [&'static str],
 }
 
 /// Why a file could not be opened or used.
@@ -109,16 +111,35 @@ pub fn open_writer(dir: &Path, kind: Kind) -> Result<Connection, SqliteError> {
         check_kind(&db, kind)?;
     }
     use_log(&db, kind)?;
+    if tables > 0 {
+        upgrade(&mut db, kind)?;
+    }
     db.pragma_update(None, "synchronous", if kind.full { "FULL" } else { "NORMAL" })?;
     db.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
     if tables == 0 {
         let tx = db.transaction()?;
         tx.execute_batch(kind.schema)?;
+        for step in kind.steps {
+            tx.execute_batch(step)?;
+        }
         tx.pragma_update(None, "application_id", kind.application_id)?;
         tx.pragma_update(None, "user_version", kind.version)?;
         tx.commit()?;
     }
     Ok(db)
+}
+
+/// Brings an older file to the present version, step by step; a step is done whole or not at all.
+fn upgrade(db: &mut Connection, kind: Kind) -> Result<(), SqliteError> {
+    let found: i32 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    for (version, step) in (1..kind.version).zip(kind.steps).filter(|(version, _)| *version >= found) {
+        let tx = db.transaction()?;
+        tx.execute_batch(step)?;
+        tx.pragma_update(None, "user_version", version + 1)?;
+        tx.commit()?;
+        tracing::info!(file = kind.file, version = version + 1, "the file has a newer format now");
+    }
+    Ok(())
 }
 
 /// Opens the file for reading; it must be there.
@@ -250,6 +271,7 @@ mod tests {
         full: true,
         page: 4096,
         schema: "CREATE TABLE t(a INTEGER);",
+        steps: &["ALTER TABLE t ADD COLUMN b INTEGER NOT NULL DEFAULT 7"],
     };
 
     #[test]
@@ -266,8 +288,23 @@ mod tests {
         assert!(open_reader(dir.path(), KIND).is_ok());
         let foreign = open_writer(dir.path(), Kind { application_id: 7, ..KIND });
         assert!(matches!(foreign, Err(SqliteError::Foreign { .. })));
-        let older = open_writer(dir.path(), Kind { version: 1, ..KIND });
+        let older = open_writer(dir.path(), Kind { version: 1, steps: &[], ..KIND });
         assert!(matches!(older, Err(SqliteError::Newer { found: 2, known: 1, .. })));
+    }
+
+    #[test]
+    fn an_older_file_is_brought_up_to_date_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = Kind { version: 1, steps: &[], ..KIND };
+        let db = open_writer(dir.path(), first).unwrap();
+        db.execute("INSERT INTO t(a) VALUES(1)", []).unwrap();
+        drop(db);
+        for _ in 0..2 {
+            let db = open_writer(dir.path(), KIND).unwrap();
+            let b: i64 = db.query_row("SELECT b FROM t", [], |row| row.get(0)).unwrap();
+            let version: i32 = db.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+            assert_eq!((b, version), (7, 2));
+        }
     }
 
     #[test]
@@ -284,7 +321,7 @@ mod tests {
     fn the_log_is_measured_and_copied() {
         let dir = tempfile::tempdir().unwrap();
         let db = open_writer(dir.path(), KIND).unwrap();
-        db.execute("INSERT INTO t VALUES(1)", []).unwrap();
+        db.execute("INSERT INTO t(a) VALUES(1)", []).unwrap();
         let before = wal(&db).unwrap();
         assert!(before.pages > 0 && before.copied == 0, "{before:?}");
         assert_eq!(checkpoint(&db).unwrap(), Wal { pages: before.pages, copied: before.pages });

@@ -33,6 +33,12 @@ pub fn commit_failed() {
     counter!("orderly_commits_failed_total").increment(1);
 }
 
+/// A place of the journal cannot be read; so many records are known to be lost.
+pub fn journal_damaged(records: u64) {
+    counter!("orderly_journal_damaged_places_total").increment(1);
+    counter!("orderly_journal_records_lost_total").increment(records);
+}
+
 /// How far the engine is behind the journal, in records.
 pub fn engine_lag(records: u64) {
     #[expect(clippy::cast_precision_loss, reason = "a gauge is read by people; 2^53 records are enough")]

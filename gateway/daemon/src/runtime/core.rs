@@ -225,6 +225,7 @@ impl Core {
         if self.threads.len() == THREADS {
             self.drain();
         }
+        super::damage::tell_last(&self.journal, &self.committer, &*self.clock);
         // The committer takes what is queued before this and then ends.
         drop(self.committer.blocking_send(StateCommand::Stop));
         join(self.threads.pop_front());
@@ -264,6 +265,12 @@ fn open_journal(
     };
     let (journal, recovered) = Journal::open(options, Arc::new(RealDisk), Arc::clone(clock), Box::new(watch))
         .context("the journal")?;
+    if recovered.torn_bytes > 0 {
+        tracing::info!(bytes = recovered.torn_bytes, "an interrupted write at the journal's end was cut off");
+    }
+    for damage in &recovered.damaged {
+        tracing::error!(?damage, "the journal is damaged");
+    }
     let now = journal.durable();
     tell.send_replace(now);
     signals.tell(|p| p.durable = now.seq);

@@ -20,7 +20,7 @@ use super::overview::{Last, Overseer};
 use super::reads::StoreReads;
 use super::service::Service;
 use super::told::Told;
-use super::{census, findings, ports, texts, watchdog};
+use super::{census, damage, ports, texts, watchdog};
 use crate::api::{self, Overview};
 use crate::config::{Credentials, Settings};
 use crate::control;
@@ -214,7 +214,6 @@ impl Opening {
             sinks: outlets.status.clone(),
             notices: outlets.notices.clone(),
             sources,
-            warnings: findings::warnings(&core.found.recovered),
             last: Mutex::new(Last::default()),
         });
         let reads = Arc::new(StoreReads::new(core.dir.clone(), Arc::clone(&core.clock), wanted.expected()));
@@ -259,6 +258,10 @@ impl Opening {
         let (health, journal, committer) =
             (Arc::clone(&core.health), core.journal.clone(), core.committer.clone());
         tasks.push(("watchdog", tokio::spawn(watchdog::watch(health, journal, committer, pages.clone()))));
+
+        let (journal, committer, clock) =
+            (core.journal.clone(), core.committer.clone(), Arc::clone(&core.clock));
+        tasks.push(("damage", tokio::spawn(damage::tell(journal, committer, clock, pages.clone()))));
 
         core.health.set_ready(true);
         for guard in guards {

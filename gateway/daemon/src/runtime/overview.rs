@@ -76,8 +76,6 @@ pub struct Overseer {
     pub notices: Option<watch::Receiver<NotifyStatus>>,
     /// The sources.
     pub sources: Vec<SourceProbe>,
-    /// What the start found out and a person should know.
-    pub warnings: Vec<dto::Warning>,
     /// Used from one call to the next.
     pub last: Mutex<Last>,
 }
@@ -116,8 +114,23 @@ impl Overseer {
         (last.rates.clone(), last.state.clone())
     }
 
-    fn warnings(&self, trouble: Option<&str>, sinks: &[SinkStatus]) -> Vec<dto::Warning> {
-        let mut warnings = self.warnings.clone();
+    fn warnings(
+        &self,
+        trouble: Option<&str>,
+        sinks: &[SinkStatus],
+        state: &StateStatus,
+    ) -> Vec<dto::Warning> {
+        let mut warnings = Vec::new();
+        let (places, lost) = (state.damage_places, state.damage_lost);
+        if places > 0 {
+            warnings.push(warning(
+                "journal_damage",
+                &format!("日志有 {places} 处损坏，已知丢失 {lost} 条记录；详见隔离区"),
+                &format!(
+                    "the journal is damaged in {places} place(s), {lost} records are known to be lost; quarantine tells which"
+                ),
+            ));
+        }
         if let Some(why) = trouble {
             warnings.push(warning(
                 "journal_refuses",
@@ -177,7 +190,7 @@ impl Overview for Overseer {
             site: self.site.clone(),
             started_at: self.started.wall.into(),
             now: self.clock.now().wall.into(),
-            warnings: self.warnings(journal.trouble.as_deref(), &sinks),
+            warnings: self.warnings(journal.trouble.as_deref(), &sinks, &state),
             journal: dto::JournalStatus {
                 durable: journal.durable.seq,
                 unsynced_bytes: journal.unsynced_bytes as u64,

@@ -11,7 +11,7 @@ use orderly_core::reading::Reading;
 use orderly_core::record::{Action, Entry, Flags, Kind, Order};
 use orderly_core::time::{Clock, Now, Timestamp};
 use orderly_store::series::{Query, SeriesReader};
-use orderly_store::state::{AlertFilter, StateReader};
+use orderly_store::state::{AlertFilter, QuarantineFilter, StateReader};
 
 use super::core::{Core, Parts};
 use super::daemon::{Daemon, Start};
@@ -275,6 +275,40 @@ async fn a_text_that_goes_away_is_taken_out_of_force() {
     stop(core).await;
     let texts = StateReader::open(&site.data()).unwrap().texts().unwrap();
     assert!(!texts.is_empty() && texts.iter().all(|row| !format!("{:?}", row.what).contains("Rule")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn damage_of_the_journal_gets_one_row_in_quarantine_however_often_it_is_met() {
+    let mut site = Site::new();
+    let (core, _, _) = site.start(&[]).await;
+    for minute in 0..9 {
+        send(&core, "bp-1", 120, minute).await;
+    }
+    stop(core).await;
+    let holds = |bytes: &[u8]| bytes.windows(5).position(|w| w == b":05:0");
+    let journal = std::fs::read_dir(site.data().join("journal")).unwrap();
+    let (path, mut bytes) = journal
+        .map(|file| file.unwrap().path())
+        .map(|path| (path.clone(), std::fs::read(path).unwrap()))
+        .find(|(_, bytes)| holds(bytes).is_some())
+        .unwrap();
+    let place = holds(&bytes).unwrap();
+    bytes[place] ^= 1;
+    std::fs::write(path, bytes).unwrap();
+
+    site.settings.listener.bind = "127.0.0.1:0".to_owned();
+    site.settings.http.bind = "127.0.0.1:0".to_owned();
+    for _ in 0..2 {
+        let daemon = Daemon::start(Start::new(site.settings.clone(), Credentials::default())).await.unwrap();
+        daemon.stop().await.unwrap();
+        let state = StateReader::open(&site.data()).unwrap();
+        let rows = state.quarantine(&QuarantineFilter::default()).unwrap();
+        let codes: Vec<&str> = rows.iter().map(|row| row.code.as_str()).collect();
+        assert_eq!(codes, ["journal_damage"], "{rows:?}");
+        assert!(rows[0].reason.contains(&format!("record {} is lost", rows[0].seq)), "{rows:?}");
+        let status = state.status().unwrap();
+        assert_eq!((status.damage_places, status.damage_lost), (1, 1), "the status page warns of it");
+    }
 }
 
 #[test]

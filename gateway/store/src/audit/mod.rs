@@ -53,6 +53,7 @@ CREATE TRIGGER entry_follows BEFORE INSERT ON entry
   WHEN NEW.n IS NOT (SELECT coalesce(max(n), 0) + 1 FROM entry)
   BEGIN SELECT RAISE(ABORT, 'audit entries follow one another'); END;
 ",
+    steps: &[],
 };
 
 /// Why the audit store could not do what was asked.

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -83,6 +84,8 @@ struct State {
     fault: Option<Fault>,
     counted: u64,
     fired: u64,
+    /// Bytes of files that cannot be read, with the file's number.
+    worn: Vec<(u64, Range<u64>)>,
 }
 
 /// The simulated disk; clones are the same disk.
@@ -143,6 +146,19 @@ impl SimDisk {
             state.base.names.insert(path.to_owned(), file);
             state.base.files.insert(file, copy);
         }
+    }
+
+    /// From now on nothing that touches these bytes of a file can be read, as on a disk with bad blocks.
+    pub fn wear(&self, path: &Path, bytes: Range<u64>) {
+        let mut state = self.lock();
+        if let Some(file) = state.live.names.get(path).copied() {
+            state.worn.push((file, bytes));
+        }
+    }
+
+    /// All bytes can be read again.
+    pub fn heal(&self) {
+        self.lock().worn.clear();
     }
 
     /// A copy of what the program sees, all of it durable: the disk after an orderly stop.
@@ -292,6 +308,10 @@ impl DiskFile for SimFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let mut state = self.disk.lock();
         state.call(Call::Read)?;
+        let end = offset + buffer.len() as u64;
+        if state.worn.iter().any(|(file, bad)| *file == self.file && bad.start < end && offset < bad.end) {
+            return Err(io::Error::from_raw_os_error(EIO));
+        }
         let content = state.live.files.get(&self.file).map_or(&[][..], Vec::as_slice);
         let rest = content.get(offset as usize..).unwrap_or(&[]);
         let n = rest.len().min(buffer.len());

@@ -69,13 +69,14 @@ pub fn check(disk: &dyn Disk, dir: &Path) -> Result<Report, JournalError> {
             bytes: segment.bytes,
         });
         report.records += end.records;
-        let End { damaged, good, torn, .. } = end;
+        let End { damaged, good, torn, last, .. } = end;
         report.damaged.extend(damaged);
         if lost_at_end > 0 && segment.header.form == Form::Raw {
             report.damaged.push(Damage {
                 segment: segment.header.number,
                 offset: good,
                 bytes: torn,
+                after: last,
                 records_lost: lost_at_end,
                 in_last_write: false,
             });
@@ -109,7 +110,8 @@ pub fn dump(
         let path = segment.path(dir);
         let mut cold = Cold::open(disk, dir, segment, after + 1).map_err(JournalError::io("open", &path))?;
         while after < segment.last {
-            let group = cold.read(after, segment).map_err(JournalError::io("read", &path))?;
+            let group =
+                cold.read(after, segment, &mut Vec::new()).map_err(JournalError::io("read", &path))?;
             for record in group.iter() {
                 if shown == limit {
                     return Ok(shown);

@@ -7,6 +7,7 @@ use orderly_core::record::Seq;
 use orderly_core::time::Timestamp;
 
 use super::format::Form;
+use super::recover::end_of;
 use super::seal::{self, Sealed};
 use super::segment::{self, Segment};
 use super::shared::{Inner, Shared};
@@ -142,6 +143,8 @@ impl Shared {
                     "a damaged segment stays as it is; see journal check"
                 );
                 inner.segments[i].damaged = true;
+                drop(inner);
+                self.tell_all(&segment);
                 Ok(true)
             }
             Sealed::Done(bytes) => {
@@ -153,6 +156,14 @@ impl Shared {
                 self.remove(&segment, Form::Raw)?;
                 self.sync_dir().map(|()| true)
             }
+        }
+    }
+
+    /// What a segment has lost is told although nobody may ever read it again: it is part of the record.
+    fn tell_all(&self, segment: &Segment) {
+        match end_of(&*self.disk, &self.dir, segment, segment.last) {
+            Ok(end) => self.tell(end.damaged),
+            Err(error) => tracing::warn!(%error, "a damaged segment cannot be read through"),
         }
     }
 

@@ -22,6 +22,7 @@ mod check;
 mod error;
 mod format;
 mod keep;
+mod losses;
 mod prepare;
 mod recover;
 mod scan;
@@ -29,6 +30,7 @@ mod seal;
 mod segment;
 mod shared;
 mod tail;
+mod worn;
 mod writer;
 
 #[cfg(test)]
@@ -242,6 +244,13 @@ impl Journal {
     #[must_use]
     pub fn tail(&self, after: Seq) -> Tail {
         Tail::new(Arc::clone(&self.shared), after)
+    }
+
+    /// Damage that was met since the last call, at the start and by whoever read on; each place once in a run. What
+    /// is not made known and kept by the caller is lost with the process.
+    #[must_use]
+    pub fn take_damage(&self) -> Vec<Damage> {
+        self.shared.lock().losses.take()
     }
 
     /// All cursors have passed `consumed`: what it covers may be deleted when the rules of keeping say so.

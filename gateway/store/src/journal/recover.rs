@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use orderly_core::record::Seq;
 
@@ -17,7 +18,8 @@ use super::format::{self, Form, HEAD, Header, HeaderRead, VERSION, ZONE};
 use super::scan::{Next, Scanner};
 use super::seal::FrameReader;
 use super::segment::{self, Segment};
-use crate::disk::Disk;
+use super::worn::Worn;
+use crate::disk::{Disk, DiskFile};
 
 /// Bytes of a segment that are no good record though they should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +30,8 @@ pub struct Damage {
     pub offset: u64,
     /// How many bytes.
     pub bytes: u64,
+    /// The last record before it, as far as that is known; the missing ones follow it.
+    pub after: Seq,
     /// How many records are missing, told by the sequence numbers before and behind; 0 when nothing tells.
     pub records_lost: u64,
     /// It lies in the last write before the journal was opened: after a power cut these records need never have
@@ -136,7 +140,7 @@ fn read_header(
     form: Form,
     found: &mut Found,
 ) -> Result<(), JournalError> {
-    let file = disk.open(&path).map_err(JournalError::io("open", &path))?;
+    let file = Worn::new(disk.open(&path).map_err(JournalError::io("open", &path))?);
     let size = file.size().map_err(JournalError::io("measure", &path))?;
     let mut zone = vec![0; ZONE];
     let got = file.read_at(&mut zone, 0).map_err(JournalError::io("read", &path))?;
@@ -151,8 +155,14 @@ fn read_header(
         }
         HeaderRead::Bad if size > ZONE as u64 => {
             // Without its salt nothing in it can be told from garbage; the next header tells how much is lost.
-            let damage =
-                Damage { segment: number, offset: 0, bytes: size, records_lost: 0, in_last_write: false };
+            let damage = Damage {
+                segment: number,
+                offset: 0,
+                bytes: size,
+                after: 0,
+                records_lost: 0,
+                in_last_write: false,
+            };
             found.report.damaged.push(damage);
             found.doubtful += (size - ZONE as u64) / HEAD as u64;
         }
@@ -185,11 +195,12 @@ fn settle(disk: &dyn Disk, dir: &Path, found: &mut Found) -> Result<(), JournalE
             let between = found.segments[b].header.number + 1..found.segments[i].header.number;
             let records_lost = base.saturating_sub(last);
             match found.report.damaged.iter_mut().find(|d| between.contains(&d.segment)) {
-                Some(damage) => damage.records_lost = records_lost,
+                Some(damage) => (damage.after, damage.records_lost) = (last, records_lost),
                 None => found.report.damaged.push(Damage {
                     segment: between.start,
                     offset: 0,
                     bytes: 0,
+                    after: last,
                     records_lost,
                     in_last_write: false,
                 }),
@@ -221,17 +232,42 @@ pub(crate) fn end_of(
     limit: Seq,
 ) -> Result<End, JournalError> {
     let path = segment.path(dir);
-    let file = disk.open(&path).map_err(JournalError::io("open", &path))?;
+    let file = Arc::new(Worn::new(disk.open(&path).map_err(JournalError::io("open", &path))?));
     match segment.header.form {
         Form::Raw => {
-            let scanner = Scanner::new(file, segment.header.key(), segment.header.first, segment.bytes);
-            end_of_raw(scanner, segment, limit).map_err(JournalError::io("read", &path))
+            let scanner = Scanner::new(
+                Arc::clone(&file) as Arc<dyn DiskFile>,
+                segment.header.key(),
+                segment.header.first,
+                segment.bytes,
+            );
+            let mut end = end_of_raw(scanner, segment, limit).map_err(JournalError::io("read", &path))?;
+            end.unreadable(segment, file.until(), limit);
+            Ok(end)
         }
         Form::Sealed => {
             let whole = Segment { last: limit, ..segment.clone() };
             let reader = FrameReader::new(file, &whole, 0).map_err(JournalError::io("read", &path))?;
             reader.end(segment).map_err(JournalError::io("read", &path))
         }
+    }
+}
+
+impl End {
+    /// A block that cannot be read behind the last good record may have held records: nobody knows how many.
+    fn unreadable(&mut self, segment: &Segment, until: u64, limit: Seq) {
+        if until <= self.good || limit != Seq::MAX {
+            return;
+        }
+        self.torn = self.torn.max(until - self.good);
+        self.damaged.push(Damage {
+            segment: segment.header.number,
+            offset: self.good,
+            bytes: until - self.good,
+            after: self.last,
+            records_lost: 0,
+            in_last_write: true,
+        });
     }
 }
 
@@ -264,6 +300,7 @@ fn end_of_raw(mut scanner: Scanner, segment: &Segment, limit: Seq) -> std::io::R
                 segment: segment.header.number,
                 offset,
                 bytes,
+                after: end.last,
                 records_lost: lost,
                 in_last_write: true,
             }),

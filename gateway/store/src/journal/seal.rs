@@ -18,6 +18,7 @@ use super::format::{self, Form, HEAD, Header, Key, ZONE, u32_at, u64_at};
 use super::recover::{Damage, End};
 use super::scan::{Next, Scanner};
 use super::segment::{self, Segment};
+use super::worn::is_of_the_disk;
 use crate::disk::{Disk, DiskFile};
 
 const FRAME_HEAD: usize = 32;
@@ -61,7 +62,11 @@ pub(crate) fn seal(
     let mut scanner = Scanner::new(file, segment.header.key(), segment.header.first, segment.bytes);
     let mut last = segment.header.first.saturating_sub(1);
     while last < segment.last {
-        match scanner.next().map_err(JournalError::io("read", &raw))? {
+        let next = match scanner.next() {
+            Err(error) if is_of_the_disk(&error) => return Ok(Sealed::Damaged),
+            next => next.map_err(JournalError::io("read", &raw))?,
+        };
+        match next {
             Next::Record { seq, .. } => {
                 packed.add(scanner.record()).map_err(JournalError::io("compress", &raw))?;
                 last = seq;
@@ -155,7 +160,8 @@ pub(crate) enum NextFrame {
     /// A good frame's records.
     Records { bytes: Vec<u8>, last: Seq },
     /// Bytes that are no frame; `lost` is exact when good frames follow.
-    Damage { offset: u64, bytes: u64, lost: u64 },
+    /// `after` is the last record before them.
+    Damage { offset: u64, bytes: u64, after: Seq, lost: u64 },
     /// No frame from here on.
     End,
 }
@@ -283,7 +289,7 @@ impl FrameReader {
                 let lost = frame.first - expected;
                 self.at = at;
                 self.held = Some(self.found(frame));
-                return Ok(NextFrame::Damage { offset: bad, bytes: at - bad, lost });
+                return Ok(NextFrame::Damage { offset: bad, bytes: at - bad, after: expected - 1, lost });
             }
         }
         self.at = self.size;
@@ -291,7 +297,8 @@ impl FrameReader {
         let lost = if self.last == Seq::MAX { 0 } else { self.last + 1 - expected };
         self.expect = Seq::MAX;
         self.last = self.last.min(Seq::MAX - 1);
-        Ok(NextFrame::Damage { offset: bad, bytes: self.size.saturating_sub(bad), lost })
+        let bytes = self.size.saturating_sub(bad);
+        Ok(NextFrame::Damage { offset: bad, bytes, after: expected - 1, lost })
     }
 
     /// Reads all; how far the records go and what is missing.
@@ -311,10 +318,11 @@ impl FrameReader {
                         rest = &rest[format::length(rest)..];
                     }
                 }
-                NextFrame::Damage { offset, bytes, lost } => end.damaged.push(Damage {
+                NextFrame::Damage { offset, bytes, after, lost } => end.damaged.push(Damage {
                     segment: segment.header.number,
                     offset,
                     bytes,
+                    after,
                     records_lost: lost,
                     in_last_write: false,
                 }),

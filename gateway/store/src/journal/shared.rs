@@ -10,6 +10,8 @@ use orderly_core::record::{Entry, Seq};
 use orderly_core::time::{Clock, Now};
 
 use super::format::{self, Form, Header, Key};
+use super::losses::Losses;
+use super::recover::Damage;
 use super::segment::{self, Segment, last_hash};
 use super::writer::Writer;
 use super::{Appended, Durable, JournalError, JournalOptions, Recovered};
@@ -93,6 +95,19 @@ pub(crate) struct Inner {
     pub prepared_files: u64,
     pub syncs: u64,
     pub last_sync_ms: u64,
+    /// Damage that was met and not yet handed over.
+    pub losses: Losses,
+    /// The segment that a tail cannot read.
+    pub stuck: Option<Stuck>,
+}
+
+/// A segment that a tail failed to read on, at one place, time and again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stuck {
+    pub segment: u64,
+    /// Behind which record.
+    pub behind: Seq,
+    pub failures: u32,
 }
 
 impl Inner {
@@ -162,6 +177,10 @@ impl Shared {
         let file = segment::create(&*disk, &dir, &header, None)?;
         let mut segments = found.segments;
         segments.push(Segment::new(header));
+        let mut losses = Losses::default();
+        for damage in &report.damaged {
+            losses.note(damage.clone());
+        }
         let inner = Inner {
             state: State::Open,
             closing: false,
@@ -188,6 +207,8 @@ impl Shared {
             prepared_files: 0,
             syncs: 0,
             last_sync_ms: 0,
+            losses,
+            stuck: None,
         };
         let limits = Limits {
             segment_bytes: options.segment_bytes,
@@ -217,6 +238,17 @@ impl Shared {
     /// A panic of another thread cannot leave the state half changed in a way that matters more than going on.
     pub fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes damage that somebody met, for [`super::Journal::take_damage`].
+    pub fn tell(&self, damaged: Vec<Damage>) {
+        for damage in damaged {
+            let (segment, offset, bytes) = (damage.segment, damage.offset, damage.bytes);
+            let (after, lost) = (damage.after, damage.records_lost);
+            if self.lock().losses.note(damage) {
+                tracing::error!(segment, offset, bytes, after, lost, "the journal is damaged");
+            }
+        }
     }
 
     pub fn wait<'a>(&self, on: &Condvar, inner: MutexGuard<'a, Inner>) -> MutexGuard<'a, Inner> {

@@ -10,15 +10,20 @@ use orderly_core::record::{Record, Seq};
 
 use super::JournalError;
 use super::format::{self, Form};
+use super::recover::Damage;
 use super::scan::{Next, Scanner};
 use super::seal::{FrameReader, NextFrame};
 use super::segment::Segment;
-use super::shared::{HotGroup, Inner, Shared};
-use crate::disk::Disk;
+use super::shared::{HotGroup, Inner, Shared, Stuck};
+use super::worn::{Worn, is_of_the_disk};
+use crate::disk::{Disk, DiskFile};
 
 /// A group that is given out ends behind the record with which it reaches this size.
 const PIECE: usize = 1 << 20;
 const COLD_PIECE: usize = 256 << 10;
+/// A place that the disk does not give so often is passed over and reported. The engine pauses between tries, from
+/// a tenth of a second to five, so a disk has a quarter of a minute to come back.
+pub(crate) const TRIES: u32 = 8;
 
 /// A reader of the durable records of a [`super::Journal`]; several may read at once.
 pub struct Tail {
@@ -34,6 +39,10 @@ pub(crate) struct Cold {
     number: u64,
     form: Form,
     reader: Reader,
+    /// The last good record that was read, or the one before the first.
+    good: Seq,
+    /// Damage whose other side has not been seen.
+    open: Option<Damage>,
 }
 
 enum Reader {
@@ -134,7 +143,8 @@ impl Tail {
     /// The next durable records; `None` when there are none within the timeout.
     ///
     /// # Errors
-    /// When a file cannot be read (trying again is fine), or the journal was closed and all was given out.
+    /// When a file cannot be read, or the journal was closed and all was given out. Trying again is fine: what the
+    /// disk refuses for good is passed over after some tries, and counted in [`super::Journal::take_damage`].
     pub fn next(&mut self, timeout: Duration) -> Result<Option<Group>, JournalError> {
         loop {
             let found = self.find(timeout)?;
@@ -183,20 +193,27 @@ impl Tail {
     /// Records of one segment behind the position; `None` when the position has moved to its end without any.
     fn read(&mut self, segment: &Segment) -> Result<Option<Group>, JournalError> {
         let number = segment.header.number;
-        let path = segment.path(&self.shared.dir);
         let mut cold = match self.cold.take().filter(|c| c.number == number && c.form == segment.header.form)
         {
             Some(cold) => cold,
-            None => match Cold::open(&*self.shared.disk, &self.shared.dir, segment, self.position + 1) {
+            None => match self.open(segment) {
                 Ok(cold) => cold,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     self.skip_missing(segment);
                     return Ok(None);
                 }
-                Err(error) => return Err(JournalError::io("open", &path)(error)),
+                Err(error) => return self.failed("open", segment, error),
             },
         };
-        let group = cold.read(self.position, segment).map_err(JournalError::io("read", &path))?;
+        let mut damaged = Vec::new();
+        let group = match cold.read(self.position, segment, &mut damaged) {
+            Ok(group) => group,
+            Err(error) => return self.failed("read", segment, error),
+        };
+        self.passed(number, group.through);
+        if !damaged.is_empty() {
+            self.shared.tell(damaged);
+        }
         if group.through < segment.last {
             self.cold = Some(cold);
         }
@@ -205,6 +222,59 @@ impl Tail {
             return Ok(None);
         }
         Ok(Some(group))
+    }
+
+    fn open(&self, segment: &Segment) -> io::Result<Cold> {
+        let (disk, dir) = (&*self.shared.disk, &self.shared.dir);
+        let stuck = self.shared.lock().stuck;
+        if stuck.is_some_and(|s| s.segment == segment.header.number && s.failures >= TRIES) {
+            let file = Arc::new(Worn::new(disk.open(&segment.path(dir))?));
+            return Cold::from(file, segment, self.position + 1);
+        }
+        Cold::open(disk, dir, segment, self.position + 1)
+    }
+
+    /// Counts a failure; with the last try that is granted the place is read as far as the disk gives it, and a
+    /// segment that cannot even be opened is passed over whole.
+    fn failed(
+        &mut self,
+        what: &'static str,
+        segment: &Segment,
+        error: io::Error,
+    ) -> Result<Option<Group>, JournalError> {
+        let path = segment.path(&self.shared.dir);
+        if !is_of_the_disk(&error) {
+            return Err(JournalError::io(what, &path)(error));
+        }
+        let number = segment.header.number;
+        let mut inner = self.shared.lock();
+        let before = inner.stuck.filter(|s| s.segment == number).map_or(0, |s| s.failures);
+        let failures = before.saturating_add(1);
+        inner.stuck = Some(Stuck { segment: number, behind: self.position, failures });
+        drop(inner);
+        if failures <= TRIES {
+            return Err(JournalError::io(what, &path)(error));
+        }
+        // Even block by block it cannot be read.
+        let after = self.position.max(segment.header.first.saturating_sub(1));
+        self.shared.tell(vec![Damage {
+            segment: number,
+            offset: 0,
+            bytes: segment.bytes,
+            after,
+            records_lost: segment.last.saturating_sub(after),
+            in_last_write: false,
+        }]);
+        self.position = segment.last;
+        Ok(None)
+    }
+
+    /// A place that failed and can now be read is no longer counted against its segment.
+    fn passed(&self, number: u64, through: Seq) {
+        let mut inner = self.shared.lock();
+        if inner.stuck.is_some_and(|s| s.segment == number && s.failures < TRIES && s.behind < through) {
+            inner.stuck = None;
+        }
     }
 
     /// A file was not there: sealed or deleted a moment ago, or taken away by somebody.
@@ -216,6 +286,14 @@ impl Tail {
                 segment = segment.header.number,
                 "a journal segment is gone; its records are skipped"
             );
+            self.shared.tell(vec![Damage {
+                segment: segment.header.number,
+                offset: 0,
+                bytes: segment.bytes,
+                after: self.position,
+                records_lost: segment.last.saturating_sub(self.position.max(segment.header.first - 1)),
+                in_last_write: false,
+            }]);
             self.position = segment.last;
         }
     }
@@ -224,34 +302,41 @@ impl Tail {
 impl Cold {
     /// Opens a segment at or before a record.
     pub fn open(disk: &dyn Disk, dir: &Path, segment: &Segment, wanted: Seq) -> io::Result<Self> {
+        Self::from(disk.open(&segment.path(dir))?, segment, wanted)
+    }
+
+    fn from(file: Arc<dyn DiskFile>, segment: &Segment, wanted: Seq) -> io::Result<Self> {
         let header = &segment.header;
-        let file = disk.open(&segment.path(dir))?;
+        let mut first = header.first;
         let reader = match header.form {
             Form::Raw => {
                 let (seq, offset) = segment.near(wanted);
+                first = seq;
                 Reader::Raw(Scanner::from(file, header.key(), seq, offset, segment.bytes))
             }
             Form::Sealed => Reader::Sealed(FrameReader::new(file, segment, wanted)?),
         };
-        Ok(Self { number: header.number, form: header.form, reader })
+        Ok(Self { number: header.number, form: header.form, reader, good: first - 1, open: None })
     }
 
-    /// Some records behind `after`, or none; damage is passed over, recovery reports it.
-    pub fn read(&mut self, after: Seq, segment: &Segment) -> io::Result<Group> {
+    /// Some records behind `after`, or none; damage is passed over and added to `damaged`.
+    pub fn read(&mut self, after: Seq, segment: &Segment, damaged: &mut Vec<Damage>) -> io::Result<Group> {
         let mut bytes = Vec::new();
         let (mut last, mut through) = (after, after);
         while bytes.len() < COLD_PIECE && through < segment.last {
             match &mut self.reader {
                 Reader::Raw(scanner) => {
                     scanner.extend(segment.bytes);
-                    match scanner.next()? {
-                        Next::Record { seq, .. } if seq > segment.last => through = segment.last,
-                        Next::Record { seq, .. } if seq > after => {
-                            bytes.extend_from_slice(scanner.record());
-                            (last, through) = (seq, seq);
-                        }
-                        Next::Record { .. } | Next::Damage { .. } => {}
-                        Next::End { .. } => through = segment.last,
+                    let next = scanner.next()?;
+                    if let Next::Record { seq, .. } = next
+                        && seq > after
+                        && seq <= segment.last
+                    {
+                        bytes.extend_from_slice(scanner.record());
+                        (last, through) = (seq, seq);
+                    }
+                    if self.account(&next, segment, damaged) {
+                        through = segment.last;
                     }
                 }
                 Reader::Sealed(frames) => match frames.next()? {
@@ -259,11 +344,44 @@ impl Cold {
                         bytes.extend_from_slice(&records[format::offset_after(&records, after)..]);
                         (last, through) = (end, end);
                     }
-                    NextFrame::Records { .. } | NextFrame::Damage { .. } => {}
+                    NextFrame::Records { .. } => {}
+                    NextFrame::Damage { offset, bytes, after, lost } => {
+                        damaged.push(place(segment, offset, bytes, after, lost));
+                    }
                     NextFrame::End => through = segment.last,
                 },
             }
         }
         Ok(Group { start: 0, end: bytes.len(), last, through, bytes: Bytes::Own(bytes) })
     }
+
+    /// Keeps count of what a raw segment lacks; `true` when nothing of the journal follows in it.
+    fn account(&mut self, next: &Next, segment: &Segment, damaged: &mut Vec<Damage>) -> bool {
+        match *next {
+            Next::Record { seq, .. } if seq <= segment.last => {
+                damaged.extend(self.open.take());
+                self.good = seq;
+                false
+            }
+            Next::Damage { offset, bytes, lost } => {
+                self.open = Some(place(segment, offset, bytes, self.good, lost));
+                false
+            }
+            // A withdrawn group, or nothing: what should stand before it is missing.
+            Next::Record { offset, .. } | Next::End { offset, .. } => {
+                let rest = if let Next::End { rest, .. } = next { *rest } else { 0 };
+                let (offset, bytes) = self.open.take().map_or((offset, rest), |d| (d.offset, d.bytes));
+                if self.good < segment.last {
+                    damaged.push(place(segment, offset, bytes, self.good, segment.last - self.good));
+                    self.good = segment.last;
+                }
+                true
+            }
+        }
+    }
+}
+
+fn place(segment: &Segment, offset: u64, bytes: u64, after: Seq, records_lost: u64) -> Damage {
+    let segment = segment.header.number;
+    Damage { segment, offset, bytes, after, records_lost, in_last_write: false }
 }

@@ -16,6 +16,7 @@ pub(super) const SERIES: Kind = Kind {
     full: false,
     page: 4096,
     schema: SCHEMA,
+    steps: &[],
 };
 
 const SCHEMA: &str = "

@@ -6,9 +6,13 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 
 use super::StateError;
 use crate::audit::AuditHead;
+use crate::journal::Damage;
 
 /// The consumer under whose name the copy to `audit.db` keeps its cursor.
 pub const AUDIT: &str = "audit";
+
+/// Places within a record above this one are not readings' (a record has at most 60,000).
+const TECHNICAL: u16 = 60_001;
 
 /// One step of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,6 +111,13 @@ pub enum DeliveryChange {
         reason: String,
         /// The line that was refused.
         excerpt: Vec<u8>,
+    },
+    /// A place of the journal cannot be read any more: a row in quarantine, unless this place has had one.
+    JournalDamaged {
+        /// When it was met.
+        at: Timestamp,
+        /// The place.
+        damage: Damage,
     },
     /// A person emptied the quarantine up to `seq`.
     QuarantineTrimmed {
@@ -215,11 +226,60 @@ fn apply(tx: &Transaction<'_>, change: &DeliveryChange) -> Result<isize, StateEr
             }
             return Ok(grown as isize);
         }
+        DeliveryChange::JournalDamaged { at, damage } => return journal_damaged(tx, *at, damage),
         DeliveryChange::QuarantineTrimmed { seq } => {
+            run("UPDATE damage SET seen = 1 WHERE seq <= ?1", params![*seq as i64])?;
             return Ok(-(run("DELETE FROM quarantine WHERE seq <= ?1", params![*seq as i64])? as isize));
         }
     }
     Ok(0)
+}
+
+/// A technical row, at a place within the record that no reading can have.
+fn journal_damaged(tx: &Transaction<'_>, at: Timestamp, damage: &Damage) -> Result<isize, StateError> {
+    let Damage { segment, offset, bytes, after, records_lost, in_last_write } = damage;
+    let seq = after + 1;
+    let new = tx
+        .prepare_cached(
+            "INSERT INTO damage(segment, offset, bytes, seq, lost, found_at) VALUES(?1, ?2, ?3, ?4, ?5, ?6)
+             ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![
+            *segment as i64,
+            *offset as i64,
+            *bytes as i64,
+            seq as i64,
+            *records_lost as i64,
+            at.0
+        ])?;
+    if new == 0 {
+        return Ok(0);
+    }
+    let lost = match records_lost {
+        0 => format!("how many records are lost behind record {after} is not known"),
+        1 => format!("record {seq} is lost"),
+        n => format!("{n} records are lost, from {seq} to {}", after + n),
+    };
+    let acknowledged = if *in_last_write {
+        "it lies in the last write before a stop, so its senders may never have had an acknowledgement"
+    } else {
+        "their senders had an acknowledgement and will not send them again"
+    };
+    let grown = tx
+        .prepare_cached(
+            "INSERT INTO quarantine(seq, idx, received_at, source, address, code, reason, excerpt)
+             SELECT ?1, ?2 - count(*), ?3, 'journal', ?4, 'journal_damage', ?5, x'' FROM quarantine
+             WHERE seq = ?1 AND idx > ?6",
+        )?
+        .execute(params![
+            seq as i64,
+            u16::MAX,
+            at.0,
+            format!("segment {segment}, bytes {offset} to {}", offset + bytes),
+            format!("the journal is damaged: {lost}; {acknowledged}"),
+            TECHNICAL
+        ])?;
+    Ok(grown as isize)
 }
 
 /// A cursor never goes back.

@@ -143,6 +143,10 @@ pub struct StateStatus {
     pub alerts_firing: u64,
     /// Alerts that fire or fired and that nobody has taken notice of.
     pub alerts_open: u64,
+    /// Places of the journal that are damaged, as long as quarantine shows them.
+    pub damage_places: u64,
+    /// Records that are known to be lost there.
+    pub damage_lost: u64,
     /// Batches that wait for `series.db` or a sink.
     pub batches: u64,
     /// Readings in them.
@@ -398,6 +402,8 @@ impl StateReader {
             alerts_open: count(&format!(
                 "SELECT count(*) FROM alert WHERE condition IN ('firing', 'cleared') AND handling = 'open' AND {LIVE}"
             ))?,
+            damage_places: count("SELECT count(*) FROM damage WHERE seen = 0")?,
+            damage_lost: count("SELECT coalesce(sum(lost), 0) FROM damage WHERE seen = 0")?,
             batches: count("SELECT count(*) FROM batch")?,
             batch_readings: count("SELECT coalesce(sum(n), 0) FROM batch")?,
             quarantine_kept: count("SELECT count(*) FROM quarantine")?,

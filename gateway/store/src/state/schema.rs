@@ -10,14 +10,30 @@ use crate::sqlite::Kind;
 pub(super) const STATE: Kind = Kind {
     file: "state.db",
     application_id: 0x4f52_4431,
-    version: 1,
+    version: 2,
     full: true,
     page: 4096,
     schema: SCHEMA,
+    steps: &[DAMAGE],
 };
 
 /// Condition for an alert that the engine still needs; must stand literally in queries to use the index.
 pub(super) const LIVE: &str = "(condition <> 'cleared' OR handling <> 'closed')";
+
+/// What the journal has lost, by place: each is shown once, also when it is met again. `seq` is where quarantine
+/// shows it; `seen` says that a person has taken it away there.
+const DAMAGE: &str = "
+CREATE TABLE damage(
+  segment INTEGER NOT NULL,
+  offset INTEGER NOT NULL,
+  bytes INTEGER NOT NULL,
+  seq INTEGER NOT NULL,
+  lost INTEGER NOT NULL,
+  found_at INTEGER NOT NULL,
+  seen INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY(segment, offset, bytes)
+) STRICT, WITHOUT ROWID;
+";
 
 const SCHEMA: &str = "
 -- decided

@@ -2,6 +2,7 @@
 
 use super::tests::store_with;
 use super::*;
+use crate::journal::Damage;
 use orderly_core::time::Timestamp;
 
 const T: Timestamp = Timestamp(1_790_000_000_000);
@@ -138,4 +139,39 @@ fn alerts_are_found_by_what_people_ask() {
 
 fn expected_device(n: u64) -> DeviceId {
     DeviceId::new(&format!("bp-{n:04}")).unwrap()
+}
+
+#[test]
+fn damage_of_the_journal_is_shown_once_and_stays_shown_until_a_person_takes_it_away() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, _) = StateStore::open(dir.path()).unwrap();
+    let damage = |offset, after, records_lost| Damage {
+        segment: 3,
+        offset,
+        bytes: 120,
+        after,
+        records_lost,
+        in_last_write: false,
+    };
+    let tell = |store: &mut StateStore, damage| {
+        store.deliver(&DeliveryChange::JournalDamaged { at: Timestamp(9), damage }).unwrap();
+    };
+    for _ in 0..2 {
+        tell(&mut store, damage(4224, 41, 5));
+        tell(&mut store, damage(9000, 41, 0));
+    }
+    let reader = StateReader::open(dir.path()).unwrap();
+    let rows = reader.quarantine(&QuarantineFilter::default()).unwrap();
+    assert_eq!(rows.len(), 2, "{rows:?}");
+    assert!(rows.iter().all(|row| row.seq == 42 && row.code == "journal_damage"), "{rows:?}");
+    let reasons: String = rows.iter().map(|row| row.reason.as_str()).collect();
+    assert!(reasons.contains("5 records are lost, from 42 to 46"), "{reasons}");
+    assert!(reasons.contains("how many records are lost behind record 41 is not known"), "{reasons}");
+    let status = reader.status().unwrap();
+    assert_eq!((status.damage_places, status.damage_lost, status.quarantine_kept), (2, 5, 2));
+
+    store.deliver(&DeliveryChange::QuarantineTrimmed { seq: 42 }).unwrap();
+    tell(&mut store, damage(4224, 41, 5));
+    let status = reader.status().unwrap();
+    assert_eq!((status.damage_places, status.damage_lost, status.quarantine_kept), (0, 0, 0));
 }

@@ -4,6 +4,7 @@ mod damage;
 mod keeping;
 mod power;
 mod ways;
+mod worn;
 
 use std::path::Path;
 use std::sync::Arc;
