@@ -1,16 +1,18 @@
 //! The board in a real browser: what it shows is what the simulated hospital sent.
 
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use orderly_tests::drained;
-use orderly_tests::gateway::{Site, binary, signal};
+use anyhow::Context;
+use orderly_tests::gateway::{Site, binary, client, signal};
+use orderly_tests::{api, drained};
 
-/// Ends the simulator when the test ends early.
-struct Simulator(Child);
+/// Ends a simulator or a browser when the test ends early.
+struct Helper(Child);
 
-impl Drop for Simulator {
+impl Drop for Helper {
     fn drop(&mut self) {
         drop(self.0.kill());
         drop(self.0.wait());
@@ -47,7 +49,7 @@ async fn the_board_shows_what_the_hospital_sent() -> anyhow::Result<()> {
     let ledger = dir.path().join("ledger.jsonl");
     let site = Site::new(dir.path(), "")?;
     let gateway = site.start()?;
-    let mut simulator = Simulator(
+    let mut simulator = Helper(
         Command::new(binary()?)
             .args(["simulate", "--scale", "0.02", "--pace", "30", "--incidents", "--seed", "7"])
             .args(["--mqtt", &format!("127.0.0.1:{}", site.mqtt)])
@@ -81,6 +83,43 @@ async fn the_board_shows_what_the_hospital_sent() -> anyhow::Result<()> {
         .output()?;
     print!("{}", String::from_utf8_lossy(&output.stdout));
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(gateway.stop()?.success());
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_board_says_that_the_gateway_is_away_and_comes_back_by_itself() -> anyhow::Result<()> {
+    if !browser_is_here() {
+        return Ok(());
+    }
+    let dir = tempfile::tempdir()?;
+    let site = Site::new(dir.path(), "")?;
+    let mut gateway = site.start()?;
+    let sent = client()?
+        .post(site.url("/ingest/v1/main/bp_meter/bp-0001/reading"))
+        .body(r#"{"sys":152,"dia":96,"pulse":74}"#)
+        .send()
+        .await?;
+    assert!(sent.status().is_success(), "{}", sent.text().await?);
+    api::wait_readings(&site, "bp-0001", 1).await?;
+
+    let mut browser = Helper(
+        Command::new("node")
+            .arg("e2e/away.mjs")
+            .current_dir(web())
+            .env("BASE_URL", site.url(""))
+            .env("DEVICE", "bp-0001")
+            .stdout(Stdio::piped())
+            .spawn()?,
+    );
+    let mut told = BufReader::new(browser.0.stdout.take().context("it prints")?).lines();
+    let mut next = move || told.next().context("the browser ended").and_then(|line| Ok(line?));
+    assert_eq!(next()?, "open");
+    gateway.kill()?;
+    assert_eq!(next()?, "stale");
+    let gateway = site.start()?;
+    assert_eq!(next()?, "board: back by itself");
+    assert!(browser.0.wait()?.success());
     assert!(gateway.stop()?.success());
     Ok(())
 }

@@ -70,6 +70,7 @@ const CORE_RANKS: &[(&str, u8)] = &[
     ("alert", 4),
     ("output", 4),
     ("dedupe", 4),
+    ("refusal", 5),
     ("twin", 5),
     ("rule", 5),
     ("engine", 6),

@@ -2,10 +2,16 @@ import { beforeEach, expect, test } from "vitest";
 import { ago, clock, day, hourMinute, moment, span } from "../src/format/time";
 import { bytes, count, metricName, number, plain, poorest, unit, values } from "../src/format/value";
 import { language } from "../src/i18n";
-import { latest, value } from "./make";
+import { takeProfiles } from "../src/state/profiles";
+import { latest, metric, value } from "./make";
 
 beforeEach(() => {
   language.value = "zh";
+  takeProfiles([
+    { id: "bp", class: "bp_meter", metrics: [metric("sys", "收缩压", "Systolic"), metric("dia", "舒张压", "Diastolic"), metric("pulse", "脉搏", "Pulse"), metric("battery", "电量", "Battery")] },
+    { id: "ch", class: "charger", metrics: [metric("power", "功率", "Power")] },
+    { id: "cs", class: "cold_store", metrics: [metric("temp", "柜温", "Temperature", 1), metric("power", "供电", "Power")] },
+  ]);
 });
 
 test("times are those of the hospital, wherever the board hangs", () => {
@@ -42,8 +48,12 @@ test("values are shown as people read them", () => {
   expect(plain(value("off"), "lead")).toBe("脱落");
   expect(metricName("charger", "power")).toBe("功率");
   expect(metricName("cold_store", "power")).toBe("供电");
+  expect(metricName("cold_store", "smart_seal")).toBe("smart seal");
+  language.value = "en";
+  expect(metricName("cold_store", "temp")).toBe("Temperature");
   expect(number(12_345.678)).toBe("12,345.678");
   expect(count(4000)).toBe("4,000");
+  language.value = "zh";
   expect(["mm[Hg]", "Cel", "/min", "mmol/L", "{count}", ""].map(unit)).toEqual(["mmHg", "°C", "次/分", "mmol/L", "", ""]);
   expect([0, 999, 1500, 61_000_000].map(bytes)).toEqual(["0 B", "999 B", "1.5 KB", "61 MB"]);
 });
@@ -55,4 +65,15 @@ test("systolic and diastolic become one unless only one of them counts", () => {
   expect(values(odd, "bp_meter").map((shown) => [shown.metric, shown.why])).toEqual([["sys", "超出合理范围"], ["dia", ""]]);
   expect(poorest(odd)).toBe("bad");
   expect(poorest(pair)).toBe("good");
+});
+
+test("a number has at least the decimals that its device sends", () => {
+  const shown = values(latest({ temp: value(5, "Cel"), power: value("mains") }), "cold_store");
+  expect(shown.map((one) => `${one.label} ${one.text}`)).toEqual(["柜温 5.0", "供电 市电"]);
+});
+
+test("a class that no board has heard of is named by its profile", () => {
+  takeProfiles([{ id: "x-1", class: "smart_broom", metrics: [metric("sweeps", "清扫次数", "Sweeps"), metric("dust", "粉尘", "Dust", 2)] }]);
+  const reading = latest({ dust: value(0.5, "mg"), sweeps: value(12, "1") });
+  expect(values(reading, "smart_broom").map((one) => `${one.label} ${one.text} ${one.unit}`.trim())).toEqual(["清扫次数 12", "粉尘 0.50 mg"]);
 });

@@ -1,4 +1,4 @@
-import type { Alert, Device, Latest, Value } from "../src/api/types";
+import type { Alert, Device, Latest, Metric, Value } from "../src/api/types";
 
 export function value(v: Value["value"], unit = "", more: Partial<Value> = {}): Value {
   return { value: v, unit, quality: "good", ...more };
@@ -47,4 +47,8 @@ export function alert(id: string, more: Partial<Alert> = {}): Alert {
     transition: 1,
     ...more,
   };
+}
+
+export function metric(name: string, zh: string, en: string, decimals: number | null = null): Metric {
+  return { name, label: { zh, en }, kind: "number", unit: "", decimals, states: [] };
 }

@@ -14,6 +14,7 @@ pub mod output;
 pub mod profile;
 pub mod reading;
 pub mod record;
+pub mod refusal;
 pub mod rule;
 pub mod time;
 pub mod topic;

@@ -237,6 +237,12 @@ impl Conversion {
         matches!(self.0, Way::Same | Way::Shift(_))
     }
 
+    /// Whether nothing changes.
+    #[must_use]
+    pub const fn is_same(self) -> bool {
+        matches!(self.0, Way::Same)
+    }
+
     /// Converts a value.
     #[must_use]
     pub fn apply(self, value: f64) -> f64 {

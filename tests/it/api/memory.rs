@@ -11,12 +11,16 @@ use orderly::api::{
 use orderly_core::alert::{Alert, Condition, Handling, Severity, Text, Transition};
 use orderly_core::ids::{ClassId, DeviceId, Id};
 use orderly_core::output::{Answer, DeviceRow};
+use orderly_core::profile::Profile;
 use orderly_core::reading::{Marks, Measured, Origin, Reading};
 use orderly_core::record::{Action, Order};
 use orderly_core::time::{Clock, Now, Timestamp};
 use orderly_core::value::{Missing, Quality, Reason, Value};
 use serde_json::Value as Json;
 use tokio::sync::watch;
+
+/// The profile in force.
+const FRIDGE: &str = include_str!("../../../device-profiles/cold_store/orderly-cs-1.toml");
 
 /// 2026-11-21T08:00:00+08:00.
 pub(super) const T0: Timestamp = Timestamp(1_795_219_200_000);
@@ -287,6 +291,7 @@ impl Server {
         let (stop, stopping) = watch::channel(false);
         let parts = Parts {
             reads: Arc::<Shared>::clone(&memory),
+            profiles: vec![Arc::new(Profile::parse(FRIDGE, "orderly-cs-1.toml").expect("a shipped profile"))],
             orders: Arc::<Shared>::clone(&memory),
             overview: Arc::<Shared>::clone(&memory),
             health: Arc::<Shared>::clone(&memory),
@@ -385,7 +390,7 @@ fn sample() -> Memory {
         source: "listener".into(),
         address: "orderly/v1/main/bp_meter/x/up/reading".into(),
         code: code.into(),
-        reason: "not JSON: a value is expected at byte 0".into(),
+        reason: "sys at $.sys: nothing is there; expected a number in mm[Hg]".into(),
         excerpt: vec![0x17, b'{'],
     };
     Memory {

@@ -84,9 +84,29 @@ async fn alerts_twins_and_quarantine_are_shown() {
     let (_, body) = server.get("/api/v1/quarantine?code=malformed&limit=1").await;
     assert_eq!(body["items"][0]["seq"], 7);
     assert_eq!(body["items"][0]["excerpt"], "\\x17{");
+    assert_eq!(body["items"][0]["reason"], "sys at $.sys: nothing is there; expected a number in mm[Hg]");
+    let rest = json!({"code": "expected_nothing_there", "params": {"wanted": {"code": "a_number", "params": {"unit": "mm[Hg]"}}}});
+    assert_eq!(
+        body["items"][0]["why"],
+        json!({"code": "metric", "params": {"metric": "sys", "place": "$.sys", "rest": rest}})
+    );
     assert_eq!(body["total"], 3);
     let (_, body) = server.get(&format!("/api/v1/quarantine?code=malformed&after={}", "7.0")).await;
     assert_eq!(body["items"][0]["seq"], 5);
+}
+
+#[tokio::test]
+async fn profiles_say_how_a_metric_is_named_and_written() {
+    let server = Server::start().await;
+    let (status, body) = server.get("/api/v1/profiles").await;
+    assert_eq!((status, &body["profiles"][0]["id"]), (200, &json!("orderly-cs-1")));
+    assert_eq!(body["profiles"][0]["class"], "cold_store");
+    assert_eq!(
+        body["profiles"][0]["metrics"][0],
+        json!({"name": "temp", "label": {"zh": "柜温", "en": "Temperature"}, "kind": "number", "unit": "Cel", "decimals": 1, "states": []})
+    );
+    let door = &body["profiles"][0]["metrics"][2];
+    assert_eq!((&door["kind"], &door["states"]), (&json!("state"), &json!(["closed", "open"])));
 }
 
 #[tokio::test]
@@ -107,6 +127,15 @@ async fn a_bad_query_is_named_and_what_would_be_right_is_said() {
         ("/api/v1/devices/bp-0001/readings?after=x", "after", "`next`"),
         ("/api/v1/alerts?condition=burning", "condition", "pending, firing, cleared"),
         ("/api/v1/quarantine?limit=100000", "limit", "1 to 1000"),
+        ("/api/v1/quarantine?code=mailformed", "code", "malformed, no_device"),
+        ("/api/v1/devices/bp-0001/readings?every=5x&from=2026-01-01T00:00:00Z", "every", "30s, 5m, 1h"),
+        ("/api/v1/devices/%FF", "id", "UTF-8"),
+        ("/api/v1/devices/%FF/readings", "id", "UTF-8"),
+        ("/api/v1/alerts/%FF", "id", "UTF-8"),
+        ("/api/v1/devices/bp-0001?x=1", "x", "takes none"),
+        ("/api/v1/alerts/a1?x=1", "x", "takes none"),
+        ("/api/v1/status?x=1", "x", "takes none"),
+        ("/api/v1/profiles?x=1", "x", "takes none"),
     ] {
         let (status, body) = server.get(path).await;
         assert_eq!(status, 400, "{path}");
@@ -131,7 +160,28 @@ async fn what_is_not_there_is_404_and_what_fails_says_nothing_of_the_inside() {
     ] {
         let (status, body) = server.get(path).await;
         assert_eq!((status, &body["error"]["code"]), (404, &json!("not_found")), "{path}");
+        assert!(body["error"]["hint"].as_str().is_some_and(|hint| hint.contains("/api/")), "{body}");
     }
+    let long = "a".repeat(5_000);
+    for path in [
+        format!("/api/v1/devices/{long}"),
+        format!("/api/v1/devices/{long}/readings"),
+        format!("/api/v1/alerts/{long}"),
+    ] {
+        let (status, body) = server.get(&path).await;
+        let message = body["error"]["message"].as_str().unwrap_or_default();
+        assert!(status == 404 && message.starts_with("`id`: there is no") && message.len() < 200, "{body}");
+    }
+    let wrong =
+        server.http.delete(format!("{}/api/v1/devices", server.base)).send().await.expect("an answer");
+    assert_eq!(wrong.status(), 405);
+    let body: serde_json::Value = serde_json::from_str(&wrong.text().await.expect("text")).expect("JSON");
+    assert_eq!(body["error"]["code"], "wrong_method");
+    assert!(
+        ["message", "hint"]
+            .iter()
+            .all(|key| body["error"][key].as_str().is_some_and(|text| !text.is_empty()))
+    );
     server.memory.with(|m| m.broken = true);
     for path in ["/api/v1/devices", "/api/v1/alerts", "/api/v1/twins", "/api/v1/quarantine"] {
         let (status, body) = server.get(path).await;

@@ -104,6 +104,7 @@ async fn answers_have_the_shapes_that_are_described() {
             "/api/v1/devices/{id}/readings",
         ),
         ("/api/v1/twins", "/api/v1/twins"),
+        ("/api/v1/profiles", "/api/v1/profiles"),
         ("/api/v1/alerts", "/api/v1/alerts"),
         ("/api/v1/alerts/a1", "/api/v1/alerts/{id}"),
         ("/api/v1/quarantine", "/api/v1/quarantine"),
@@ -116,7 +117,7 @@ async fn answers_have_the_shapes_that_are_described() {
         assert_eq!(misfits(&document, &schema, &body, route), Vec::<String>::new());
         looked_at += 1;
     }
-    assert_eq!(looked_at, 10);
+    assert_eq!(looked_at, 11);
     let (status, body) = server.get("/api/v1/devices?limit=x").await;
     let schema = described(&document, "/api/v1/devices", &status.to_string());
     assert_eq!(misfits(&document, &schema, &body, "error"), Vec::<String>::new());

@@ -1,4 +1,4 @@
-import type { Alert, Device, QuarantineItem, Reading, Transition } from "./types";
+import type { Alert, Device, Profile, QuarantineItem, Reading, Transition } from "./types";
 
 /** An answer that was not what was asked for, with the gateway's own words. */
 export class Refused extends Error {
@@ -32,6 +32,11 @@ export async function devices(): Promise<Device[]> {
     if (page.next === null) return all;
     after = `&after=${encodeURIComponent(page.next)}`;
   }
+}
+
+/** What each model measures, and what it is called. */
+export async function profiles(): Promise<Profile[]> {
+  return (await ask<{ profiles: Profile[] }>("/api/v1/profiles")).profiles;
 }
 
 /** Alerts that are not over, and the latest ones that are. */

@@ -72,6 +72,27 @@ export interface Transition {
   seq: number;
 }
 
+export interface Metric {
+  name: string;
+  label: { zh: string; en: string } | null;
+  kind: "number" | "state" | "text";
+  unit: string;
+  decimals: number | null;
+  states: string[];
+}
+
+export interface Profile {
+  id: string;
+  class: string;
+  metrics: Metric[];
+}
+
+/** A sentence: its code and what stands in its places. */
+export interface Why {
+  code: string;
+  params: Record<string, string | Why>;
+}
+
 export interface QuarantineItem {
   seq: number;
   index: number;
@@ -80,6 +101,7 @@ export interface QuarantineItem {
   address: string;
   code: string;
   reason: string;
+  why: Why | null;
   excerpt: string;
   bytes: number;
 }

@@ -1,5 +1,6 @@
 import type { Latest, Value } from "../api/types";
-import { known, locale, name } from "../i18n";
+import { known, locale, name, pick } from "../i18n";
+import { metricOf } from "../state/profiles";
 
 /** How UCUM codes are written for people. */
 const UNITS: Record<string, string> = {
@@ -15,10 +16,11 @@ export function unit(code: string): string {
   return shown === "" ? "" : shown === code ? name("unit", code) : shown;
 }
 
-/** A number as it is read: at most three decimals, no trailing zeros, thousands grouped from 10,000. */
-export function number(value: number, digits = 3): string {
-  const grouping = Math.abs(value) >= 10_000;
-  return new Intl.NumberFormat(locale.value, { maximumFractionDigits: digits, useGrouping: grouping }).format(value);
+/** A number as it is read: at most so many decimals, at least those that its device sends, grouped from 10,000. */
+export function number(value: number, digits = 3, least = 0): string {
+  const useGrouping = Math.abs(value) >= 10_000;
+  const fraction = { minimumFractionDigits: Math.min(least, digits), maximumFractionDigits: digits };
+  return new Intl.NumberFormat(locale.value, { ...fraction, useGrouping }).format(value);
 }
 
 /** A count with its thousands grouped. */
@@ -27,15 +29,16 @@ export function count(value: number): string {
 }
 
 /** The value without its unit: 152, 占用, 高于量程. A token may mean another thing for another metric. */
-export function plain(value: Value, metric = ""): string {
+export function plain(value: Value, metric = "", decimals = 0): string {
   if (value.missing) return name("missing", value.missing);
   if (value.value === null) return "—";
-  return typeof value.value === "number" ? number(value.value) : named("token", metric, value.value);
+  return typeof value.value === "number" ? number(value.value, 3, decimals) : named("token", metric, value.value);
 }
 
-/** What a metric is called; some mean another thing for another class. */
+/** What a metric is called: as its profile says, else by its bare name. */
 export function metricName(deviceClass: string, metric: string): string {
-  return named("metric", deviceClass, metric);
+  const label = metricOf(deviceClass, metric)?.label;
+  return label ? pick(label) : metric.replaceAll("_", " ");
 }
 
 function named(prefix: string, within: string, bare: string): string {
@@ -51,8 +54,6 @@ export interface Shown {
   why: string;
 }
 
-/** The order in which metrics are read out; all others follow by name. */
-const FIRST = ["sys", "dia", "pulse", "glucose", "context", "hr", "spo2", "rr", "nibp_sys", "nibp_dia", "temp", "occupied", "state", "status", "zone", "shown", "banks", "docked", "lock"];
 /** Metrics about the device rather than about what it measures come last. */
 const LAST = ["kind", "field", "rssi", "battery"];
 /** Two that people say as one: 152/96. */
@@ -61,16 +62,19 @@ const PAIRS = [
   ["nibp_sys", "nibp_dia"],
 ] as const;
 
-function rank(metric: string): number {
-  const first = FIRST.indexOf(metric);
-  if (first >= 0) return first;
-  const last = LAST.indexOf(metric);
-  return last >= 0 ? 1000 + last : 100;
+/** Where a metric stands when a reading is read out: in the order of its profile, then by name. */
+export function inReadingOrder(deviceClass: string): (a: string, b: string) => number {
+  const rank = (metric: string) => {
+    const last = LAST.indexOf(metric);
+    return last >= 0 ? 2_000 + last : (metricOf(deviceClass, metric)?.place ?? 1_000);
+  };
+  return (a, b) => rank(a) - rank(b) || a.localeCompare(b);
 }
 
 /** The values of a reading as they are shown. */
 export function values(latest: Latest, deviceClass: string): Shown[] {
-  const entries = Object.entries(latest.values).sort(([a], [b]) => rank(a) - rank(b) || a.localeCompare(b));
+  const order = inReadingOrder(deviceClass);
+  const entries = Object.entries(latest.values).sort(([a], [b]) => order(a, b));
   let shown = entries.map(([metric, value]) => one(metric, value, deviceClass));
   for (const [upper, lower] of PAIRS) shown = paired(shown, upper, lower);
   return shown;
@@ -88,7 +92,7 @@ function one(metric: string, value: Value, deviceClass: string): Shown {
   return {
     metric,
     label: metricName(deviceClass, metric),
-    text: plain(value, metric),
+    text: plain(value, metric, metricOf(deviceClass, metric)?.decimals ?? 0),
     unit: typeof value.value === "number" ? unit(value.unit) : "",
     quality: value.quality,
     why: value.reason && !value.missing ? name("reason", value.reason) : "",

@@ -6,7 +6,6 @@ import { values } from "../format/value";
 import { type Key, name, t } from "../i18n";
 import { AlertRow } from "../parts/alertrow";
 import { Chart } from "../parts/chart";
-import { clinical } from "../parts/clinical";
 import { Age, Empty, Notice, Panel } from "../parts/frame";
 import { Icon } from "../parts/icons";
 import { DeviceState, Marks, OneValue } from "../parts/value";
@@ -36,7 +35,7 @@ export function DevicePage({ id }: { id: string }) {
         <span class="c2">{name("class", device.class)}</span>
         <DeviceState device={device} />
         <span class="sp" />
-        {clinical(device.class) && <Notice />}
+        <Notice />
       </div>
       <Facts device={device} />
       <Current device={device} />

@@ -2,7 +2,6 @@ import { useState } from "preact/hooks";
 import type { Device } from "../api/types";
 import { count } from "../format/value";
 import { name, t } from "../i18n";
-import { clinical } from "../parts/clinical";
 import { Empty, Notice } from "../parts/frame";
 import { Icon } from "../parts/icons";
 import { DeviceState, LatestValues, Marks, ValueAge } from "../parts/value";
@@ -44,7 +43,7 @@ export function DevicesPage() {
       <div class="ph">
         <h1>{t("devices.title")}</h1>
         <span class="sp" />
-        {(filter.class === "" || clinical(filter.class)) && <Notice />}
+        <Notice />
       </div>
       <Filters filter={filter} change={change} />
       <section class="p grow">
@@ -144,7 +143,7 @@ function Row({ device }: { device: Device }) {
         </a>
       </td>
       <td class="c2">{name("class", device.class)}</td>
-      <td class="c3">{device.zone ?? "—"}</td>
+      <td class={`c3 ${device.zone === null ? "none" : ""}`}>{device.zone ?? "—"}</td>
       <td class="wide">
         <LatestValues device={device} latest={latest} />
       </td>

@@ -2,6 +2,7 @@ import { useEffect, useState } from "preact/hooks";
 import * as api from "../api/client";
 import type { QuarantineItem } from "../api/types";
 import { moment } from "../format/time";
+import { reason, sourceName } from "../format/reason";
 import { count } from "../format/value";
 import { name, t } from "../i18n";
 import { Empty } from "../parts/frame";
@@ -65,11 +66,11 @@ function Items({ items }: { items: QuarantineItem[] }) {
             <td class="nw">{moment(item.received_at, now.value)}</td>
             <td class="from">
               <span class="mono">{item.address}</span>
-              <div class="l2">{item.source}</div>
+              <div class="l2">{sourceName(item.source)}</div>
             </td>
             <td class="wide">
               <b>{name("code", item.code)}</b>
-              <div class="l2">{item.reason}</div>
+              <div class="l2">{reason(item)}</div>
             </td>
             <td class="excerpt mono">{item.excerpt.slice(0, 120)}</td>
             <td class="num mono c3">

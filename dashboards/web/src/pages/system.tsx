@@ -1,6 +1,7 @@
 import type { ComponentChildren } from "preact";
 import type { Status } from "../api/types";
 import { moment } from "../format/time";
+import { sourceName } from "../format/reason";
 import { bytes, count, number } from "../format/value";
 import { name, pick, t } from "../i18n";
 import { Empty, Panel } from "../parts/frame";
@@ -79,7 +80,7 @@ function Panels({ status }: { status: Status }) {
           <tbody>
             {status.sources.map((source) => (
               <tr key={source.name}>
-                <td class="main-cell">{source.name}</td>
+                <td class="main-cell">{sourceName(source.name)}</td>
                 <td class={source.up ? "c2" : "t3"}>{source.up ? t("system.up") : t("system.down")}</td>
                 <td class="num">{count(source.connections)}</td>
                 <td class="c3">{source.detail ?? ""}</td>

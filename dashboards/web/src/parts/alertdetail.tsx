@@ -2,13 +2,13 @@ import { useEffect, useState } from "preact/hooks";
 import * as api from "../api/client";
 import { Refused } from "../api/client";
 import type { Alert, Transition } from "../api/types";
-import { moment } from "../format/time";
+import { moment, span } from "../format/time";
 import { type Key, name, pick, t } from "../i18n";
 import { devicePath } from "../route";
 import { link } from "../state/live";
 import { began } from "../state/merge";
 import { loaded, now, takeAlerts } from "../state/store";
-import { Age, Empty, Panel } from "./frame";
+import { Empty, Panel } from "./frame";
 import { Icon, SeverityChip, SeverityShape } from "./icons";
 import { outcomes } from "./outcomes";
 
@@ -89,16 +89,14 @@ function Facts({ alert }: { alert: Alert }) {
             </span>
           ),
       )}
-      <span>
-        <Age at={began(alert)} />
-      </span>
+      {alert.condition === "firing" && <span>{t("alerts.lasting", { age: span(now.value - Date.parse(began(alert))) })}</span>}
       <span>
         {t("alerts.team")} <b>{name("team", alert.team)}</b>
       </span>
       <span>
         {t("alerts.rule")} <span class="mono">{alert.rule}</span>
       </span>
-      {alert.cleared_reason && <span>{t("alerts.clearedBy", { reason: alert.cleared_reason })}</span>}
+      {alert.cleared_reason && <span>{t("alerts.clearedBy", { reason: name("cleared", alert.cleared_reason) })}</span>}
       {alert.outcome && <span class="tag">{name("outcome", alert.outcome)}</span>}
     </div>
   );

@@ -2,7 +2,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 import type { Reading } from "../api/types";
 import { clock, hourMinute } from "../format/time";
-import { metricName, number, unit } from "../format/value";
+import { inReadingOrder, metricName, number, unit } from "../format/value";
 import { language, t } from "../i18n";
 import { type Series, seriesOf } from "./series";
 
@@ -11,7 +11,7 @@ const COLOURS = ["--d-1", "--d-2", "--act", "--p4"];
 
 /** One small chart for each unit, with a sentence that says the same. */
 export function Chart({ readings, deviceClass }: { readings: Reading[]; deviceClass: string }) {
-  const all = seriesOf(readings);
+  const all = seriesOf(readings, inReadingOrder(deviceClass));
   if (all.length === 0) return <p class="c3 pad">{t("device.chart.none")}</p>;
   return (
     <div class="charts">

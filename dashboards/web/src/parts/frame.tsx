@@ -18,7 +18,7 @@ const ROOMS: { path: string; label: Key; icon: IconName; rooms: string[] }[] = [
 
 export function Frame({ children }: { children: ComponentChildren }) {
   return (
-    <div class="app">
+    <div class={`app ${link.value.state === "lost" ? "away" : ""}`}>
       <a class="skip" href="#main">
         {t("app.skip")}
       </a>

@@ -17,7 +17,7 @@ const MOST_METRICS = 4;
 const ABOUT_DEVICE = new Set(["battery", "rssi"]);
 
 /** The numbers of readings by unit, the unit with the most numbers first. */
-export function seriesOf(readings: Reading[]): Series[] {
+export function seriesOf(readings: Reading[], order: (a: string, b: string) => number = () => 0): Series[] {
   const byUnit = new Map<string, Map<string, number>>();
   for (const reading of readings) {
     for (const [metric, value] of Object.entries(reading.values)) {
@@ -32,7 +32,7 @@ export function seriesOf(readings: Reading[]): Series[] {
   const main = ([unit]: [string, unknown]) => Number(!unit.endsWith(" "));
   return [...byUnit]
     .sort((a, b) => main(b) - main(a) || size(b[1]) - size(a[1]) || a[0].localeCompare(b[0]))
-    .map(([unit, metrics]) => draw(readings, unit.trimEnd(), [...metrics.keys()].slice(0, MOST_METRICS)));
+    .map(([unit, metrics]) => draw(readings, unit.trimEnd(), [...metrics.keys()].sort(order).slice(0, MOST_METRICS)));
 }
 
 function draw(readings: Reading[], unit: string, metrics: string[]): Series {

@@ -1,6 +1,7 @@
 import { signal } from "@preact/signals";
 import * as api from "../api/client";
 import type { Alert, Device, Status } from "../api/types";
+import { takeProfiles } from "./profiles";
 import { now, replaceAll, skew, takeAlerts, takeDevices, takeStatus } from "./store";
 
 /** How things stand with the gateway. */
@@ -87,7 +88,8 @@ async function snapshot(): Promise<void> {
   }
   loading = true;
   try {
-    const [devices, alerts] = await Promise.all([api.devices(), api.alerts()]);
+    const [profiles, devices, alerts] = await Promise.all([api.profiles(), api.devices(), api.alerts()]);
+    takeProfiles(profiles);
     replaceAll(devices, alerts);
     snapshotAt = Date.now();
   } catch {

@@ -9,7 +9,7 @@ use crate::output::Notice;
 use crate::record::Seq;
 use crate::rule::{Change, Fill, Rule, RuleSet, Step, is_clinical, show_number};
 use crate::time::Timestamp;
-use crate::value::Value;
+use crate::value::{Missing, Value};
 
 use super::Engine;
 use super::batch::Batch;
@@ -207,6 +207,9 @@ impl Fill for Filling<'_> {
         match newest?.1 {
             Value::Number(n) => Some(show_number(n)),
             Value::State(text) | Value::Text(text) => Some(text.to_string()),
+            // What a meter shows itself when a value is beyond its scale.
+            Value::Missing(Missing::High) => Some("HI".to_owned()),
+            Value::Missing(Missing::Low) => Some("LO".to_owned()),
             Value::Missing(_) => None,
         }
     }

@@ -263,6 +263,13 @@ impl Metric {
 }
 
 impl Number {
+    /// How many decimals the device sends, where its scale says so.
+    #[must_use]
+    pub fn decimals(&self) -> Option<u32> {
+        let shifted = if self.conversion.is_same() { self.scale.1.checked_neg() } else { None };
+        shifted.and_then(|places| u32::try_from(places).ok()).filter(|places| *places > 0)
+    }
+
     fn judge(&self, value: f64) -> (Quality, Option<Reason>) {
         let outside =
             |range: Option<(f64, f64)>| range.is_some_and(|(low, high)| value < low || value > high);

@@ -1,7 +1,7 @@
 //! `/api/v1/alerts`: what the rules found, and what people do about it.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use orderly_core::alert as core;
 use orderly_core::ids::ActorId;
@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use super::dto::{Alert, AlertDetail, Alerts, Handled, Transition};
 use super::error::{ApiError, ErrorBody};
 use super::orders::OrderError;
-use super::params::Params;
+use super::params::{InPath, Params};
 use super::reads::AlertQuery;
 use super::router::App;
 
@@ -66,11 +66,13 @@ pub(crate) async fn list(State(app): State<App>, params: Params) -> Result<Json<
 /// One alert and its steps.
 #[utoipa::path(get, path = "/api/v1/alerts/{id}", tag = "alerts",
     params(("id" = String, Path, description = "id of the alert")),
-    responses((status = 200, body = AlertDetail), (status = 404, body = ErrorBody)))]
+    responses((status = 200, body = AlertDetail), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody)))]
 pub(crate) async fn one(
     State(app): State<App>,
-    Path(id): Path<String>,
+    InPath(id): InPath,
+    params: Params,
 ) -> Result<Json<AlertDetail>, ApiError> {
+    params.only(&[])?;
     let (alert, steps) = find(&app, id).await?;
     let transitions = steps.iter().map(Transition::from).collect();
     Ok(Json(AlertDetail { alert: Alert::from(&alert), transitions }))
@@ -98,7 +100,7 @@ pub(crate) struct Ordered {
         (status = 503, body = ErrorBody)))]
 pub(crate) async fn acknowledge(
     State(app): State<App>,
-    Path(id): Path<String>,
+    InPath(id): InPath,
     headers: HeaderMap,
     body: axum::body::Bytes,
 ) -> Result<Json<Handled>, ApiError> {
@@ -118,7 +120,7 @@ pub(crate) async fn acknowledge(
         (status = 409, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub(crate) async fn close(
     State(app): State<App>,
-    Path(id): Path<String>,
+    InPath(id): InPath,
     headers: HeaderMap,
     body: axum::body::Bytes,
 ) -> Result<Json<Handled>, ApiError> {
@@ -154,8 +156,9 @@ async fn submit(
 }
 
 async fn find(app: &App, id: String) -> Result<(core::Alert, Vec<core::Transition>), ApiError> {
+    let name = id.clone();
     let found = app.read(move |reads| reads.alert(&id)).await?;
-    found.ok_or_else(|| ApiError::not_found("alert", "GET /api/v1/alerts lists them"))
+    found.ok_or_else(|| ApiError::not_found("alert", &name, "GET /api/v1/alerts lists them"))
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<String, ApiError> {

@@ -1,12 +1,12 @@
 //! `/api/v1/devices`: the register with the latest readings.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use orderly_core::ids::DeviceId;
 
 use super::dto::{Device, Devices};
 use super::error::{ApiError, ErrorBody};
-use super::params::Params;
+use super::params::{InPath, Params};
 use super::reads::{DeviceQuery, DeviceView};
 use super::router::App;
 
@@ -29,8 +29,13 @@ pub(crate) async fn list(State(app): State<App>, params: Params) -> Result<Json<
 /// One device.
 #[utoipa::path(get, path = "/api/v1/devices/{id}", tag = "devices",
     params(("id" = String, Path, description = "name of the device")),
-    responses((status = 200, body = Device), (status = 404, body = ErrorBody)))]
-pub(crate) async fn one(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Device>, ApiError> {
+    responses((status = 200, body = Device), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody)))]
+pub(crate) async fn one(
+    State(app): State<App>,
+    InPath(id): InPath,
+    params: Params,
+) -> Result<Json<Device>, ApiError> {
+    params.only(&[])?;
     let device = device_id(&id)?;
     let view = find(&app, device).await?;
     Ok(Json(Device::from(&view)))
@@ -53,15 +58,20 @@ pub(crate) fn full_page<T>(items: &[T], limit: usize) -> Option<&T> {
 
 /// The device of a path; something that is no name names no device.
 pub(crate) fn device_id(text: &str) -> Result<DeviceId, ApiError> {
-    DeviceId::new(text).map_err(|_| no_device())
+    DeviceId::new(text).map_err(|_| no_device(text))
 }
 
 /// Looks a device up.
 pub(crate) async fn find(app: &App, device: DeviceId) -> Result<DeviceView, ApiError> {
+    let name = device.clone();
     let found = app.read(move |reads| reads.devices_named(&[device])).await?;
-    found.into_iter().next().ok_or_else(no_device)
+    found.into_iter().next().ok_or_else(|| no_device(name.as_str()))
 }
 
-fn no_device() -> ApiError {
-    ApiError::not_found("device", "GET /api/v1/devices lists them; unknown senders are in /api/v1/quarantine")
+fn no_device(id: &str) -> ApiError {
+    ApiError::not_found(
+        "device",
+        id,
+        "GET /api/v1/devices lists them; unknown senders are in /api/v1/quarantine",
+    )
 }

@@ -51,9 +51,14 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, "bad_parameter", format!("parameter `{name}` {wrong}"), hint)
     }
 
-    /// Something that does not exist.
-    pub(crate) fn not_found(what: &str, hint: &str) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is no such {what}"), hint)
+    /// Something that does not exist; `id` is what was asked for, where it was a name.
+    pub(crate) fn not_found(what: &str, id: &str, hint: &str) -> Self {
+        let shown: String = id.chars().filter(|c| !c.is_control()).take(80).collect();
+        let message = match shown.as_str() {
+            "" => format!("there is no such {what}"),
+            id => format!("`id`: there is no {what} `{id}`"),
+        };
+        Self::new(StatusCode::NOT_FOUND, "not_found", message, hint)
     }
 
     /// Too much is asked at once.

@@ -16,6 +16,7 @@ mod metrics;
 mod openapi;
 mod orders;
 mod params;
+mod profiles;
 mod quarantine;
 mod readings;
 mod reads;

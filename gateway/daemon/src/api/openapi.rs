@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use utoipa::OpenApi;
 
 use super::error::{ApiError, ErrorBody};
-use super::{alerts, devices, dto, events, health, metrics, quarantine, readings, status, twins};
+use super::{alerts, devices, dto, events, health, metrics, profiles, quarantine, readings, status, twins};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -19,6 +19,7 @@ use super::{alerts, devices, dto, events, health, metrics, quarantine, readings,
         devices::one,
         readings::list,
         twins::list,
+        profiles::list,
         alerts::list,
         alerts::one,
         alerts::acknowledge,

@@ -1,6 +1,6 @@
 //! Query parameters: what is wrong is named, and what would be right is said.
 
-use axum::extract::{FromRequestParts, Query};
+use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
 use orderly_core::ids::Id;
 use orderly_core::time::Timestamp;
@@ -20,6 +20,25 @@ impl<S: Send + Sync> FromRequestParts<S> for Params {
             Err(_) => {
                 Err(ApiError::parameter("?", "cannot be read", "write name=value&name=value, URL-encoded"))
             }
+        }
+    }
+}
+
+/// The one name in the path of a request.
+#[derive(Debug)]
+pub(crate) struct InPath(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for InPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        match Path::<String>::from_request_parts(parts, state).await {
+            Ok(Path(name)) => Ok(Self(name)),
+            Err(_) => Err(ApiError::parameter(
+                "id",
+                "is not UTF-8",
+                "write other characters than A-Z a-z 0-9 as %XX of their UTF-8",
+            )),
         }
     }
 }
@@ -134,7 +153,7 @@ fn unknown(name: &str, known: &[&str]) -> ApiError {
     let hint = match nearest {
         Some((distance, near)) if distance <= 3 => format!("did you mean `{near}`?"),
         Some(_) => format!("known here: {}", known.join(", ")),
-        None => "none is known here".to_owned(),
+        None => "this address takes none".to_owned(),
     };
     ApiError::parameter(&shown, "is not known", hint)
 }

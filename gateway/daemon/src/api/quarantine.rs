@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use orderly_core::refusal::KINDS;
 
 use super::devices::full_page;
 use super::dto::{Quarantine, QuarantineItem};
@@ -21,7 +22,7 @@ use super::router::App;
 pub(crate) async fn list(State(app): State<App>, params: Params) -> Result<Json<Quarantine>, ApiError> {
     let params = params.only(&["code", "after", "limit"])?;
     let query = QuarantineQuery {
-        code: params.text("code").map(str::to_owned),
+        code: params.word("code", &kinds())?.map(str::to_owned),
         before: params.text("after").map(parse_place).transpose()?,
         limit: params.limit(100, 1_000)?,
     };
@@ -29,6 +30,10 @@ pub(crate) async fn list(State(app): State<App>, params: Params) -> Result<Json<
     let (items, total) = app.read(move |reads| reads.quarantine(&query)).await?;
     let next = full_page(&items, limit).map(|last| format!("{}.{}", last.seq, last.index));
     Ok(Json(Quarantine { items: items.iter().map(QuarantineItem::from).collect(), total, next }))
+}
+
+fn kinds() -> [(&'static str, &'static str); KINDS.len()] {
+    KINDS.map(|kind| (kind, kind))
 }
 
 fn parse_place(text: &str) -> Result<(u64, u16), ApiError> {

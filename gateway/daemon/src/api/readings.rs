@@ -1,14 +1,14 @@
 //! `/api/v1/devices/{id}/readings`: what a device measured.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use orderly_core::reading::Origin;
 use orderly_core::time::Timestamp;
 
 use super::devices::{device_id, find, full_page};
 use super::dto::{Bucket, Reading, Readings};
 use super::error::{ApiError, ErrorBody};
-use super::params::Params;
+use super::params::{InPath, Params};
 use super::reads::ReadingQuery;
 use super::router::App;
 
@@ -33,7 +33,7 @@ const NEVER: Timestamp = Timestamp(253_402_214_400_000);
     responses((status = 200, body = Readings), (status = 400, body = ErrorBody), (status = 404, body = ErrorBody)))]
 pub(crate) async fn list(
     State(app): State<App>,
-    Path(id): Path<String>,
+    InPath(id): InPath,
     params: Params,
 ) -> Result<Json<Readings>, ApiError> {
     let params = params.only(&["from", "to", "every", "metric", "stream", "order", "after", "limit"])?;

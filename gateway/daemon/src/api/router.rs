@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
+use orderly_core::profile::Profile;
 use orderly_core::time::Clock;
 use tokio::sync::{Semaphore, watch};
 use tower_http::compression::CompressionLayer;
@@ -16,7 +17,8 @@ use super::error::ApiError;
 use super::stage::Stage;
 use super::{Feed, Health, Orders, Overview, ReadError, Reads};
 use super::{
-    alerts, devices, events, guard, health, metrics, openapi, quarantine, readings, status, twins, web,
+    alerts, devices, events, guard, health, metrics, openapi, profiles, quarantine, readings, status, twins,
+    web,
 };
 
 /// How many reads may run on blocking threads at once.
@@ -33,6 +35,8 @@ const ORDER_BYTES: usize = 16 * 1024;
 pub struct Parts {
     /// The committed state.
     pub reads: Arc<dyn Reads>,
+    /// The profiles in force.
+    pub profiles: Vec<Arc<Profile>>,
     /// Where orders go.
     pub orders: Arc<dyn Orders>,
     /// What the gateway says about itself.
@@ -85,6 +89,7 @@ fn table() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/api/v1/devices/{id}", get(devices::one)),
         ("/api/v1/devices/{id}/readings", get(readings::list)),
         ("/api/v1/twins", get(twins::list)),
+        ("/api/v1/profiles", get(profiles::list)),
         ("/api/v1/alerts", get(alerts::list)),
         ("/api/v1/alerts/{id}", get(alerts::one)),
         ("/api/v1/alerts/{id}/acknowledge", post(alerts::acknowledge)),

@@ -4,6 +4,8 @@ use axum::Json;
 use axum::extract::State;
 
 use super::dto::Status;
+use super::error::{ApiError, ErrorBody};
+use super::params::Params;
 use super::router::App;
 
 /// What the runtime knows about the gateway as a whole. Cheap: it is asked every second.
@@ -13,7 +15,9 @@ pub trait Overview: Send + Sync + 'static {
 }
 
 /// How the gateway does: journal, engine, sources, sinks, rates and what a person should look at.
-#[utoipa::path(get, path = "/api/v1/status", tag = "gateway", responses((status = 200, body = Status)))]
-pub(crate) async fn status(State(app): State<App>) -> Json<Status> {
-    Json(app.parts.overview.status())
+#[utoipa::path(get, path = "/api/v1/status", tag = "gateway", 
+    responses((status = 200, body = Status), (status = 400, body = ErrorBody)))]
+pub(crate) async fn status(State(app): State<App>, params: Params) -> Result<Json<Status>, ApiError> {
+    params.only(&[])?;
+    Ok(Json(app.parts.overview.status()))
 }

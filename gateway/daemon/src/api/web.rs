@@ -67,5 +67,5 @@ fn content_type(path: &str, file: &EmbeddedFile) -> String {
 }
 
 fn no_such_address() -> ApiError {
-    ApiError::not_found("address", "see /api/openapi.json, or / for the boards")
+    ApiError::not_found("address", "", "see /api/openapi.json, or / for the boards")
 }

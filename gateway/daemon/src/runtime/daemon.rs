@@ -196,7 +196,8 @@ impl Opening {
         let mut links = OpenLinks::start(settings, &self.credentials, core, &profiles, &doors).await?;
         let mut sources = std::mem::take(&mut links.probes);
         sources.extend(listener.iter().map(OpenListener::probe));
-        let ingest = IngestDoors::new(SiteId::new(&settings.site)?, core, &self.told.register, profiles);
+        let ingest =
+            IngestDoors::new(SiteId::new(&settings.site)?, core, &self.told.register, profiles.clone());
         let own_port = ingest.open(&settings.http.ingest_bind, doors.clone())?;
 
         let census = Arc::new(Census::default());
@@ -220,6 +221,7 @@ impl Opening {
         let figures = self.figures.clone();
         let parts = api::Parts {
             reads: Arc::clone(&reads) as _,
+            profiles,
             orders: Arc::new(core.orders.clone()),
             overview: Arc::clone(&overseer) as _,
             health: Arc::clone(&overseer) as _,

@@ -172,6 +172,12 @@ impl Written {
             return;
         }
         self.cursor = out.cursor;
+        for aside in &out.quarantined {
+            assert!(crate::refusal::KINDS.contains(&aside.code), "{}", aside.code);
+            // What is wrong with a profile or a rule is told by the checks of texts, place by place.
+            let told = aside.code == "bad_config" || crate::refusal::read(&aside.reason).is_some();
+            assert!(told, "no sentence of ours: {}", aside.reason);
+        }
         self.readings.extend(out.readings);
         self.transitions.extend(out.transitions);
         self.notices.extend(out.notices);

@@ -3,6 +3,7 @@
 
 mod alert;
 mod device;
+mod profile;
 mod quarantine;
 mod reading;
 mod status;
@@ -14,7 +15,8 @@ use utoipa::ToSchema;
 
 pub use alert::{Alert, AlertDetail, Alerts, Condition, Handled, Handling, Severity, Text, Transition};
 pub use device::{Device, Devices};
-pub use quarantine::{Quarantine, QuarantineItem};
+pub use profile::{Metric, MetricKind, Profile, Profiles};
+pub use quarantine::{Quarantine, QuarantineItem, Why, WhyPart};
 pub use reading::{Bucket, Latest, Quality, Reading, Readings, Scalar, Value};
 pub use status::{
     AlertCounts, Counts, EngineStatus, JournalStatus, Rates, SeriesStatus, SinkStatus, SourceStatus, Status,

@@ -1,5 +1,8 @@
 //! Inputs that could not be read, on the wire.
 
+use std::collections::BTreeMap;
+
+use orderly_core::refusal::{self, Part, Said};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -27,10 +30,46 @@ pub struct QuarantineItem {
     pub code: String,
     /// What is wrong and what would be right.
     pub reason: String,
+    /// The same for boards of any language; null when the sentence is not of the gateway (a store said it).
+    pub why: Option<Why>,
     /// The beginning of the payload; bytes that are not text are shown as `\xNN`.
     pub excerpt: String,
     /// How many bytes of the payload are kept here (at most 4 KiB).
     pub bytes: usize,
+}
+
+/// A sentence: its stable code and what stands in its places.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Why {
+    /// Stable code of the sentence.
+    #[schema(example = "unknown_device")]
+    pub code: String,
+    /// What stands in its places.
+    pub params: BTreeMap<String, WhyPart>,
+}
+
+/// What stands in a place of a sentence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(untagged)]
+#[schema(no_recursion)]
+pub enum WhyPart {
+    /// A name, a number or another text that is the same in all languages.
+    Text(String),
+    /// A sentence of its own.
+    Why(Why),
+}
+
+impl From<Said> for Why {
+    fn from(said: Said) -> Self {
+        let part = |part| match part {
+            Part::Text(text) => WhyPart::Text(text),
+            Part::Said(said) => WhyPart::Why(said.into()),
+        };
+        Self {
+            code: said.code.to_owned(),
+            params: said.params.into_iter().map(|(name, one)| (name.to_owned(), part(one))).collect(),
+        }
+    }
 }
 
 /// Inputs that could not be read, the newest first.
@@ -54,6 +93,7 @@ impl From<&Unreadable> for QuarantineItem {
             address: item.address.clone(),
             code: item.code.clone(),
             reason: item.reason.clone(),
+            why: refusal::read(&item.reason).map(Why::from),
             excerpt: readable(&item.excerpt),
             bytes: item.excerpt.len(),
         }

@@ -1,0 +1,22 @@
+import type { QuarantineItem, Why } from "../api/types";
+import { known, language, name, render } from "../i18n";
+import { why as texts } from "../i18n/why";
+
+/** Why an input could not be used, in the chosen language; the gateway's own words where there are no others. */
+export function reason(item: Pick<QuarantineItem, "reason" | "why">): string {
+  return language.value === "zh" && item.why ? told(item.why, item.reason) : item.reason;
+}
+
+function told(said: Why, otherwise: string): string {
+  const text = texts[said.code];
+  if (text === undefined) return otherwise;
+  const parts = Object.entries(said.params).map(([place, part]) => [place, typeof part === "string" ? part : told(part, "…")]);
+  return render(text, Object.fromEntries(parts) as Record<string, string>);
+}
+
+/** Who took an input in: `listener 127.0.0.1:1883` and `modbus:ward-3` in words. */
+export function sourceName(source: string): string {
+  const [kind = "", ...rest] = source.split(/[ :]/);
+  if (!known(`source.${kind}`)) return source;
+  return [name("source", kind), source.slice(kind.length + 1)].filter(Boolean).join(rest.length > 0 ? " " : "");
+}
