@@ -31,6 +31,7 @@ test("texts are filled in, and a name without a text shows itself", () => {
   expect(name("class", "bp_meter")).toBe("血压计");
   expect(name("class", "smart_broom")).toBe("smart broom");
   expect(pick({ zh: "血压", en: "BP" })).toBe("血压");
+  expect(pick({ zh: "fridge-01 超温 12.1 °C", en: "" })).toBe("fridge-01 超温 12.1\u00a0°C");
   language.value = "en";
   expect(t("link.live", { age: "1 s" })).toBe("Live · 1 s ago");
   expect(pick({ zh: "血压", en: "" })).toBe("血压");

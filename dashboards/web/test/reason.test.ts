@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from "vitest";
-import { reason, sourceName } from "../src/format/reason";
+import { origin, reason, sourceName } from "../src/format/reason";
 import { known, language } from "../src/i18n";
 import { why } from "../src/i18n/why";
 
@@ -37,6 +37,11 @@ test("sentences within sentences are told in the chosen language", () => {
   expect(reason({ reason: "new words", why: { code: "not_yet_known", params: {} } })).toBe("new words");
   language.value = "en";
   expect(reason(item)).toBe(item.reason);
+});
+
+test("a place of the journal is told in words, a topic stays as it is", () => {
+  expect(origin({ source: "journal", address: "segment 3, bytes 64 to 128" })).toBe("第 3 段，第 64 到 128 字节");
+  expect(origin({ source: "listener", address: "orderly/v1/main" })).toBe("orderly/v1/main");
 });
 
 test("who took an input in is told in words", () => {

@@ -29,9 +29,9 @@ export function known(key: string): key is Key {
   return key in zh;
 }
 
-/** The chosen one of two texts that the gateway sent. */
+/** The chosen one of two texts that the gateway sent. A number stays on one line with its unit. */
 export function pick(text: { zh: string; en: string }): string {
-  return text[language.value] || text.zh || text.en;
+  return (text[language.value] || text.zh || text.en).replace(/(^|[\s（(])([\d./]+) /g, "$1$2\u00a0");
 }
 
 export function render(text: string, fill?: Record<string, string | number>): string {

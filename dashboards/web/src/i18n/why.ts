@@ -133,6 +133,13 @@ export const why: Record<string, string> = {
   poll_function: "功能码 {n} 不读取数据",
   poll_short: "块里有 {n} 字节数据，应为 {most} 字节",
 
+  journal_damage: "日志有损坏：{rest}；{more}",
+  lost_unknown: "第 {n} 条记录之后丢了多少条不清楚",
+  lost_one: "第 {n} 条记录已丢失",
+  lost_many: "丢失 {n} 条记录，从第 {first} 条到第 {last} 条",
+  lost_last_write: "它在停机前的最后一次写入里，发送方可能没有收到确认",
+  lost_acknowledged: "发送方已收到确认，不会再发",
+
   own_timer: "网关的计时记录读不出：{error}",
   own_action: "操作记录读不出：{error}",
   own_config: "配置记录读不出：{error}",

@@ -51,7 +51,7 @@ export function OverviewPage() {
                   <a class="lr" href={devicePath(device.id)} data-row>
                     <b>{device.id}</b>
                     <span class="c3">{name("class", device.class)}</span>
-                    <LatestValues device={device} latest={newest(device)} most={2} />
+                    <LatestValues device={device} latest={newest(device)} most={3} />
                     <Age at={newest(device)?.taken_at ?? null} />
                   </a>
                 </li>

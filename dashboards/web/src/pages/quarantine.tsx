@@ -2,7 +2,7 @@ import { useEffect, useState } from "preact/hooks";
 import * as api from "../api/client";
 import type { QuarantineItem } from "../api/types";
 import { moment } from "../format/time";
-import { reason, sourceName } from "../format/reason";
+import { origin, reason, sourceName } from "../format/reason";
 import { count } from "../format/value";
 import { name, t } from "../i18n";
 import { Empty } from "../parts/frame";
@@ -65,7 +65,7 @@ function Items({ items }: { items: QuarantineItem[] }) {
           <tr key={`${item.seq}.${item.index}`}>
             <td class="nw">{moment(item.received_at, now.value)}</td>
             <td class="from">
-              <span class="mono">{item.address}</span>
+              <span class="mono">{origin(item)}</span>
               <div class="l2">{sourceName(item.source)}</div>
             </td>
             <td class="wide">

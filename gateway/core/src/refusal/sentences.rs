@@ -3,10 +3,11 @@
 use super::Sentence;
 
 /// The kinds of reasons: the stable codes by which the quarantine is sorted.
-pub const KINDS: [&str; 18] = [
+pub const KINDS: [&str; 19] = [
     "ambiguous_profile",
     "bad_config",
     "bad_field",
+    "journal_damage",
     "malformed",
     "no_device",
     "no_profile",
@@ -176,6 +177,16 @@ pub const SENTENCES: &[Sentence] = &[
     say("own_action", "the action cannot be read: {error}"),
     say("own_config", "the configuration record cannot be read: {error}"),
     say("rule_dropped", "the rule \"{rule}\" does not fit its class any more: {error}"),
+    // Damage of the journal.
+    say("journal_damage", "the journal is damaged: {rest}; {more}"),
+    say("lost_unknown", "how many records are lost behind record {n} is not known"),
+    say("lost_one", "record {n} is lost"),
+    say("lost_many", "{n} records are lost, from {first} to {last}"),
+    say(
+        "lost_last_write",
+        "it lies in the last write before a stop, so its senders may never have had an acknowledgement",
+    ),
+    say("lost_acknowledged", "their senders had an acknowledgement and will not send them again"),
     // What begins with a place.
     say("topic_part_missing", "the {what} is missing"),
     say("line_name_empty", "{what} is empty"),

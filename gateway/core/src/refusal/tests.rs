@@ -92,6 +92,12 @@ fn sentences_within_sentences_are_understood() {
         understood("the device: \"a b\" is not a name: only A-Z a-z 0-9 . _ : - may stand in it"),
         ["device_name", "not_a_name", "name_character"]
     );
+    assert_eq!(
+        understood(
+            "the journal is damaged: 3 records are lost, from 7 to 9; their senders had an acknowledgement and will not send them again"
+        ),
+        ["journal_damage", "lost_acknowledged", "lost_many"]
+    );
     assert_eq!(read("field type conflict: input field \"sys\""), None, "the words of a store are not ours");
 }
 

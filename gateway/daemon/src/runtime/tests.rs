@@ -306,6 +306,10 @@ async fn damage_of_the_journal_gets_one_row_in_quarantine_however_often_it_is_me
         let codes: Vec<&str> = rows.iter().map(|row| row.code.as_str()).collect();
         assert_eq!(codes, ["journal_damage"], "{rows:?}");
         assert!(rows[0].reason.contains(&format!("record {} is lost", rows[0].seq)), "{rows:?}");
+        let said = orderly_core::refusal::read(&rows[0].reason).unwrap();
+        assert_eq!(said.code, "journal_damage");
+        let known = |part: &orderly_core::refusal::Part| matches!(part, orderly_core::refusal::Part::Said(_));
+        assert!(said.params.values().all(known), "boards can tell all of it: {said:?}");
         let status = state.status().unwrap();
         assert_eq!((status.damage_places, status.damage_lost), (1, 1), "the status page warns of it");
     }
