@@ -1,4 +1,4 @@
-//! As many vitals messages as the other side takes: made before the clock starts, sent over blocking sockets.
+//! As many messages as the other side takes: made before the clock starts, sent over blocking sockets.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -21,12 +21,34 @@ pub struct Flood {
     pub window: usize,
     /// Device time of the first message in ms since 1970.
     pub first_device_time: i64,
-    /// QoS, 0 or 1.
-    pub qos: u8,
+    /// What is sent.
+    pub load: Load,
+}
+
+/// What a flood sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Load {
+    /// Workload W.
+    Vitals,
+    /// One low blood pressure from each of as many devices as there are messages: each raises an alert at once.
+    LowPressures,
 }
 
 /// Devices of workload W.
 pub const DEVICES: usize = 1_000;
+/// Device time between two messages of one device in a flood.
+const TURN_MS: i64 = 500;
+
+/// Device time at which a flood of so many messages has to begin to end before now: no clock is suspect, and even a
+/// flood of 300,000 is young enough for every rule.
+pub fn first_device_time(messages: usize) -> i64 {
+    wall_ms() - i64::try_from(messages / DEVICES + 10).unwrap_or(0) * TURN_MS
+}
+
+/// Name of one device.
+pub fn device(number: usize) -> String {
+    format!("bed-{number:04}")
+}
 
 /// Topic of one device.
 pub fn topic(device: usize) -> String {
@@ -53,26 +75,46 @@ pub fn payload(n: usize, device_time_ms: i64) -> String {
     )
 }
 
-impl Flood {
-    /// Sends all and waits for every PUBACK (QoS 1); gives the seconds from the first byte to the last PUBACK.
+/// A flood whose connections stand and whose packets are made.
+#[derive(Debug)]
+pub struct Ready {
+    flood: Flood,
+    lines: Vec<(TcpStream, Vec<u8>, Vec<usize>)>,
+}
+
+impl Ready {
+    /// Sends all and waits for every PUBACK.
     ///
     /// # Errors
     /// When a connection breaks.
-    pub fn run(self) -> anyhow::Result<f64> {
-        let each = self.messages / self.connections;
-        let mut lines = Vec::new();
-        for connection in 0..self.connections {
-            lines.push((connect(self.port, connection)?, self.packets(connection, each)));
-        }
-        let started = now();
-        let workers: Vec<_> = lines
+    pub fn run(self) -> anyhow::Result<()> {
+        let flood = self.flood;
+        let workers: Vec<_> = self
+            .lines
             .into_iter()
-            .map(|(stream, (bytes, ends))| thread::spawn(move || pump(stream, &bytes, &ends, self)))
+            .map(|(stream, bytes, ends)| thread::spawn(move || pump(stream, &bytes, &ends, flood)))
             .collect();
         for worker in workers {
             worker.join().map_err(|_| anyhow::anyhow!("a flood thread died"))??;
         }
-        Ok(started.elapsed().as_secs_f64())
+        Ok(())
+    }
+}
+
+impl Flood {
+    /// Connects and makes all packets, so that only sending is measured.
+    ///
+    /// # Errors
+    /// When there is no connection.
+    pub fn begin(self) -> anyhow::Result<Ready> {
+        let each = self.messages / self.connections;
+        let mut lines = Vec::new();
+        for connection in 0..self.connections {
+            let stream = connect(self.port, &format!("flood-{connection}"), None)?;
+            let (bytes, ends) = self.packets(connection, each);
+            lines.push((stream, bytes, ends));
+        }
+        Ok(Ready { flood: self, lines })
     }
 
     /// All packets of one connection and where each ends.
@@ -81,36 +123,56 @@ impl Flood {
         let mut ends = Vec::with_capacity(each);
         let devices_each = DEVICES / self.connections;
         for n in 0..each {
-            let device = connection * devices_each + n % devices_each;
-            let turn = i64::try_from(n / devices_each).unwrap_or(0);
-            let topic = topic(device);
-            let payload = payload(n * self.connections + connection, self.first_device_time + turn * 1_000);
-            let length = 2 + topic.len() + if self.qos > 0 { 2 } else { 0 } + payload.len();
-            bytes.push(if self.qos > 0 { 0x32 } else { 0x30 });
-            bytes.extend([
-                u8::try_from(length % 128).unwrap_or(0) | 0x80,
-                u8::try_from(length / 128).unwrap_or(0),
-            ]);
-            bytes.extend(u16::try_from(topic.len()).unwrap_or(0).to_be_bytes());
-            bytes.extend(topic.as_bytes());
-            if self.qos > 0 {
-                bytes.extend(u16::try_from(n % 65_535 + 1).unwrap_or(1).to_be_bytes());
-            }
-            bytes.extend(payload.as_bytes());
+            let number = n * self.connections + connection;
+            let (topic, payload) = match self.load {
+                Load::Vitals => {
+                    let turn = i64::try_from(n / devices_each).unwrap_or(0);
+                    let device = connection * devices_each + n % devices_each;
+                    (topic(device), payload(number, self.first_device_time + turn * TURN_MS))
+                }
+                Load::LowPressures => low_pressure(&format!("bp-{number:06}"), self.first_device_time),
+            };
+            publish(&mut bytes, &topic, &payload, n);
             ends.push(bytes.len());
         }
         (bytes, ends)
     }
 }
 
-/// Connects with a clean session.
-pub fn connect(port: u16, connection: usize) -> anyhow::Result<TcpStream> {
+/// Topic and payload of a blood pressure that a rule without a hold reports.
+pub fn low_pressure(device: &str, device_time_ms: i64) -> (String, String) {
+    let topic = format!("orderly/v1/main/bp_meter/{device}/up/reading");
+    let t = orderly_core::time::Timestamp(device_time_ms);
+    (topic, format!("{{\"sys\":82,\"dia\":46,\"pulse\":88,\"t\":\"{t}\"}}"))
+}
+
+/// Appends one PUBLISH with QoS 1, the `n`-th of its connection.
+pub fn publish(bytes: &mut Vec<u8>, topic: &str, payload: &str, n: usize) {
+    let mut length = 4 + topic.len() + payload.len();
+    bytes.push(0x32);
+    while length >= 128 {
+        bytes.push(u8::try_from(length % 128).unwrap_or(0) | 0x80);
+        length /= 128;
+    }
+    bytes.push(u8::try_from(length).unwrap_or(0));
+    bytes.extend(u16::try_from(topic.len()).unwrap_or(0).to_be_bytes());
+    bytes.extend(topic.as_bytes());
+    bytes.extend(u16::try_from(n % 65_535 + 1).unwrap_or(1).to_be_bytes());
+    bytes.extend(payload.as_bytes());
+}
+
+/// Connects with a clean session, with user name and password where devices have them.
+pub fn connect(port: u16, id: &str, login: Option<(&str, &str)>) -> anyhow::Result<TcpStream> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_nodelay(true)?;
-    let id = format!("flood-{connection}");
-    let mut hello = vec![0x10, u8::try_from(12 + id.len())?, 0, 4, b'M', b'Q', b'T', b'T', 4, 2, 0, 0, 0];
-    hello.push(u8::try_from(id.len())?);
-    hello.extend(id.as_bytes());
+    let mut body = vec![0, 4, b'M', b'Q', b'T', b'T', 4, if login.is_some() { 0xc2 } else { 2 }, 0, 0];
+    let texts = login.map_or(vec![id], |(user, password)| vec![id, user, password]);
+    for text in texts {
+        body.extend(u16::try_from(text.len())?.to_be_bytes());
+        body.extend(text.as_bytes());
+    }
+    let mut hello = vec![0x10, u8::try_from(body.len())?];
+    hello.extend(body);
     stream.write_all(&hello)?;
     let mut answer = [0u8; 4];
     stream.read_exact(&mut answer).context("no CONNACK")?;
@@ -121,10 +183,6 @@ pub fn connect(port: u16, connection: usize) -> anyhow::Result<TcpStream> {
 }
 
 fn pump(stream: TcpStream, bytes: &[u8], ends: &[usize], flood: Flood) -> anyhow::Result<()> {
-    if flood.qos == 0 {
-        (&stream).write_all(bytes)?;
-        return Ok(());
-    }
     let acked = Arc::new((AtomicUsize::new(0), Mutex::new(()), Condvar::new()));
     let reader = {
         let acked = Arc::clone(&acked);
@@ -170,4 +228,10 @@ fn pump(stream: TcpStream, bytes: &[u8], ends: &[usize], flood: Flood) -> anyhow
 #[expect(clippy::disallowed_methods, reason = "a bench measures time")]
 pub fn now() -> std::time::Instant {
     std::time::Instant::now()
+}
+
+/// Milliseconds since 1970.
+#[expect(clippy::disallowed_methods, reason = "a bench lives in real time")]
+pub fn wall_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
 }

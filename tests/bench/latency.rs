@@ -1,217 +1,110 @@
 //! T5 to T7: how long a message takes to the store, to its PUBACK, and a crossed threshold to its webhook.
 
-use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use orderly_tests::gateway::Site;
 
-use crate::flood;
-use crate::measure::quantile;
-use crate::store::CountingStore;
-use crate::throughput::{first_device_time, sink_config};
+use crate::hook::Hook;
+use crate::measure::{self, Spread};
+use crate::paced::{Paced, Senders, Sent};
+use crate::report::{Figure, Goal, Report};
+use crate::store::{CountingStore, Mood};
+use crate::throughput::{ROUNDS, sink_config};
 
-/// Times of publishing and of acknowledgement of paced messages, by message number.
-#[derive(Debug, Default)]
-struct Paced {
-    sent: Vec<(u32, i64, Instant)>,
-    puback_ms: Vec<f64>,
-}
+/// Seconds of each load.
+const SECONDS: usize = 5;
+/// Crossed thresholds in each load, spread over most of it.
+const CROSSINGS: usize = 100;
+/// The loads of T7: messages a second, and whether the store stalls.
+const LOADS: [(usize, bool); 4] = [(100, false), (100, true), (5_000, false), (5_000, true)];
 
-pub fn run() -> anyhow::Result<()> {
-    let dir = tempfile::tempdir()?;
+/// Measures all, each round beside the disk's own time.
+pub fn run(report: &mut Report) -> anyhow::Result<()> {
+    let dir = measure::folder()?;
     let store = CountingStore::start()?;
     let hook = Hook::start()?;
-    let more = sink_config(store.port) + &hook.config();
-    let site = Site::new(dir.path(), &more)?;
+    let site = Site::new(dir.path(), &(sink_config(store.port) + &hook.config()))?;
     let gateway = site.start()?;
-
     store.note_arrivals();
-    let slow = paced(site.mqtt, 100, 1_000, 1)?;
-    anyhow::ensure!(store.wait_lines(1_000), "the messages did not arrive");
-    let mut to_store = arrivals(&store, &slow);
-    println!(
-        "T5  message to store at 100 msg/s, p50 / p99       {:.1} / {:.1} ms (floor 10 / 24, aim 5 / 12)",
-        quantile(&mut to_store, 0.5),
-        quantile(&mut to_store, 0.99)
-    );
-    let mut fast = paced(site.mqtt, 5_000, 50_000, 2)?;
-    println!(
-        "T6  PUBACK at 5,000 msg/s, p50 / p99               {:.1} / {:.1} ms (floor p99 25, aim 12)",
-        quantile(&mut fast.puback_ms, 0.5),
-        quantile(&mut fast.puback_ms, 0.99)
-    );
-    for (load, stalled) in [(100, false), (5_000, false), (5_000, true)] {
-        store.set_down(stalled);
-        let mut times = hook.crossings(site.mqtt, load, 40)?;
-        println!(
-            "T7  threshold to webhook at {load:>5} msg/s{}  p50 / p99 {:.1} / {:.1} ms (floor {}, aim {})",
-            if stalled { ", store down" } else { "            " },
-            quantile(&mut times, 0.5),
-            quantile(&mut times, 0.99),
-            if load == 100 { 50 } else { 250 },
-            if load == 100 { 15 } else { 100 },
-        );
+    let load = |per_second| Paced {
+        port: site.mqtt,
+        per_second,
+        seconds: SECONDS,
+        senders: Senders::Anonymous(if per_second > 100 { 4 } else { 1 }),
+    };
+    // The devices are registered and everything is warm.
+    let mut lines = load(2_000).run()?.messages.len();
+
+    let (mut one, mut two) = (Vec::new(), Vec::new());
+    let (mut to_store, mut puback) = (Vec::new(), Vec::new());
+    let mut notices = [const { Vec::new() }; LOADS.len()];
+    for round in 0..ROUNDS {
+        one.push(measure::sync_ms(dir.path(), 1)?);
+        two.push(measure::sync_ms(dir.path(), 2)?);
+        let slow = load(100).run()?;
+        lines += slow.messages.len();
+        arrived(&store, lines)?;
+        to_store.push(Spread::of(&mut arrivals(&store, &slow)));
+
+        let mut fast = load(5_000).run()?;
+        lines += fast.messages.len();
+        puback.push(Spread::of(&mut fast.puback_ms));
+
+        for (case, (per_second, stalls)) in LOADS.into_iter().enumerate() {
+            arrived(&store, lines)?;
+            store.set(if stalls { Mood::Stalls } else { Mood::Up });
+            let background = load(per_second);
+            let background = thread::spawn(move || background.run());
+            let pause = Duration::from_millis(40);
+            let names = format!("bp-{round}-{case}");
+            let mut times = hook.crossings(site.mqtt, &names, CROSSINGS, pause)?;
+            lines += CROSSINGS;
+            notices[case].push(Spread::of(&mut times));
+            let sent = background.join().map_err(|_| anyhow::anyhow!("the load died"))??;
+            lines += sent.messages.len();
+            store.set(Mood::Up);
+        }
     }
-    store.set_down(false);
-    println!();
+    arrived(&store, lines)?;
     gateway.stop()?;
+
+    let (one, two) = (Spread::median(&one), Spread::median(&two));
+    let mut add = |what: &str, value, limit, goal| {
+        report.add(Figure { what: what.to_owned(), value, unit: "ms", limit, goal });
+    };
+    let t5 = Spread::median(&to_store);
+    add("T5 message to store, 100 msg/s, p50", t5.p50, (two.p50, TWO), Goal::at_most(10.0, 5.0));
+    add("T5 message to store, 100 msg/s, p99", t5.p99, (two.p99, TWO), Goal::at_most(24.0, 12.0));
+    let t6 = Spread::median(&puback);
+    add("T6 PUBACK, 5,000 msg/s, p99", t6.p99, (one.p99, ONE), Goal::at_most(25.0, 12.0));
+    for (case, (per_second, stalls)) in LOADS.into_iter().enumerate() {
+        let what = format!(
+            "T7 threshold to webhook, {per_second} msg/s, p99{}",
+            if stalls { ", store stalled" } else { "" }
+        );
+        let goal = if per_second == 100 { Goal::at_most(50.0, 15.0) } else { Goal::at_most(250.0, 100.0) };
+        add(&what, Spread::median(&notices[case]).p99, (two.p99, TWO), goal);
+    }
     Ok(())
 }
 
-fn arrivals(store: &CountingStore, paced: &Paced) -> Vec<f64> {
+/// One sync: no PUBACK without it.
+const ONE: &str = "fdatasync";
+/// Journal and state: nothing leaves before both.
+const TWO: &str = "two fdatasync one by one";
+
+fn arrived(store: &CountingStore, lines: usize) -> anyhow::Result<()> {
+    anyhow::ensure!(store.wait_lines(lines), "{} of {lines} lines arrived", store.ask(|s| s.lines));
+    Ok(())
+}
+
+fn arrivals(store: &CountingStore, sent: &Sent) -> Vec<f64> {
     store.ask(|seen| {
         let Some(arrivals) = &seen.arrivals else { return Vec::new() };
-        paced
-            .sent
-            .iter()
-            .filter_map(|(device, time, at)| {
-                Some((*arrivals.get(&(*device, *time))? - *at).as_secs_f64() * 1_000.0)
-            })
-            .collect()
+        let took = |(key, at): &((u64, i64), std::time::Instant)| {
+            Some((*arrivals.get(key)? - *at).as_secs_f64() * 1_000.0)
+        };
+        sent.messages.iter().filter_map(took).collect()
     })
-}
-
-/// Publishes `count` vitals at `per_second` over one connection; `era` keeps device times of different calls apart.
-fn paced(port: u16, per_second: usize, count: usize, era: i64) -> anyhow::Result<Paced> {
-    let stream = flood::connect(port, 5_000 + usize::try_from(era)?)?;
-    let acks = {
-        let mut stream = stream.try_clone()?;
-        thread::spawn(move || -> anyhow::Result<Vec<Instant>> {
-            let mut acks = Vec::with_capacity(count);
-            let mut buffer = [0u8; 4096];
-            let mut partial = 0;
-            while acks.len() < count {
-                let n = stream.read(&mut buffer)?;
-                anyhow::ensure!(n > 0, "closed");
-                let at = flood::now();
-                acks.extend(std::iter::repeat_n(at, (partial + n) / 4));
-                partial = (partial + n) % 4;
-            }
-            Ok(acks)
-        })
-    };
-    let base = first_device_time(count) - era * 3_600_000;
-    let started = flood::now();
-    let mut sent = Vec::with_capacity(count);
-    for n in 0..count {
-        let due = started + Duration::from_secs_f64(n as f64 / per_second as f64);
-        if let Some(wait) = due.checked_duration_since(flood::now()) {
-            thread::sleep(wait);
-        }
-        let device = n % flood::DEVICES;
-        let time = base + i64::try_from(n / flood::DEVICES)? * 1_000;
-        let at = flood::now();
-        (&stream).write_all(&publish(&flood::topic(device), &flood::payload(n, time), n))?;
-        sent.push((u32::try_from(device)?, time, at));
-    }
-    let acks = acks.join().map_err(|_| anyhow::anyhow!("the reader died"))??;
-    let puback_ms =
-        sent.iter().zip(&acks).map(|((_, _, at), ack)| (*ack - *at).as_secs_f64() * 1_000.0).collect();
-    Ok(Paced { sent, puback_ms })
-}
-
-fn publish(topic: &str, payload: &str, n: usize) -> Vec<u8> {
-    let length = 4 + topic.len() + payload.len();
-    let mut packet =
-        vec![0x32, u8::try_from(length % 128).unwrap_or(0) | 0x80, u8::try_from(length / 128).unwrap_or(0)];
-    packet.extend(u16::try_from(topic.len()).unwrap_or(0).to_be_bytes());
-    packet.extend(topic.as_bytes());
-    packet.extend(u16::try_from(n % 65_535 + 1).unwrap_or(1).to_be_bytes());
-    packet.extend(payload.as_bytes());
-    packet
-}
-
-/// A webhook receiver that notes when a notice about a device arrives.
-#[derive(Debug)]
-struct Hook {
-    port: u16,
-    arrived: Arc<Mutex<HashMap<String, Instant>>>,
-}
-
-impl Hook {
-    fn start() -> anyhow::Result<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", 0))?;
-        let hook = Self { port: listener.local_addr()?.port(), arrived: Arc::default() };
-        let arrived = Arc::clone(&hook.arrived);
-        thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let arrived = Arc::clone(&arrived);
-                thread::spawn(move || serve(&stream, &arrived));
-            }
-        });
-        Ok(hook)
-    }
-
-    fn config(&self) -> String {
-        format!("\n[notify.duty]\nkind = \"webhook\"\nurl = \"http://127.0.0.1:{}/notices\"\n", self.port)
-    }
-
-    /// Sends `count` low pressures (a rule that waits for nothing), one device each, while vitals run at `load` a second; gives ms from publish to notice.
-    fn crossings(&self, port: u16, load: usize, count: usize) -> anyhow::Result<Vec<f64>> {
-        static ERA: std::sync::atomic::AtomicI64 = std::sync::atomic::AtomicI64::new(10);
-        let era = ERA.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let background = thread::spawn(move || paced(port, load, load * 6, era));
-        let stream = flood::connect(port, 7_000 + usize::try_from(era)?)?;
-        let time = first_device_time(0);
-        let mut sent = Vec::new();
-        for n in 0..count {
-            thread::sleep(Duration::from_millis(100));
-            let device = format!("bp-{era}-{n:04}");
-            let topic = format!("orderly/v1/main/bp_meter/{device}/up/reading");
-            let body = format!(
-                "{{\"sys\":82,\"dia\":46,\"pulse\":88,\"t\":\"{}\",\"padding\":\"                                        \"}}",
-                orderly_core::time::Timestamp(time)
-            );
-            sent.push((device, flood::now()));
-            (&stream).write_all(&publish(&topic, &body, n))?;
-        }
-        background.join().map_err(|_| anyhow::anyhow!("the background died"))??;
-        let deadline = flood::now() + Duration::from_secs(20);
-        loop {
-            let arrived = self.arrived.lock().unwrap_or_else(PoisonError::into_inner);
-            if sent.iter().all(|(device, _)| arrived.contains_key(device)) || flood::now() > deadline {
-                let times: Vec<f64> = sent
-                    .iter()
-                    .filter_map(|(device, at)| Some((*arrived.get(device)? - *at).as_secs_f64() * 1_000.0))
-                    .collect();
-                anyhow::ensure!(times.len() == count, "{} of {count} notices arrived", times.len());
-                return Ok(times);
-            }
-            drop(arrived);
-            thread::sleep(Duration::from_millis(10));
-        }
-    }
-}
-
-fn serve(stream: &TcpStream, arrived: &Mutex<HashMap<String, Instant>>) -> Option<()> {
-    let mut reader = BufReader::new(stream);
-    loop {
-        let mut length = 0;
-        loop {
-            let mut line = String::new();
-            if reader.read_line(&mut line).ok()? == 0 {
-                return None;
-            }
-            let line = line.trim_end().to_ascii_lowercase();
-            if line.is_empty() {
-                break;
-            }
-            if let Some(n) = line.strip_prefix("content-length:") {
-                length = n.trim().parse().ok()?;
-            }
-        }
-        let mut body = vec![0u8; length];
-        reader.read_exact(&mut body).ok()?;
-        let at = flood::now();
-        if let Ok(json) = serde_json::from_slice::<serde_json::Value>(&body)
-            && let Some(device) = json["device"].as_str()
-        {
-            arrived.lock().unwrap_or_else(PoisonError::into_inner).entry(device.to_owned()).or_insert(at);
-        }
-        (&*stream).write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").ok()?;
-    }
 }

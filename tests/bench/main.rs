@@ -1,19 +1,25 @@
 //! `make bench`: the figures of the targets, each beside the limit of this machine measured in the same run.
 //!
-//! It prints and never judges. Absolute rates move with the machine; the ratios and CPU seconds are what to compare.
+//! It prints and never judges a build. Absolute rates move with the machine; ratios and CPU seconds are what to compare.
 
 #![allow(clippy::print_stdout, reason = "a bench prints")]
 #![allow(missing_docs, reason = "not a library")]
 
-mod durable;
+mod command;
 mod engine;
 mod flood;
+mod hook;
 mod latency;
 mod local;
 mod measure;
+mod paced;
+mod profile;
+mod report;
 mod start;
 mod store;
 mod throughput;
+
+use report::Report;
 
 fn main() -> anyhow::Result<()> {
     // `cargo test --benches` asks every bench for a quick answer; there is nothing quick here.
@@ -21,26 +27,44 @@ fn main() -> anyhow::Result<()> {
         return Ok(());
     }
     let only: Vec<String> = std::env::args().skip(1).filter(|a| a.starts_with('t')).collect();
-    let wanted = |name: &str| only.is_empty() || only.iter().any(|o| o == name);
-    let dir = tempfile::tempdir()?;
-    println!("fdatasync of 4 KiB here: p50 {:.2} ms\n", measure::fdatasync_ms(dir.path())?);
-    if wanted("t1") || wanted("t2") || wanted("t3") || wanted("t4") {
-        throughput::run(wanted("t1") || wanted("t3"))?;
-    }
-    if wanted("t5") || wanted("t6") || wanted("t7") {
-        latency::run()?;
-    }
-    if wanted("tengine") {
+    let wanted = |names: &[&str]| only.is_empty() || only.iter().any(|o| names.contains(&o.as_str()));
+    let began = flood::now();
+    let dir = measure::folder()?;
+    let (append, sync) = (measure::append_ms(dir.path())?, measure::sync_ms(dir.path(), 1)?);
+    println!(
+        "4 KiB with fdatasync here, p50 / p99: appended {:.2} / {:.2} ms, into space laid out {:.2} / {:.2} ms; load {}; {} processors\n",
+        append.p50,
+        append.p99,
+        sync.p50,
+        sync.p99,
+        measure::load(),
+        std::thread::available_parallelism()?
+    );
+    if wanted(&["tengine"]) {
+        // First, while this process has used little memory.
         engine::run()?;
+        println!();
     }
-    if wanted("t11") || wanted("t12") {
-        local::run()?;
-    }
-    if wanted("t13") {
-        start::run()?;
-    }
-    if wanted("tcommit") {
-        durable::run()?;
-    }
+    let mut report = Report::default();
+    println!("{}", report::header());
+    // A group that fails takes none of the others with it.
+    let mut failed = Vec::new();
+    let mut group = |names: &[&str], run: &mut dyn FnMut(&mut Report) -> anyhow::Result<()>| {
+        if wanted(names)
+            && let Err(error) = run(&mut report)
+        {
+            println!("{} failed: {error:#}", names.join(" "));
+            failed.push(names.join(" "));
+        }
+    };
+    let hop = wanted(&["t1", "t3"]);
+    group(&["t1", "t2", "t3", "t4"], &mut |report| throughput::run(hop, report));
+    group(&["t5", "t6", "t7"], &mut latency::run);
+    group(&["tcommand"], &mut command::run);
+    group(&["t11", "t12"], &mut local::run);
+    group(&["t13"], &mut start::run);
+    println!("\nall together, after {:.0} s, load {}:", began.elapsed().as_secs_f64(), measure::load());
+    report.table();
+    anyhow::ensure!(failed.is_empty(), "failed: {}", failed.join(", "));
     Ok(())
 }

@@ -1,21 +1,22 @@
-//! A line-protocol store that only counts, and checks that no (device, timestamp) comes twice.
+//! A line-protocol store that only counts: how many (series, timestamp) came, and how many came again.
 
+use std::collections::{HashMap, HashSet};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What has come in.
 #[derive(Debug, Default)]
 pub struct Seen {
-    /// Lines whose (device, timestamp) was new.
+    /// Lines whose (series, timestamp) was new.
     pub lines: usize,
-    /// Lines whose (device, timestamp) was known.
+    /// Lines whose (series, timestamp) was known.
     pub again: usize,
-    keys: std::collections::HashSet<(u32, i64)>,
-    /// (device number, ms of the timestamp) -> when it arrived, if that is asked for.
-    pub arrivals: Option<std::collections::HashMap<(u32, i64), std::time::Instant>>,
+    keys: HashSet<(u64, i64)>,
+    /// (hash of the device, ms of the timestamp) -> when it arrived, if that is asked for.
+    pub arrivals: Option<HashMap<(u64, i64), Instant>>,
 }
 
 /// A counting store on loopback.
@@ -24,8 +25,19 @@ pub struct CountingStore {
     /// Its port.
     pub port: u16,
     shared: Arc<(Mutex<Seen>, Condvar)>,
-    /// While this is set every request is answered with 503.
-    down: Arc<std::sync::atomic::AtomicBool>,
+    mood: Arc<(Mutex<Mood>, Condvar)>,
+}
+
+/// What it does with a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mood {
+    /// Takes it.
+    #[default]
+    Up,
+    /// Answers 503.
+    Refuses,
+    /// Reads it and says nothing.
+    Stalls,
 }
 
 impl CountingStore {
@@ -36,7 +48,7 @@ impl CountingStore {
     pub fn start() -> anyhow::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0))?;
         let store =
-            Self { port: listener.local_addr()?.port(), shared: Arc::default(), down: Arc::default() };
+            Self { port: listener.local_addr()?.port(), shared: Arc::default(), mood: Arc::default() };
         let server = store.clone();
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -47,9 +59,17 @@ impl CountingStore {
         Ok(store)
     }
 
-    /// Answers 503 from now on, or no longer.
-    pub fn set_down(&self, down: bool) {
-        self.down.store(down, std::sync::atomic::Ordering::Release);
+    /// What it does from now on.
+    pub fn set(&self, mood: Mood) {
+        *self.mood.0.lock().unwrap_or_else(PoisonError::into_inner) = mood;
+        self.mood.1.notify_all();
+    }
+
+    /// Waits as long as it stalls; then says whether the request is taken.
+    fn takes(&self) -> bool {
+        let mood = self.mood.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mood = self.mood.1.wait_while(mood, |mood| *mood == Mood::Stalls);
+        *mood.unwrap_or_else(PoisonError::into_inner) == Mood::Up
     }
 
     /// Notes when each line arrives from now on.
@@ -102,7 +122,7 @@ impl CountingStore {
             }
             let mut body = vec![0u8; length];
             reader.read_exact(&mut body).ok()?;
-            if self.down.load(std::sync::atomic::Ordering::Acquire) {
+            if !self.takes() {
                 (&*stream)
                     .write_all(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
                     .ok()?;
@@ -136,13 +156,16 @@ impl CountingStore {
     }
 }
 
-/// (number at the end of the device tag, timestamp).
-fn key_of(line: &[u8]) -> Option<(u32, i64)> {
+/// (hash of the device, nanoseconds of the timestamp).
+fn key_of(line: &[u8]) -> Option<(u64, i64)> {
     let at = line.windows(7).position(|w| w == b"device=")? + 7;
     let rest = &line[at..];
     let name = &rest[..rest.iter().position(|b| *b == b',' || *b == b' ')?];
-    let digits = &name[name.iter().rposition(|b| !b.is_ascii_digit()).map_or(0, |p| p + 1)..];
-    let device = std::str::from_utf8(digits).ok()?.parse().ok()?;
     let stamp = &line[line.iter().rposition(|b| *b == b' ')? + 1..];
-    Some((device, std::str::from_utf8(stamp).ok()?.parse().ok()?))
+    Some((hash(name), std::str::from_utf8(stamp).ok()?.parse().ok()?))
+}
+
+/// FNV-1a: the devices of a bench are few, and the store must not take the daemon's processor.
+pub fn hash(name: &[u8]) -> u64 {
+    name.iter().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3))
 }

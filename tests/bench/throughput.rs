@@ -2,30 +2,27 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 
 use anyhow::Context;
 use orderly_tests::gateway::Site;
 use orderly_tests::mosquitto::Mosquitto;
 
-use crate::flood::{self, Flood};
+use crate::flood::{self, Flood, Load};
 use crate::measure;
-use crate::store::CountingStore;
+use crate::profile::Profile;
+use crate::report::{Figure, Goal, Report};
+use crate::store::{CountingStore, Mood};
 
 /// Messages of one run.
 const MESSAGES: usize = 300_000;
 /// Median of so many alternating runs.
-const ROUNDS: usize = 3;
+pub const ROUNDS: usize = 3;
 
-/// Device times of a flood end before now, so that no clock is suspect.
-pub fn first_device_time(messages: usize) -> i64 {
-    let turns = i64::try_from(messages / flood::DEVICES + 10).unwrap_or(0);
-    (jiff_now_s() - turns) * 1_000
-}
-
-#[expect(clippy::disallowed_methods, reason = "a bench lives in real time")]
-fn jiff_now_s() -> i64 {
-    jiff::Timestamp::now().as_second()
-}
+/// How long something may take that is not measured.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// What comes and goes in memory: what users run who want mosquitto at its fastest.
+const IN_MEMORY: &str = "persistence false\n";
 
 /// The sink's part of a configuration.
 pub fn sink_config(port: u16) -> String {
@@ -40,57 +37,62 @@ struct Run {
     per_second: f64,
     cpu_per_million: f64,
     peak_mib: f64,
+    /// Lines that the store had already.
+    again: usize,
+}
+
+/// One way through the gateway.
+#[derive(Debug, Clone, Copy, Default)]
+struct Way {
+    /// A mosquitto stands in between.
+    hop: bool,
+    /// The store refuses all.
+    down: bool,
+    /// Look where the CPU time goes; that costs some of it.
+    profiled: bool,
 }
 
 /// Measures all; without `hop` the way through mosquitto is left out.
-pub fn run(hop_too: bool) -> anyhow::Result<()> {
-    let (mut alone, mut hop, mut own) = (Vec::new(), Vec::new(), Vec::new());
-    let mut threads = None;
+pub fn run(hop: bool, report: &mut Report) -> anyhow::Result<()> {
+    let (mut alone, mut hops, mut own, mut down) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         alone.push(mosquitto_alone()?);
-        if hop_too {
-            hop.push(through(true, false)?.0);
+        if hop {
+            hops.push(through(Way { hop, ..Way::default() })?);
         }
-        let (run, by_thread) = through(false, false)?;
-        own.push(run);
-        threads = Some(by_thread);
+        own.push(through(Way::default())?);
+        down.push(through(Way { down: true, ..Way::default() })?);
     }
-    let down = through(false, true)?.0;
-    let m_alone = median(&alone, |r| r.per_second);
-    let m_hop = median(&hop, |r| r.per_second);
-    let m_own = median(&own, |r| r.per_second);
-    println!(
-        "workload W: {MESSAGES} messages of {} B, 4 connections, QoS 1, median of {ROUNDS}",
-        flood::payload(1, 0).len()
-    );
-    println!("mosquitto alone, publisher to one subscriber      {m_alone:>9.0} msg/s");
-    println!(
-        "T1  through mosquitto, to line protocol           {m_hop:>9.0} msg/s = {:.2} x mosquitto alone (floor 0.6, aim 0.8)",
-        m_hop / m_alone
-    );
-    println!(
-        "T2  through our listener, to line protocol        {m_own:>9.0} msg/s = {:.2} x mosquitto alone (floor 2, aim 5)",
-        m_own / m_alone
-    );
-    println!(
-        "T3  CPU s per M, through mosquitto / listener     {:.1} / {:.1} (floor 10 / 8, aim 6 / 4)",
-        median(&hop, |r| r.cpu_per_million),
-        median(&own, |r| r.cpu_per_million)
-    );
-    println!(
-        "T4  peak memory in the burst, store up / down     {:.0} / {:.0} MiB (floor 55, aim 30)",
-        median(&own, |r| r.peak_mib),
-        down.peak_mib
-    );
-    if let Some(threads) = threads {
-        println!("\nwhere the CPU goes in T2 (s per M by thread):");
-        for (name, seconds) in threads {
-            if seconds > 0.05 {
-                println!("    {name:<16} {seconds:.2}");
-            }
-        }
+    let rate = median(&alone, |r| r.per_second);
+    let cpu = median(&alone, |r| r.cpu_per_million);
+    let memory = median(&alone, |r| r.peak_mib);
+    let mut add = |what: &str, value, unit, limit, goal| {
+        report.add(Figure { what: what.to_owned(), value, unit, limit: (limit, "mosquitto alone"), goal });
+    };
+    if hop {
+        let value = median(&hops, |r| r.per_second);
+        add("T1 through mosquitto to line protocol", value, "msg/s", rate, Goal::times_limit(0.6, 0.8));
     }
-    println!();
+    let value = median(&own, |r| r.per_second);
+    add("T2 through our listener to line protocol", value, "msg/s", rate, Goal::times_limit(2.0, 5.0));
+    if hop {
+        let value = median(&hops, |r| r.cpu_per_million);
+        add("T3 CPU s per M, through mosquitto", value, "s", cpu, Goal::at_most(10.0, 6.0));
+    }
+    let value = median(&own, |r| r.cpu_per_million);
+    add("T3 CPU s per M, through our listener", value, "s", cpu, Goal::at_most(8.0, 4.0));
+    let goal = Goal::at_most(55.0, 30.0);
+    add("T4 peak memory in the burst", median(&own, |r| r.peak_mib), "MiB", memory, goal);
+    add("T4 peak memory, the store down", median(&down, |r| r.peak_mib), "MiB", memory, goal);
+    let again: usize = hops.iter().chain(&own).map(|r| r.again).sum();
+    println!(
+        "      {MESSAGES} messages of {} B a run, 4 connections, QoS 1, median of {ROUNDS}; every one arrived, {again} lines twice",
+        flood::payload(1, flood::wall_ms()).len()
+    );
+    if hop {
+        through(Way { hop, profiled: true, ..Way::default() })?;
+    }
+    through(Way { profiled: true, ..Way::default() })?;
     Ok(())
 }
 
@@ -100,28 +102,29 @@ fn median(runs: &[Run], of: impl Fn(&Run) -> f64) -> f64 {
 
 /// What mosquitto passes by itself: four publishers, one subscriber with QoS 1.
 fn mosquitto_alone() -> anyhow::Result<Run> {
-    let dir = tempfile::tempdir()?;
-    let broker = Mosquitto::start(dir.path())?;
-    let port = broker.port;
-    let mut subscriber = flood::connect(port, 999)?;
+    let dir = measure::folder()?;
+    let broker = Mosquitto::start_with(dir.path(), IN_MEMORY)?;
+    let (port, pid) = (broker.port, broker.pid().context("mosquitto does not run")?);
+    let mut subscriber = flood::connect(port, "subscriber", None)?;
     subscriber.write_all(&[0x82, 6, 0, 1, 0, 1, b'#', 1])?;
     subscriber.read_exact(&mut [0u8; 5]).context("no SUBACK")?;
-    let started = flood::now();
     let reader = std::thread::spawn(move || count(subscriber, MESSAGES));
-    flood(port, MESSAGES).run()?;
+    let cpu = measure::cpu_seconds(pid);
+    let sent = flood(port, MESSAGES).begin()?;
+    let started = flood::now();
+    sent.run()?;
     reader.join().map_err(|_| anyhow::anyhow!("the subscriber died"))??;
-    Ok(Run { per_second: MESSAGES as f64 / started.elapsed().as_secs_f64(), ..Run::default() })
+    Ok(Run {
+        per_second: MESSAGES as f64 / started.elapsed().as_secs_f64(),
+        cpu_per_million: (measure::cpu_seconds(pid) - cpu) * 1e6 / MESSAGES as f64,
+        peak_mib: measure::memory_mib(pid, "VmHWM"),
+        again: 0,
+    })
 }
 
 fn flood(port: u16, messages: usize) -> Flood {
-    Flood {
-        port,
-        connections: 4,
-        messages,
-        window: 250,
-        first_device_time: first_device_time(messages),
-        qos: 1,
-    }
+    let first_device_time = flood::first_device_time(MESSAGES);
+    Flood { port, connections: 4, messages, window: 250, first_device_time, load: Load::Vitals }
 }
 
 /// Reads and acknowledges so many messages.
@@ -167,14 +170,11 @@ fn frame(bytes: &[u8]) -> Option<(u8, usize, usize)> {
     (bytes.len() >= at + length).then_some((bytes[0], at, at + length))
 }
 
-type Threads = Vec<(String, f64)>;
-
-/// One run through the whole way; with `hop` a mosquitto stands in between, with `down` the store refuses all.
-fn through(hop: bool, down: bool) -> anyhow::Result<(Run, Threads)> {
-    let dir = tempfile::tempdir()?;
+/// One run through the whole way.
+fn through(way: Way) -> anyhow::Result<Run> {
+    let dir = measure::folder()?;
     let store = CountingStore::start()?;
-    store.set_down(down);
-    let broker = hop.then(|| Mosquitto::start(&dir.path().join("broker"))).transpose()?;
+    let broker = way.hop.then(|| Mosquitto::start_with(&dir.path().join("broker"), IN_MEMORY)).transpose()?;
     let mut more = sink_config(store.port);
     if let Some(broker) = &broker {
         more += &format!(
@@ -186,17 +186,34 @@ fn through(hop: bool, down: bool) -> anyhow::Result<(Run, Threads)> {
     let gateway = site.start()?;
     let pid = gateway.pid();
     let port = broker.as_ref().map_or(site.mqtt, |b| b.port);
-    // A first small flood registers the devices and warms up.
-    let warm = 4 * flood::DEVICES;
-    Flood { first_device_time: first_device_time(MESSAGES) - 100_000, ..flood(port, warm) }.run()?;
-    if !down {
-        anyhow::ensure!(store.wait_lines(warm), "the warm-up did not arrive: {}", tail(&site));
+    // What mosquitto gets before we have subscribed is not ours.
+    let patience = flood::now() + PATIENCE;
+    while way.hop && !subscribed(&site)? {
+        anyhow::ensure!(flood::now() < patience, "no subscription: {}", tail(&site));
+        std::thread::sleep(Duration::from_millis(20));
     }
+    // A first small flood warms up and registers the devices: they do that themselves only at our own listener.
+    let warm = 4 * flood::DEVICES;
+    let first_device_time = flood::first_device_time(MESSAGES) - 60_000;
+    Flood { first_device_time, ..flood(site.mqtt, warm) }.begin()?.run()?;
+    anyhow::ensure!(store.wait_lines(warm), "the warm-up did not arrive: {}", tail(&site));
+    if way.down {
+        store.set(Mood::Refuses);
+    }
+    let sent = flood(port, MESSAGES).begin()?;
     measure::reset_peak(pid);
-    let (cpu, threads) = (measure::cpu_seconds(pid), measure::cpu_by_thread(pid));
+    let profile = way.profiled.then(|| Profile::begin(pid, dir.path()));
+    let cpu = measure::cpu_seconds(pid);
     let started = flood::now();
-    flood(port, MESSAGES).run()?;
-    if !down {
+    sent.run()?;
+    if way.down {
+        // Everything is decided and kept, and the sink has tried.
+        let patience = flood::now() + PATIENCE;
+        while lag(&site)? > 0 {
+            anyhow::ensure!(flood::now() < patience, "the engine stands still: {}", tail(&site));
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    } else {
         anyhow::ensure!(
             store.wait_lines(warm + MESSAGES),
             "{} of {} arrived: {}",
@@ -206,21 +223,31 @@ fn through(hop: bool, down: bool) -> anyhow::Result<(Run, Threads)> {
         );
     }
     let seconds = started.elapsed().as_secs_f64();
-    let millions = MESSAGES as f64 / 1e6;
-    let by_thread = measure::cpu_by_thread(pid)
-        .into_iter()
-        .map(|(name, cpu)| {
-            let before = threads.get(&name).copied().unwrap_or(0.0);
-            (name, (cpu - before) / millions)
-        })
-        .collect();
+    let cpu = measure::cpu_seconds(pid) - cpu;
+    if let Some(profile) = profile {
+        let what = if way.hop { "T1, through mosquitto" } else { "T2, through our listener" };
+        profile.print(what, MESSAGES)?;
+    }
     let run = Run {
         per_second: MESSAGES as f64 / seconds,
-        cpu_per_million: (measure::cpu_seconds(pid) - cpu) / millions,
+        cpu_per_million: cpu * 1e6 / MESSAGES as f64,
         peak_mib: measure::memory_mib(pid, "VmHWM"),
+        again: store.ask(|s| s.again),
     };
     gateway.stop().context("stop")?;
-    Ok((run, by_thread))
+    Ok(run)
+}
+
+/// Records that are on disk and not yet decided and committed.
+fn lag(site: &Site) -> anyhow::Result<u64> {
+    let status: serde_json::Value = serde_json::from_str(&measure::get(site.http, "/api/v1/status")?)?;
+    status["engine"]["lag"].as_u64().context("the status has no lag")
+}
+
+fn subscribed(site: &Site) -> anyhow::Result<bool> {
+    let status: serde_json::Value = serde_json::from_str(&measure::get(site.http, "/api/v1/status")?)?;
+    let sources = status["sources"].as_array().context("the status has no sources")?;
+    Ok(sources.iter().all(|source| source["up"] == true))
 }
 
 fn tail(site: &Site) -> String {

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The figures, from the release build. Arguments choose some of them: t1 t5 t11 t13 tcommit.
+# The figures, from the release build, in about six minutes. Arguments choose some of them: t1 t2 t5 t11 t13 tcommand tengine.
+# Where the time goes by function is printed when perf is installed (Debian: linux-perf).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 tests/scripts/install.sh

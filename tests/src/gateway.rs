@@ -50,7 +50,10 @@ impl Site {
     /// # Errors
     /// When the directory cannot be written.
     pub fn new(dir: &Path, more: &str) -> anyhow::Result<Self> {
-        let site = Self { dir: dir.to_owned(), http: free_port()?, mqtt: free_port()? };
+        // Both are held at once, or they may be the same one.
+        let held = [TcpListener::bind(("127.0.0.1", 0))?, TcpListener::bind(("127.0.0.1", 0))?];
+        let [http, mqtt] = [held[0].local_addr()?.port(), held[1].local_addr()?.port()];
+        let site = Self { dir: dir.to_owned(), http, mqtt };
         site.configure(more)?;
         Ok(site)
     }

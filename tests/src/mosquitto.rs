@@ -90,6 +90,12 @@ impl Mosquitto {
         bail!("mosquitto takes no connection")
     }
 
+    /// Its process id while it runs.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
     /// Kills it on the spot.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! The gateway's own figures, `orderly_<noun>_<unit>_total`, in the Prometheus text format.
 
+use std::time::Duration;
+
 use metrics::{counter, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use orderly_core::output::Counts;
@@ -39,8 +41,9 @@ pub fn journal_damaged(records: u64) {
     counter!("orderly_journal_records_lost_total").increment(records);
 }
 
-/// How far the engine is behind the journal, in records.
-pub fn engine_lag(records: u64) {
+/// What waits for the engine: records of the journal, and how long it will take for them.
+pub fn engine_lag(records: u64, time: Duration) {
     #[expect(clippy::cast_precision_loss, reason = "a gauge is read by people; 2^53 records are enough")]
     gauge!("orderly_engine_lag_records").set(records as f64);
+    gauge!("orderly_engine_lag_seconds").set(time.as_secs_f64());
 }

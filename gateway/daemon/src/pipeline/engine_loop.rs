@@ -147,11 +147,12 @@ impl EngineLoop {
             if let Some(error) = progress.failed {
                 return End::Failed(error);
             }
+            // Before it is worked off: this is what a new record stands behind.
+            metrics::engine_lag(self.lane.unhandled(), self.lane.waiting());
             if let Err(error) = self.take(&mut life, progress.durable) {
                 return End::Failed(error);
             }
             self.hand_over(&mut life);
-            metrics::engine_lag(self.lane.unhandled());
             if !progress.stopping {
                 life.due = life.engine.next_timeout();
                 let served =

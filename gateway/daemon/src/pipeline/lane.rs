@@ -7,7 +7,7 @@ use orderly_core::record::Seq;
 use tokio::sync::watch;
 
 /// What may stand before the engine, in time.
-const LIMIT_NS: u64 = 20_000_000;
+const LIMIT: Duration = Duration::from_millis(20);
 /// What may stand before the engine, in records, however fast it is: two commits' worth.
 const LIMIT_RECORDS: u64 = 8_000;
 
@@ -58,10 +58,13 @@ impl Lane {
         self.appended.load(Ordering::Relaxed).saturating_sub(self.handled.load(Ordering::Relaxed))
     }
 
+    /// How long the engine will take for them.
+    pub fn waiting(&self) -> Duration {
+        Duration::from_nanos(self.unhandled().saturating_mul(self.cost_ns.load(Ordering::Relaxed)))
+    }
+
     fn judge(&self) {
-        let unhandled = self.unhandled();
-        let time = unhandled.saturating_mul(self.cost_ns.load(Ordering::Relaxed));
-        let crowded = time > LIMIT_NS || unhandled > LIMIT_RECORDS;
+        let crowded = self.waiting() > LIMIT || self.unhandled() > LIMIT_RECORDS;
         self.crowded.send_if_modified(|was| std::mem::replace(was, crowded) != crowded);
     }
 }
@@ -78,6 +81,7 @@ mod tests {
         assert!(!*crowded.borrow());
         lane.appended(100 + 4_001);
         assert!(*crowded.borrow(), "4,001 records at 5 µs each");
+        assert_eq!(lane.waiting(), Duration::from_micros(4_001 * 5));
         lane.handled(2_000, 1_900, Duration::from_micros(1_900));
         assert!(!*crowded.borrow());
         lane.appended(2_000 + LIMIT_RECORDS + 1);
