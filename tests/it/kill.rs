@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use orderly_core::record::Kind;
 use orderly_store::disk::RealDisk;
 use orderly_store::journal::dump;
-use orderly_tests::fakestore::{FakeStore, Plan as StorePlan};
+use orderly_tests::fakestore::{FakeStore, Plan as StorePlan, Step};
 use orderly_tests::gateway::Site;
 use orderly_tests::generator::{Generator, Plan, Progress};
 use orderly_tests::ledger::{Ledger, Verdict};
@@ -132,10 +132,14 @@ async fn kill_test(door: Door, seed: u64) -> anyhow::Result<()> {
     let in_store = ledger.judge(&rows_of_the_store(&store));
     met.in_flight.sort_unstable();
     let median = met.in_flight[met.in_flight.len() / 2];
-    let resent = store.seen().resent;
+    let resent = store.ask(|seen| seen.resent);
+    // The plan kept these and dropped the answer: they go again whether anybody is killed or not.
+    let unanswered: usize = store
+        .ask(|seen| seen.requests.iter().filter(|r| r.step == Step::KeepThenClose).map(|r| r.lines).sum());
     println!(
         "{door:?}: {} kills, {} sent, {} acked, in flight at the kill: median {median}, inside a commit: {} ({} of {} aimed), \
-         lost {}, double {}, sink lost {}, sink double {}, lines re-sent {resent}",
+         lost {}, double {}, sink lost {}, sink double {}, lines re-sent {resent} \
+         ({unanswered} of them had no answer)",
         kills(),
         ledger.messages.len(),
         verdict.acked,

@@ -63,6 +63,8 @@ pub struct Request {
     pub lines: usize,
     /// The step that answered it.
     pub step: Step,
+    /// Its step is done: what was to be kept is kept.
+    pub kept: bool,
     /// The status of the answer; 0: none was given.
     pub status: u16,
 }
@@ -152,6 +154,11 @@ impl FakeStore {
         question(&lock(&self.shared.seen))
     }
 
+    /// There is a bucket of this name.
+    pub fn add_bucket(&self, name: &str) {
+        lock(&self.shared.seen).buckets.push(name.to_owned());
+    }
+
     /// Answers queries with this annotated CSV from now on; gives the last query that was asked.
     pub fn answer_queries(&self, csv: &str) -> String {
         let mut query = lock(&self.shared.query);
@@ -223,7 +230,7 @@ async fn write(
         seen.lines += lines.len() as u64;
         let path = matched.as_str().to_owned();
         let (lines, step) = (lines.len(), step.clone());
-        seen.requests.push(Request { path, query, authorization, gzip, lines, step, status: 0 });
+        seen.requests.push(Request { path, query, authorization, gzip, lines, step, kept: false, status: 0 });
         seen.requests.len() - 1
     };
     shared.changed.send_modify(|n| *n += 1);
@@ -235,8 +242,14 @@ async fn write(
         tokio::time::sleep(*wait).await;
     }
     let (status, retry_after, why) = answer(&shared, &step, &lines);
-    lock(&shared.seen).requests[at].status = status;
+    {
+        let request = &mut lock(&shared.seen).requests[at];
+        (request.status, request.kept) = (status, true);
+    }
     shared.changed.send_modify(|n| *n += 1);
+    if step == Step::KeepThenStall {
+        std::future::pending::<()>().await;
+    }
     if status == 0 { close() } else { refusal(status, retry_after, &why) }
 }
 
@@ -253,7 +266,7 @@ fn answer(shared: &Shared, step: &Step, lines: &[Line]) -> (u16, Option<String>,
             keep(shared, lines);
             said(*status)
         }
-        Step::KeepThenClose => {
+        Step::KeepThenClose | Step::KeepThenStall => {
             keep(shared, lines);
             said(0)
         }
@@ -329,7 +342,12 @@ async fn metrics(State(shared): State<Arc<Shared>>) -> String {
 async fn list_buckets(
     State(shared): State<Arc<Shared>>,
     Query(query): Query<BTreeMap<String, String>>,
+    headers: HeaderMap,
 ) -> Response {
+    let token = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
+    if lock(&shared.expect_token).as_deref().is_some_and(|expected| Some(expected) != token) {
+        return refusal(401, None, "unauthorized access");
+    }
     let wanted = query.get("name");
     let buckets: Vec<_> = lock(&shared.seen)
         .buckets

@@ -1,11 +1,13 @@
 //! Health, buckets and old history through the `influxdb2` crate.
 
 use orderly::config::{Credentials, Span};
-use orderly::sinks::influx::InfluxConfig;
+use orderly::sinks::StoreCheck;
 use orderly::sinks::influx::admin::{Admin, AdminError, OldPoint, OldValue};
+use orderly::sinks::influx::{Engine, InfluxConfig};
 use orderly_core::ids::{ClassId, DeviceId, MetricId};
 use orderly_core::time::Timestamp;
 use orderly_tests::fakestore::FakeStore;
+use orderly_tests::patience::in_time;
 
 use super::double::{Rig, config};
 
@@ -73,5 +75,53 @@ async fn a_store_that_is_not_there_is_told_in_time() {
     let admin_of = |url: String| admin(&InfluxConfig { timeout: Span::ms(50), ..config(url) });
     assert_eq!(admin_of(url).health().await, Err(AdminError::Silent));
     let with_path = InfluxConfig { url: "http://127.0.0.1:1/base".to_owned(), ..config(String::new()) };
-    assert!(matches!(Admin::new(&with_path, &Credentials::default()), Err(AdminError::Settings(_))));
+    assert!(matches!(Admin::new(&with_path, &Credentials::default()), Err(AdminError::Unsupported(_))));
+}
+
+/// What the status says about the store once it was asked.
+async fn checked(config: InfluxConfig) -> (StoreCheck, Rig) {
+    let mut rig = Rig::start(config);
+    let asked = rig.status.wait_for(|s| s.store != StoreCheck::Unknown);
+    let found = in_time("the store's own word", asked).await.unwrap().store.clone();
+    (found, rig)
+}
+
+#[tokio::test]
+async fn a_wrong_bucket_or_token_is_explained_before_the_first_reading_and_mended_without_a_restart() {
+    let store = FakeStore::start().await;
+    let (found, mut rig) = checked(config(store.url())).await;
+    let why = found.detail().unwrap_or_default();
+    assert!(
+        found.word() == "faulty" && why.contains("\"orderly\"") && why.contains("create_bucket"),
+        "{found:?}"
+    );
+    store.add_bucket("orderly");
+    in_time("a healthy store", rig.status.wait_for(|s| s.store == StoreCheck::Ok)).await.unwrap();
+
+    store.expect_token("right");
+    let dir = tempfile::tempdir().unwrap();
+    let token_file = dir.path().join("token");
+    std::fs::write(&token_file, "wrong").unwrap();
+    let (found, mut rig) =
+        checked(InfluxConfig { token_file: Some(token_file.clone()), ..config(store.url()) }).await;
+    assert!(found.detail().is_some_and(|why| why.contains("401") && why.contains("token_file")), "{found:?}");
+    std::fs::write(&token_file, "right").unwrap();
+    in_time("a healthy store", rig.status.wait_for(|s| s.store == StoreCheck::Ok)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_asked_is_no_fault() {
+    let store = FakeStore::start().await;
+    let (found, _rig) =
+        checked(InfluxConfig { engine: Engine::VictoriaMetrics, ..config(store.url()) }).await;
+    assert!(found.word() == "unsupported" && found.detail().unwrap().contains("Flux"), "{found:?}");
+    // Another VictoriaMetrics, and nobody said so: it answers `OK`, which is no JSON.
+    if orderly_tests::victoria::find().is_some() {
+        let dir = tempfile::tempdir().unwrap();
+        let victoria = orderly_tests::victoria::Victoria::start(dir.path()).await.unwrap();
+        let (found, mut rig) = checked(config(victoria.url(""))).await;
+        assert!(found.word() == "unsupported" && found.detail().unwrap().contains("product"), "{found:?}");
+        let last = rig.commit("bp-1", 3);
+        assert_eq!(rig.until_cursor(last).await.last_error, None);
+    }
 }

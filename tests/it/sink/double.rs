@@ -213,6 +213,13 @@ impl Rig {
         in_time("the sink's cursor", self.status.wait_for(|s| s.cursor >= seq)).await.unwrap().clone()
     }
 
+    /// Ends it as `kill -9` does: nothing more is stored.
+    pub async fn kill(self) {
+        self.task.abort();
+        // It was aborted, which is what was wanted.
+        drop(self.task.await);
+    }
+
     pub async fn stop(self) -> Arc<Memory> {
         self.stop.cancel();
         self.task.await.unwrap();

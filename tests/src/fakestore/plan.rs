@@ -21,6 +21,8 @@ pub enum Step {
     AtMost(usize),
     /// Take the request and never answer, until the plan is changed; then go on with the new plan.
     Stall,
+    /// Keep the lines, then never answer.
+    KeepThenStall,
     /// Wait, then keep.
     Slow(Duration),
     /// Close the connection without keeping anything.

@@ -39,6 +39,10 @@ fn standing(status: &Status, text: &mut String) {
     };
     gauge(text, "orderly_sink_behind_records", Some("sink"), &by_sink(|sink| sink.lag));
     gauge(text, "orderly_sink_ok", Some("sink"), &by_sink(|sink| u64::from(sink.state == "ok")));
+    // A store that cannot be asked is neither well nor ill.
+    let asked = sinks.iter().filter(|sink| matches!(sink.store.as_str(), "ok" | "faulty"));
+    let well: Vec<_> = asked.map(|sink| (sink.name.clone(), u64::from(sink.store == "ok"))).collect();
+    gauge(text, "orderly_sink_store_ok", Some("sink"), &well);
     let up: Vec<_> = sources.iter().map(|source| (source.name.clone(), u64::from(source.up))).collect();
     gauge(text, "orderly_source_up", Some("source"), &up);
 }

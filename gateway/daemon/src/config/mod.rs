@@ -40,7 +40,7 @@ pub use notify::{NotifyKind, NotifySettings};
 pub use problem::{Problem, draw};
 pub use retention::RetentionSettings;
 pub use secret::{Credentials, Secret};
-pub use sinks::{Precision, Product, SinkKind, SinkSettings};
+pub use sinks::{Dialect, Precision, Product, SinkKind, SinkSettings};
 
 /// All settings, resolved from every layer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

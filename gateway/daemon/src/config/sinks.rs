@@ -30,6 +30,11 @@ pub struct SinkSettings {
     pub precision: Precision,
     /// How long one request may take.
     pub timeout: Span,
+    /// Which write door: `v1` (`/write?db=`) or `v2` (`/api/v2/write`). Default: what the product speaks best.
+    pub dialect: Option<Dialect>,
+    /// How long after its answer the store may still forget a point: the cursor stays that far behind, and the
+    /// rest is sent again when the store was restarted. Default: 60 s for VictoriaMetrics, else nothing.
+    pub settle: Option<Span>,
     /// Undelivered batches above this become a hole that is filled later; ingest never waits for a sink.
     pub backlog_bytes: Size,
 }
@@ -58,6 +63,16 @@ pub enum Product {
     VictoriaMetrics,
 }
 
+/// The two write doors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dialect {
+    /// `/write?db=…&precision=ns`
+    V1,
+    /// `/api/v2/write?org=…&bucket=…&precision=ns`
+    V2,
+}
+
 /// How fine the timestamps of a store are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -82,6 +97,8 @@ impl Default for SinkSettings {
             product: Product::InfluxDb2,
             precision: Precision::Ns,
             timeout: Span::seconds(10),
+            dialect: None,
+            settle: None,
             backlog_bytes: Size(512 << 20),
         }
     }

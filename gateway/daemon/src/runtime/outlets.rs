@@ -19,7 +19,7 @@ use crate::notify::webhook::{self, NotifyStatus, WebhookConfig};
 use crate::notify::{Outbox, OutboxFile};
 use crate::pipeline::{DeliveryChange, StateFile};
 use crate::sinks::influx::{self, InfluxConfig};
-use crate::sinks::{SinkStatus, Stores};
+use crate::sinks::{SinkState, SinkStatus, Stores};
 
 /// How often the outbox is looked at when nobody is to be told.
 const LOOK: Duration = Duration::from_secs(3_600);
@@ -72,10 +72,13 @@ impl Outlets {
                 credentials: credentials.clone(),
             };
             let config = InfluxConfig::from_settings(name, sink);
-            let (name, stop) = (name.clone(), stop.clone());
+            let (name, stop, told_too) = (name.clone(), stop.clone(), deps.status.clone());
             let task = tokio::spawn(async move {
                 if let Err(error) = influx::run(config, deps, stop).await {
                     tracing::error!(sink = name, %error, "the sink cannot be used");
+                    told_too.send_modify(|s| {
+                        (s.state, s.last_error) = (SinkState::Holding, Some(error.to_string()));
+                    });
                 }
             });
             outlets.tasks.push(("sink", task));

@@ -16,7 +16,7 @@ use crate::api::{Check, Overview};
 use crate::notify::webhook::NotifyStatus;
 use crate::observe::health::Health;
 use crate::pipeline::{Lane, Signals, StateFile};
-use crate::sinks::{SinkState, SinkStatus};
+use crate::sinks::{SinkState, SinkStatus, StoreCheck};
 
 /// Counted since the start of this run, commit by commit.
 #[derive(Debug, Default)]
@@ -153,6 +153,18 @@ impl Overseer {
                 &format!("the store {name} does not take readings: {why}"),
             ));
         }
+        // A token that may write and not look around is enough for a sink that writes.
+        let writes = |s: &&SinkStatus| s.state == SinkState::Ok && s.accepted > 0;
+        for sink in sinks.iter().filter(|s| !writes(s)) {
+            if let StoreCheck::Faulty(why) = &sink.store {
+                let name = &sink.name;
+                warnings.push(warning(
+                    "sink_store",
+                    &format!("外部库 {name} 自检异常：{why}"),
+                    &format!("the store {name} is not as it should be: {why}"),
+                ));
+            }
+        }
         if let Some(notices) =
             self.notices.as_ref().map(|n| n.borrow().clone()).filter(|n| !n.down.is_empty())
         {
@@ -235,7 +247,21 @@ fn shown(sink: &SinkStatus) -> dto::SinkStatus {
         lag: sink.lag,
         state: state.to_owned(),
         last_error: sink.last_error.clone(),
+        store: sink.store.word().to_owned(),
+        store_detail: sink.store.detail().map(str::to_owned),
     }
+}
+
+/// A sink among the checks: it never makes the gateway unready, for ingest does not wait for it; what is wrong with
+/// it is said all the same.
+fn check_of(sink: &SinkStatus) -> Check {
+    let failing = matches!(sink.state, SinkState::Retrying | SinkState::Holding | SinkState::Blocked);
+    let wrong = if failing { sink.last_error.clone() } else { None };
+    let fault = match &sink.store {
+        StoreCheck::Faulty(why) => Some(why.clone()),
+        StoreCheck::Unknown | StoreCheck::Ok | StoreCheck::Unsupported(_) => None,
+    };
+    Check { name: format!("sink:{}", sink.name), ok: true, detail: wrong.or(fault).unwrap_or_default() }
 }
 
 impl crate::api::Health for Overseer {
@@ -252,7 +278,7 @@ impl crate::api::Health for Overseer {
             ok: wrong.is_none(),
             detail: wrong.unwrap_or_default(),
         };
-        vec![
+        let mut checks = vec![
             check("journal", stats.trouble),
             check("state", progress.failed),
             check(
@@ -260,6 +286,8 @@ impl crate::api::Health for Overseer {
                 (!stuck.is_empty()).then(|| format!("no sign of life from: {}", stuck.join(", "))),
             ),
             check("doors", (!self.health.is_ready()).then(|| "the doors are not open".to_owned())),
-        ]
+        ];
+        checks.extend(self.sinks.iter().map(|sink| check_of(&sink.borrow())));
+        checks
     }
 }

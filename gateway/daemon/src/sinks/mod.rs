@@ -85,6 +85,46 @@ pub struct SinkStatus {
     pub requests: u64,
     /// Records of holes that are still to be filled.
     pub missing: u64,
+    /// What the store says about itself when it is asked apart from the writing.
+    pub store: StoreCheck,
+}
+
+/// What a store says about itself when it is asked apart from the writing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StoreCheck {
+    /// It was not asked yet.
+    #[default]
+    Unknown,
+    /// It is healthy and has the bucket.
+    Ok,
+    /// It is not; what a person may look at.
+    Faulty(String),
+    /// This store, or this way to it, cannot be asked. That is no fault.
+    Unsupported(&'static str),
+}
+
+impl StoreCheck {
+    /// One word for it.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Ok => "ok",
+            Self::Faulty(_) => "faulty",
+            Self::Unsupported(_) => "unsupported",
+        }
+    }
+
+    /// What is behind the word, if anything is to be said.
+    #[must_use]
+    pub fn detail(&self) -> Option<&str> {
+        match self {
+            Self::Unknown | Self::Ok => None,
+            Self::Faulty(why) => Some(why),
+            Self::Unsupported(why) => Some(why),
+        }
+    }
 }
 
 /// What a sink is doing.

@@ -82,6 +82,10 @@ pub struct SinkStatus {
     pub state: String,
     /// What went wrong last, without secrets.
     pub last_error: Option<String>,
+    /// What the store says about itself: `ok`, `faulty`, `unsupported` or `unknown`.
+    pub store: String,
+    /// What is behind that word, if anything is to be said.
+    pub store_detail: Option<String>,
 }
 
 /// Where readings come from.

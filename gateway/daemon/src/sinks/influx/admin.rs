@@ -7,15 +7,16 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use influxdb2::Client;
 use influxdb2::api::buckets::ListBucketsRequest;
 use influxdb2::api::organization::ListOrganizationRequest;
 use influxdb2::models::health::Status;
 use influxdb2::models::{PostBucketRequest, Query};
+use influxdb2::{Client, RequestError};
 use orderly_core::ids::{ClassId, DeviceId, MetricId};
 use orderly_core::time::Timestamp;
 
-use super::config::InfluxConfig;
+use super::answers::verdict;
+use super::config::{Engine, InfluxConfig};
 use crate::config::Credentials;
 use crate::outbound;
 
@@ -25,10 +26,26 @@ pub enum AdminError {
     /// The settings do not allow it.
     #[error("{0}")]
     Settings(String),
-    /// It did not answer in time.
+    /// This build, or this address, has no way to ask.
+    #[error("{0}")]
+    Unsupported(&'static str),
+    /// It did not answer, or not in time.
     #[error("the store does not answer")]
     Silent,
-    /// It answered with an error, or with something that cannot be read.
+    /// It refused the question.
+    #[error("{status}: {hint} (it said: {said})")]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// What a person may look at.
+        hint: &'static str,
+        /// The beginning of what it said.
+        said: String,
+    },
+    /// It answered with something else than an InfluxDB 2 would.
+    #[error("the store does not answer as an InfluxDB 2 does")]
+    Foreign,
+    /// It answered with something that cannot be read.
     #[error("the store says: {0}")]
     Answer(String),
 }
@@ -69,8 +86,14 @@ impl Admin {
     pub fn new(config: &InfluxConfig, credentials: &Credentials) -> Result<Self, AdminError> {
         let base = outbound::base(&config.url).map_err(|e| AdminError::Settings(e.to_string()))?;
         if base.path() != "/" {
-            let why = format!("{base}: health, buckets and old history need an address without a path");
-            return Err(AdminError::Settings(why));
+            return Err(AdminError::Unsupported(
+                "health, buckets and old history need a `url` without a path",
+            ));
+        }
+        if base.scheme() == "https" && config.ca_file.is_some() {
+            return Err(AdminError::Unsupported(
+                "health, buckets and old history cannot be asked with a `ca_file`: the crate trusts public authorities only",
+            ));
         }
         let token = match &config.token_file {
             Some(file) => credentials.read(file).map_err(AdminError::Settings)?.reveal().to_owned(),
@@ -91,19 +114,26 @@ impl Admin {
         Ok((health.status == Status::Pass, health.version))
     }
 
+    /// Whether the bucket is there, as far as the token may see.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn has_bucket(&self) -> Result<bool, AdminError> {
+        let named = ListBucketsRequest { name: Some(self.bucket.clone()), ..ListBucketsRequest::default() };
+        // A missing bucket is a 404 to some versions and an empty list to others.
+        match self.ask(self.client.list_buckets(Some(named))).await {
+            Ok(found) => Ok(found.buckets.iter().any(|b| b.name == self.bucket)),
+            Err(AdminError::Refused { status: 404, .. }) => Ok(false),
+            Err(e) => Err(e),
+        }
+    }
+
     /// Makes the bucket if it is not there; tells whether it did.
     ///
     /// # Errors
     /// When the store cannot be asked or does not allow it.
     pub async fn ensure_bucket(&self) -> Result<bool, AdminError> {
-        let named = ListBucketsRequest { name: Some(self.bucket.clone()), ..ListBucketsRequest::default() };
-        // A missing bucket is a 404 to some versions and an empty list to others.
-        let missing = match self.ask(self.client.list_buckets(Some(named))).await {
-            Ok(found) => found.buckets.iter().all(|b| b.name != self.bucket),
-            Err(AdminError::Answer(why)) if why.contains("404") || why.contains("not found") => true,
-            Err(e) => return Err(e),
-        };
-        if !missing {
+        if self.has_bucket().await? {
             return Ok(false);
         }
         let org = ListOrganizationRequest { org: Some(self.org.clone()), ..ListOrganizationRequest::new() };
@@ -149,18 +179,30 @@ impl Admin {
         Ok(records.into_iter().filter_map(point).collect())
     }
 
-    async fn ask<T, E: std::fmt::Display>(
-        &self,
-        question: impl Future<Output = Result<T, E>>,
-    ) -> Result<T, AdminError> {
+    async fn ask<T>(&self, question: impl Future<Output = Result<T, RequestError>>) -> Result<T, AdminError> {
         // The crate panics on answers that it did not expect (an empty number is enough).
         match tokio::time::timeout(self.timeout, AssertUnwindSafe(question).catch_unwind()).await {
             Err(_) => Err(AdminError::Silent),
             Ok(Err(_)) => {
                 Err(AdminError::Answer("something that the influxdb2 crate cannot read".to_owned()))
             }
-            Ok(Ok(Err(e))) => Err(AdminError::Answer(e.to_string().chars().take(300).collect())),
+            Ok(Ok(Err(e))) => Err(meant(e)),
             Ok(Ok(Ok(answer))) => Ok(answer),
+        }
+    }
+}
+
+fn meant(error: RequestError) -> AdminError {
+    let short = |text: &str| text.chars().filter(|c| !c.is_control()).take(300).collect();
+    match error {
+        RequestError::ReqwestProcessing { source } if source.is_decode() => AdminError::Foreign,
+        RequestError::ReqwestProcessing { .. } => AdminError::Silent,
+        RequestError::Http { status, text } => {
+            let status = status.as_u16();
+            AdminError::Refused { status, hint: verdict(Engine::InfluxDb2, status).1, said: short(&text) }
+        }
+        other @ (RequestError::Serializing { .. } | RequestError::Deserializing { .. }) => {
+            AdminError::Answer(short(&other.to_string()))
         }
     }
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::config::Product as Engine;
+use super::point::Fields;
+pub use crate::config::{Dialect, Product as Engine};
 use crate::config::{Precision, SinkSettings, Size, Span};
 
 /// A store that takes line protocol over HTTP.
@@ -53,16 +54,6 @@ pub struct InfluxConfig {
     pub split_after: u64,
 }
 
-/// The two write doors.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Dialect {
-    /// `/write?db=…&precision=ns`
-    V1,
-    /// `/api/v2/write?org=…&bucket=…&precision=ns`
-    V2,
-}
-
 impl Default for InfluxConfig {
     fn default() -> Self {
         Self {
@@ -105,6 +96,8 @@ impl InfluxConfig {
             precision: settings.precision,
             timeout: settings.timeout,
             backlog_bytes: settings.backlog_bytes,
+            dialect: settings.dialect,
+            settle: settings.settle,
             ..Self::default()
         }
     }
@@ -113,6 +106,15 @@ impl InfluxConfig {
     #[must_use]
     pub fn milliseconds_only(&self) -> bool {
         self.precision == Precision::Ms || self.engine == Engine::VictoriaMetrics
+    }
+
+    /// What the store makes of a field.
+    #[must_use]
+    pub const fn fields(&self) -> Fields {
+        match self.engine {
+            Engine::VictoriaMetrics => Fields::Numbers,
+            Engine::InfluxDb1 | Engine::InfluxDb2 | Engine::InfluxDb3 => Fields::All,
+        }
     }
 
     /// The write door.

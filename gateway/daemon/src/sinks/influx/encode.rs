@@ -1,6 +1,6 @@
 //! Readings to a chunk of lines, and parts of it to compressed requests.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::io::Write as _;
 use std::ops::Range;
 
@@ -9,9 +9,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use orderly_core::ids::{DeviceId, SiteId, StreamId};
 use orderly_core::reading::{Origin, Reading};
-use orderly_core::value::Quality;
 
-use super::point;
+use super::point::{self, Fields};
 
 /// Most streams whose last millisecond is remembered; past it the memory begins anew.
 const MOST_REMEMBERED: usize = 200_000;
@@ -76,10 +75,8 @@ pub fn gzip(text: &[u8]) -> Bytes {
 #[derive(Debug)]
 pub struct Encoder {
     site: SiteId,
+    fields: Fields,
     milliseconds_only: bool,
-    /// Streams that once had a value that was not good: their points carry `quality` from then on, so that a
-    /// corrected point overwrites the field.
-    judged: HashSet<(DeviceId, StreamId)>,
     /// The last millisecond of each stream and the identity that took it.
     taken: HashMap<(DeviceId, StreamId), (i64, u32)>,
 }
@@ -87,14 +84,12 @@ pub struct Encoder {
 impl Encoder {
     /// An encoder without memory. `milliseconds_only`: the store drops what is finer.
     #[must_use]
-    pub fn new(site: SiteId, milliseconds_only: bool) -> Self {
-        Self { site, milliseconds_only, judged: HashSet::new(), taken: HashMap::new() }
+    pub fn new(site: SiteId, fields: Fields, milliseconds_only: bool) -> Self {
+        Self { site, fields, milliseconds_only, taken: HashMap::new() }
     }
 
     /// Appends the reading to the chunk.
     pub fn push(&mut self, chunk: &mut Chunk, reading: &Reading) {
-        let not_good = reading.values.iter().any(|m| m.quality != Quality::Good);
-        let judged = self.judge(reading, not_good);
         if self.milliseconds_only && self.collides(reading) {
             let why =
                 "the store keeps milliseconds only, and another reading of this stream has the same one";
@@ -102,7 +97,7 @@ impl Encoder {
             chunk.unwritable.push(refused);
             return;
         }
-        match point::write(&mut chunk.text, &self.site, reading, judged) {
+        match point::write(&mut chunk.text, &self.site, reading, self.fields) {
             Ok(()) => {
                 chunk.ends.push(chunk.text.len());
                 chunk.from.push((reading.origin, reading.device.clone()));
@@ -112,18 +107,6 @@ impl Encoder {
                 chunk.unwritable.push(refused);
             }
         }
-    }
-
-    fn judge(&mut self, reading: &Reading, not_good: bool) -> bool {
-        if self.judged.is_empty() && !not_good {
-            return false;
-        }
-        let key = (reading.device.clone(), reading.stream.clone());
-        if not_good {
-            self.judged.insert(key);
-            return true;
-        }
-        self.judged.contains(&key)
     }
 
     /// Whether another reading of the stream took the same millisecond. A repeat of the same one does not collide.
@@ -148,21 +131,19 @@ mod tests {
     use super::*;
 
     fn encoder(milliseconds_only: bool) -> Encoder {
-        Encoder::new(SiteId::new("main").unwrap(), milliseconds_only)
+        Encoder::new(SiteId::new("main").unwrap(), Fields::All, milliseconds_only)
     }
 
     #[test]
-    fn quality_is_written_from_the_first_bad_one_on() {
-        let (mut encoder, mut chunk) = (encoder(false), Chunk::default());
-        let good = reading("a", 1, 1.0);
+    fn a_point_that_is_written_again_says_its_quality_whatever_came_before() {
         let mut bad = reading("a", 2, 2.0);
-        bad.values[0].quality = Quality::Bad;
-        for r in [&good, &bad, &reading("a", 3, 3.0), &reading("b", 4, 4.0)] {
-            encoder.push(&mut chunk, r);
-        }
-        let has: Vec<bool> = (0..4).map(|i| chunk.line(i).contains("quality=")).collect();
-        assert_eq!(has, [false, true, true, false]);
-        assert!(chunk.line(2).contains("quality=\"good\""));
+        bad.values[0].quality = orderly_core::value::Quality::Bad;
+        let (mut before, mut after) = (Chunk::default(), Chunk::default());
+        encoder(false).push(&mut before, &bad);
+        // Another run of the gateway, that has seen nothing bad.
+        encoder(false).push(&mut after, &reading("a", 2, 2.0));
+        assert!(before.line(0).contains("quality=\"bad\""));
+        assert!(after.line(0).contains("quality=\"good\""));
     }
 
     #[test]

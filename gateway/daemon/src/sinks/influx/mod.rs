@@ -6,9 +6,12 @@
 #[cfg(feature = "influxdb2")]
 pub mod admin;
 pub mod answers;
+#[cfg(feature = "influxdb2")]
+mod checkup;
 mod client;
 mod config;
 pub mod encode;
+mod keep;
 mod lanes;
 pub mod point;
 mod prepare;
@@ -31,19 +34,17 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::config::{Dialect, Engine, InfluxConfig};
 use self::encode::Encoder;
+use self::keep::{Keeper, Place};
 use self::lanes::{Job, Lanes};
 use self::prepare::{Prepared, Reader};
 use self::report::Report;
-use self::send::{Sender, Stopped};
+use self::send::{Refused, Sender, Stopped};
 use self::settle::Tail;
 use super::{BatchSource, Hole, SinkState, SinkStatus, SourceError};
 use crate::config::Credentials;
 use crate::delivery::Delivery;
 use crate::outbound::OutboundError;
-use crate::retry::Backoff;
 
-/// The cursor is stored at most this often while data flows: what lies between is sent again after a crash.
-const CURSOR_EVERY_MS: u64 = 500;
 /// Holes are looked for this often.
 const HOLES_EVERY_MS: u64 = 10_000;
 
@@ -72,13 +73,13 @@ pub struct Deps {
 pub async fn run(config: InfluxConfig, deps: Deps, stop: CancellationToken) -> Result<(), OutboundError> {
     let store = client::Store::new(&config, &deps.credentials)?;
     #[cfg(feature = "influxdb2")]
-    if config.create_bucket && config.engine == Engine::InfluxDb2 {
-        tokio::spawn(bucket(config.clone(), deps.credentials.clone(), stop.clone()));
-    }
+    tokio::spawn(checkup::run(config.clone(), deps.credentials.clone(), deps.status.clone(), stop.clone()));
+    #[cfg(not(feature = "influxdb2"))]
+    deps.status.send_modify(|s| s.store = StoreCheck::Unsupported("this build asks no store about itself"));
     let seed = deps.clock.now().wall.0.unsigned_abs();
     let Deps { source, delivery, clock, head, status, site, credentials: _ } = deps;
     status.send_modify(|s| s.name = config.name.as_str().into());
-    let encoder = Encoder::new(site, config.milliseconds_only());
+    let encoder = Encoder::new(site, config.fields(), config.milliseconds_only());
     let reader = Reader {
         source,
         encoder: Arc::new(Mutex::new(encoder)),
@@ -86,62 +87,38 @@ pub async fn run(config: InfluxConfig, deps: Deps, stop: CancellationToken) -> R
         max_lines: config.max_lines,
     };
     let sink = Sink {
-        consumer: format!("sink:{}", config.name),
+        keeper: Keeper {
+            consumer: format!("sink:{}", config.name),
+            delivery,
+            report: Report { status, clock: Arc::clone(&clock) },
+            seed,
+            stop,
+        },
         cap: config.backlog_bytes.0,
         reader,
-        delivery,
-        report: Report { status, clock: Arc::clone(&clock) },
         clock,
         sender: Sender::new(&config, store, seed),
         tail: Tail::new(config.settle()),
         lanes: Lanes::new(0, &[], config.split_after),
-        stored: 0,
-        stored_at: 0,
+        place: Place::default(),
         holes_at: 0,
-        stop: stop.clone(),
     };
     sink.run(head).await;
     Ok(())
 }
 
-/// Makes the bucket, as often as it takes; the sink holds and tries on meanwhile.
-#[cfg(feature = "influxdb2")]
-async fn bucket(config: InfluxConfig, credentials: Credentials, stop: CancellationToken) {
-    let admin = match admin::Admin::new(&config, &credentials) {
-        Ok(admin) => admin,
-        Err(error) => return tracing::warn!(sink = %config.name, %error, "the bucket cannot be looked for"),
-    };
-    loop {
-        match admin.ensure_bucket().await {
-            Ok(made) => {
-                return tracing::info!(sink = %config.name, bucket = %config.bucket, made, "the bucket is there");
-            }
-            Err(error) => tracing::warn!(sink = %config.name, %error, "the bucket could not be looked for"),
-        }
-        tokio::select! {
-            () = tokio::time::sleep(config.hold.0) => {}
-            () = stop.cancelled() => return,
-        }
-    }
-}
-
 struct Sink {
-    /// Its name in the state store.
-    consumer: String,
+    keeper: Keeper,
     reader: Reader,
-    delivery: Arc<dyn Delivery>,
     clock: Arc<dyn Clock>,
-    report: Report,
     sender: Sender,
     tail: Tail,
     lanes: Lanes,
-    /// The cursor as it was stored last, and when.
-    stored: Seq,
-    stored_at: u64,
+    /// The cursor as it was stored last.
+    place: Place,
     holes_at: u64,
     /// Most bytes of batches that wait for the store.
     cap: u64,
-    stop: CancellationToken,
 }
 
 type Ahead = Option<JoinHandle<Result<Prepared, SourceError>>>;
@@ -151,11 +128,11 @@ impl Sink {
         let Err(Stopped) = self.work(&mut head).await;
         // What was sent since the cursor was last stored would only be sent again: not worth a delay.
         let settled = self.tail.settled(self.lanes.cursor());
-        if settled > self.stored {
-            let moved = DeliveryChange::CursorMoved { consumer: self.consumer.clone(), seq: settled };
-            drop(tokio::time::timeout(Duration::from_millis(500), self.delivery.deliver(moved)).await);
+        if settled > self.place.stored() {
+            let told = self.keeper.delivery.deliver(self.keeper.moved(settled));
+            drop(tokio::time::timeout(Duration::from_millis(500), told).await);
         }
-        self.report.change(|s| s.state = SinkState::Stopped);
+        self.keeper.report.change(|s| s.state = SinkState::Stopped);
     }
 
     /// Works until it is told to stop.
@@ -163,48 +140,81 @@ impl Sink {
         self.begin().await?;
         let mut ahead: Ahead = None;
         loop {
-            if self.stop.is_cancelled() {
+            if self.keeper.stop.is_cancelled() {
                 return Err(Stopped);
             }
             self.housekeeping(&mut ahead).await?;
             let newest = *head.borrow_and_update();
             let Some(job) = self.lanes.next(newest) else {
-                self.report.idle(self.lanes.cursor(), newest, self.lanes.missing());
+                self.keeper.report.idle(self.lanes.cursor(), newest, self.lanes.missing());
+                self.store_cursor().await?;
                 self.wait(head).await?;
                 continue;
             };
             let prepared = self.prepared(job, ahead.take()).await?;
             ahead = self.look_ahead(&prepared, *head.borrow());
-            let refused = self.sender.send(&prepared.chunk, &self.report, &self.stop).await?;
+            let refused = self.send(&prepared).await?;
             self.quarantine(&prepared, refused).await?;
             self.lanes.done(prepared.job, prepared.up_to);
+            self.place.sent(prepared.chunk.len());
             self.tail.sent(self.lanes.cursor(), self.clock.now().steady_ms);
             if let Job::Fill { hole } = prepared.job {
                 self.filled(hole, prepared.up_to).await?;
             }
             let newest = *head.borrow();
-            self.report.moved(self.lanes.cursor(), newest, self.lanes.catching_up(), self.lanes.missing());
+            let (cursor, missing) = (self.lanes.cursor(), self.lanes.missing());
+            self.keeper.report.moved(cursor, newest, self.lanes.catching_up(), missing);
         }
     }
 
     /// Reads the cursor; nothing can be sent before it is known.
     async fn begin(&mut self) -> Result<(), Stopped> {
         // From here on batches wait for this sink; nothing happens when it is known.
-        self.deliver(DeliveryChange::ConsumerAdded { consumer: self.consumer.clone(), seq: 0 }).await?;
-        let consumer = self.consumer.clone();
+        let consumer = self.keeper.consumer.clone();
+        self.keeper.deliver(DeliveryChange::ConsumerAdded { consumer: consumer.clone(), seq: 0 }).await?;
         let cursor = self.ask(move |source| source.cursor(&consumer)).await?;
         self.lanes.begin(cursor);
         self.tail.begin(cursor);
-        self.stored = cursor;
+        self.place.begin(cursor);
+        Ok(())
+    }
+
+    /// Sends the chunk, and meanwhile stores how far the earlier ones have got.
+    async fn send(&mut self, prepared: &Prepared) -> Result<Vec<Refused>, Stopped> {
+        let now = self.clock.now().steady_ms;
+        let due = self.place.due(self.tail.settled(self.lanes.cursor()), now);
+        let Self { keeper, sender, .. } = self;
+        let stored = async {
+            match due {
+                Some(settled) => keeper.deliver(keeper.moved(settled)).await,
+                None => Ok(()),
+            }
+        };
+        let (refused, stored) =
+            tokio::join!(sender.send(&prepared.chunk, &keeper.report, &keeper.stop), stored);
+        if let (Some(settled), Ok(())) = (due, stored) {
+            self.place.stored_up_to(settled, now);
+        }
+        refused
+    }
+
+    /// Stores the cursor if it is due.
+    async fn store_cursor(&mut self) -> Result<(), Stopped> {
+        let now = self.clock.now().steady_ms;
+        if let Some(settled) = self.place.due(self.tail.settled(self.lanes.cursor()), now) {
+            self.keeper.deliver(self.keeper.moved(settled)).await?;
+            self.place.stored_up_to(settled, now);
+        }
         Ok(())
     }
 
     /// Waits for news, but not past the next housekeeping.
     async fn wait(&self, head: &mut watch::Receiver<Seq>) -> Result<(), Stopped> {
-        let pending = self.tail.settled(self.lanes.cursor()) > self.stored;
-        let most = if pending { CURSOR_EVERY_MS } else { self.tail.check_every_ms().min(HOLES_EVERY_MS) };
+        let pending = self.tail.settled(self.lanes.cursor()) > self.place.stored();
+        let most =
+            if pending { keep::AT_LEAST_EVERY_MS } else { self.tail.check_every_ms().min(HOLES_EVERY_MS) };
         tokio::select! {
-            () = self.stop.cancelled() => Err(Stopped),
+            () = self.keeper.stop.cancelled() => Err(Stopped),
             changed = head.changed() => changed.map_err(|_| Stopped),
             () = tokio::time::sleep(Duration::from_millis(most)) => Ok(()),
         }
@@ -216,17 +226,11 @@ impl Sink {
             // It was started anew and may have forgotten what it had accepted: send that again.
             self.lanes.rewind(self.tail.settled(0));
             *ahead = None;
-            self.report
-                .failed(SinkState::CatchingUp, "the store was restarted; its last minute is sent again");
-        }
-        let settled = self.tail.settled(self.lanes.cursor());
-        if settled > self.stored && now.saturating_sub(self.stored_at) >= CURSOR_EVERY_MS {
-            let consumer = self.consumer.clone();
-            self.deliver(DeliveryChange::CursorMoved { consumer, seq: settled }).await?;
-            (self.stored, self.stored_at) = (settled, now);
+            let why = "the store was restarted; its last minute is sent again";
+            self.keeper.report.failed(SinkState::CatchingUp, why);
         }
         if self.holes_at == 0 || now.saturating_sub(self.holes_at) >= HOLES_EVERY_MS {
-            self.cap_and_holes(settled).await?;
+            self.cap_and_holes(self.tail.settled(self.lanes.cursor())).await?;
             self.holes_at = now.max(1);
         }
         Ok(())
@@ -236,13 +240,13 @@ impl Sink {
     async fn cap_and_holes(&mut self, settled: Seq) -> Result<(), Stopped> {
         let cap = self.cap;
         if let Some(to) = self.ask(move |source| source.over_cap(settled, cap)).await? {
-            let (consumer, from) = (self.consumer.clone(), settled + 1);
-            self.deliver(DeliveryChange::HoleOpened { consumer, from, to }).await?;
+            let (consumer, from) = (self.keeper.consumer.clone(), settled + 1);
+            self.keeper.deliver(DeliveryChange::HoleOpened { consumer, from, to }).await?;
             self.lanes.skip(to);
             self.tail.skip(to);
-            tracing::warn!(sink = %self.consumer, from, to, "the backlog is full; this part is filled in later");
+            tracing::warn!(sink = %self.keeper.consumer, from, to, "the backlog is full; this part is filled in later");
         }
-        let consumer = self.consumer.clone();
+        let consumer = self.keeper.consumer.clone();
         let holes = self.ask(move |source| source.holes(&consumer)).await?;
         self.lanes.set_holes(&holes);
         Ok(())
@@ -254,8 +258,8 @@ impl Sink {
             self.lanes.set_holes(&[]);
             return Ok(());
         }
-        let (consumer, from) = (self.consumer.clone(), hole.first);
-        self.deliver(DeliveryChange::HoleFilled { consumer, from, to }).await
+        let (consumer, from) = (self.keeper.consumer.clone(), hole.first);
+        self.keeper.deliver(DeliveryChange::HoleFilled { consumer, from, to }).await
     }
 
     /// The chunk of this job: the one read ahead if it was for the same job.
@@ -266,8 +270,8 @@ impl Sink {
         {
             return Ok(prepared);
         }
-        let reader = self.reader.clone();
-        self.blocking(move || reader.prepare(job)).await
+        let (reader, most) = (self.reader.clone(), self.sender.most());
+        self.keeper.blocking(move || reader.prepare(job, most)).await
     }
 
     /// Reads and encodes the next chunk while this one is on its way.
@@ -275,16 +279,12 @@ impl Sink {
         let mut lanes = self.lanes.clone();
         lanes.done(prepared.job, prepared.up_to);
         let job = lanes.next(newest)?;
-        let reader = self.reader.clone();
-        Some(tokio::task::spawn_blocking(move || reader.prepare(job)))
+        let (reader, most) = (self.reader.clone(), self.sender.most());
+        Some(tokio::task::spawn_blocking(move || reader.prepare(job, most)))
     }
 
     /// Puts on record what the store does not take, before the cursor passes it.
-    async fn quarantine(
-        &mut self,
-        prepared: &Prepared,
-        refused: Vec<(usize, &'static str, String)>,
-    ) -> Result<(), Stopped> {
+    async fn quarantine(&mut self, prepared: &Prepared, refused: Vec<Refused>) -> Result<(), Stopped> {
         let at = self.clock.now().wall;
         let chunk = &prepared.chunk;
         let refused = refused.into_iter().map(|(line, code, reason)| {
@@ -295,33 +295,20 @@ impl Sink {
         let unwritable =
             unwritable.map(|(origin, device, code, reason)| (origin, device, code, reason, String::new()));
         for (origin, device, code, reason, line) in refused.chain(unwritable) {
-            self.report.rejected(code);
+            self.keeper.report.rejected(code);
             let rejected = DeliveryChange::Rejected {
                 seq: origin.seq,
                 index: origin.index,
                 at,
-                consumer: self.consumer.clone(),
+                consumer: self.keeper.consumer.clone(),
                 address: device.to_string(),
                 code,
                 reason,
                 excerpt: line.into_bytes(),
             };
-            self.deliver(rejected).await?;
+            self.keeper.deliver(rejected).await?;
         }
         Ok(())
-    }
-
-    /// Tells the state store, as often as it takes.
-    async fn deliver(&self, change: DeliveryChange) -> Result<(), Stopped> {
-        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5), self.stored);
-        loop {
-            let done = tokio::select! {
-                done = self.delivery.deliver(change.clone()) => done,
-                () = self.stop.cancelled() => return Err(Stopped),
-            };
-            let Err(why) = done else { return Ok(()) };
-            self.pause(&why, &mut backoff).await?;
-        }
     }
 
     async fn ask<T: Send + 'static>(
@@ -329,30 +316,6 @@ impl Sink {
         question: impl Fn(&dyn BatchSource) -> Result<T, SourceError> + Clone + Send + 'static,
     ) -> Result<T, Stopped> {
         let source = Arc::clone(&self.reader.source);
-        self.blocking(move || question(&*source)).await
-    }
-
-    /// Asks the store of the gateway off the async threads, as often as it takes.
-    async fn blocking<T: Send + 'static>(
-        &self,
-        question: impl Fn() -> Result<T, SourceError> + Clone + Send + 'static,
-    ) -> Result<T, Stopped> {
-        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5), self.stored);
-        loop {
-            let why = match tokio::task::spawn_blocking(question.clone()).await {
-                Ok(Ok(answer)) => return Ok(answer),
-                Ok(Err(e)) => e.to_string(),
-                Err(e) => format!("reading ended with a fault of ours: {e}"),
-            };
-            self.pause(&why, &mut backoff).await?;
-        }
-    }
-
-    async fn pause(&self, why: &str, backoff: &mut Backoff) -> Result<(), Stopped> {
-        self.report.failed(SinkState::Blocked, why);
-        tokio::select! {
-            () = tokio::time::sleep(backoff.pause()) => Ok(()),
-            () = self.stop.cancelled() => Err(Stopped),
-        }
+        self.keeper.blocking(move || question(&*source)).await
     }
 }

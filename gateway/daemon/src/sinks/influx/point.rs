@@ -8,38 +8,50 @@ use orderly_core::ids::SiteId;
 use orderly_core::reading::Reading;
 use orderly_core::value::{Quality, Value};
 
-/// Appends the line of a reading, line end included. `quality` is written when it is asked for, and always
-/// when a value is not good or there is nothing else. On an error nothing is appended.
+/// What a store makes of a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fields {
+    /// Numbers and texts are kept as they are.
+    All,
+    /// Numbers only: a text would be kept as 0, so states and texts stay out and a quality is a number (0 good,
+    /// 1 uncertain, 2 bad).
+    Numbers,
+}
+
+/// Appends the line of a reading, line end included. `quality` is always there, the worst of its values; where it is
+/// not good and there are several, each has its own in `<metric>_quality`. So a point that is written again
+/// with better values says so, and nobody must remember what was written before. On an error nothing is appended.
 ///
 /// # Errors
 /// When a value cannot stand in a line, or there is none.
-pub fn write(
-    out: &mut Vec<u8>,
-    site: &SiteId,
-    reading: &Reading,
-    with_quality: bool,
-) -> Result<(), WriteError> {
+pub fn write(out: &mut Vec<u8>, site: &SiteId, reading: &Reading, fields: Fields) -> Result<(), WriteError> {
     let mut line = LineWriter::new(out, reading.class.as_str());
     line.tag("device", reading.device.as_str());
     line.tag("site", site.as_str());
     line.tag("stream", reading.stream.as_str());
     line.tag("zone", reading.zone.as_ref().map_or("", |zone| zone.as_str()));
-    let (mut written, mut worst) = (false, None);
     for measured in &reading.values {
-        worst = worst.max(Some(measured.quality));
-        match &measured.value {
-            Value::Number(n) => line.float(measured.metric.as_str(), *n),
-            Value::State(text) | Value::Text(text) => line.text(measured.metric.as_str(), text),
-            Value::Missing(_) => continue,
+        match (&measured.value, fields) {
+            (Value::Number(n), _) => line.float(measured.metric.as_str(), *n),
+            (Value::State(text) | Value::Text(text), Fields::All) => {
+                line.text(measured.metric.as_str(), text)
+            }
+            (Value::State(_) | Value::Text(_), Fields::Numbers) | (Value::Missing(_), _) => continue,
         };
-        written = true;
     }
-    match worst {
-        Some(Quality::Good) if written && !with_quality => {}
-        Some(quality) => {
-            line.text("quality", name(quality));
+    let mut judge = |field: &str, quality: Quality| {
+        match fields {
+            Fields::All => line.text(field, name(quality)),
+            Fields::Numbers => line.float(field, number(quality)),
+        };
+    };
+    if let Some(worst) = reading.values.iter().map(|m| m.quality).max() {
+        judge("quality", worst);
+        if worst != Quality::Good && reading.values.len() > 1 {
+            for measured in &reading.values {
+                judge(&format!("{}_quality", measured.metric), measured.quality);
+            }
         }
-        None => {}
     }
     line.finish(Some(reading.export_ns()))
 }
@@ -49,6 +61,14 @@ const fn name(quality: Quality) -> &'static str {
         Quality::Good => "good",
         Quality::Uncertain => "uncertain",
         Quality::Bad => "bad",
+    }
+}
+
+const fn number(quality: Quality) -> f64 {
+    match quality {
+        Quality::Good => 0.0,
+        Quality::Uncertain => 1.0,
+        Quality::Bad => 2.0,
     }
 }
 

@@ -28,31 +28,44 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// Reads what the job names.
-    pub(super) fn prepare(&self, job: Job) -> Result<Prepared, SourceError> {
+    /// Reads what the job names, about `most` lines of it.
+    pub(super) fn prepare(&self, job: Job, most: usize) -> Result<Prepared, SourceError> {
         match job {
-            Job::Live { after } => self.batches(job, after, Seq::MAX),
-            Job::Backlog { after, end } => self.batches(job, after, end),
+            Job::Live { after } => self.batches(job, (after, Seq::MAX), most),
+            Job::Backlog { after, end } => self.batches(job, (after, end), most),
             Job::Fill { hole } => {
-                let (readings, up_to) = self.source.history(hole.first, hole.last, self.max_lines.max(1))?;
-                Ok(Prepared { job, up_to, chunk: self.encode(readings.iter()) })
+                let (readings, up_to) = self.source.history(hole.first, hole.last, most.max(1))?;
+                let (chunk, _) = self.encode(readings.iter(), usize::MAX);
+                Ok(Prepared { job, up_to, chunk })
             }
         }
     }
 
-    fn batches(&self, job: Job, after: Seq, end: Seq) -> Result<Prepared, SourceError> {
-        let (batches, through) = self.source.batches_after(after, self.max_bytes)?;
+    fn batches(&self, job: Job, (after, end): (Seq, Seq), most: usize) -> Result<Prepared, SourceError> {
+        let share = self.max_bytes * most.min(self.max_lines) / self.max_lines.max(1);
+        let (batches, through) = self.source.batches_after(after, share)?;
         let readings = batches.iter().flat_map(|batch| batch.readings.iter());
-        let chunk = self.encode(readings.filter(|r| r.origin.seq > after && r.origin.seq <= end));
-        Ok(Prepared { job, up_to: through.min(end), chunk })
+        let wanted = readings.filter(|r| r.origin.seq > after && r.origin.seq <= end);
+        let (chunk, cut) = self.encode(wanted, most);
+        Ok(Prepared { job, up_to: cut.unwrap_or(through).min(end), chunk })
     }
 
-    fn encode<'a>(&self, readings: impl Iterator<Item = &'a Reading>) -> Arc<Chunk> {
+    /// The lines, and the record up to which they reach when there were more than `most`: one record's readings stay
+    /// together.
+    fn encode<'a>(
+        &self,
+        readings: impl Iterator<Item = &'a Reading>,
+        most: usize,
+    ) -> (Arc<Chunk>, Option<Seq>) {
         let mut encoder = self.encoder.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut chunk = Chunk::default();
+        let (mut chunk, mut last) = (Chunk::default(), None);
         for reading in readings {
+            if chunk.len() >= most && last != Some(reading.origin.seq) {
+                return (Arc::new(chunk), last);
+            }
             encoder.push(&mut chunk, reading);
+            last = Some(reading.origin.seq);
         }
-        Arc::new(chunk)
+        (Arc::new(chunk), None)
     }
 }

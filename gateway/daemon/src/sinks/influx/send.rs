@@ -19,8 +19,15 @@ use crate::sinks::SinkState;
 /// So many points refused in a row, with nothing accepted between, and the store itself is doubted.
 const DOUBT_AFTER: u32 = 16;
 
+/// Lines of the first request after a start. Requests double from there: what is under way when the gateway is
+/// killed goes again, and a gateway that is killed again and again must get on.
+const FIRST_LINES: usize = 256;
+
 /// Fewer bytes than this are compressed faster than a thread is found.
 const PACK_AT_ONCE: usize = 32 * 1024;
+
+/// A line that the store does not take: its place in the chunk, a stable code, and why.
+pub(super) type Refused = (usize, &'static str, String);
 
 /// The sending half of the sink.
 pub(super) struct Sender {
@@ -47,7 +54,7 @@ impl Sender {
             backoff: Backoff::new(config.retry_least.0, config.retry_most.0, seed),
             hold: config.hold.0,
             engine: config.engine,
-            most: limit,
+            most: limit.min(FIRST_LINES),
             limit,
             refused_in_a_row: 0,
             known_good: None,
@@ -58,13 +65,18 @@ impl Sender {
         &self.store
     }
 
+    /// How many lines a request may hold at present.
+    pub(super) const fn most(&self) -> usize {
+        self.most
+    }
+
     /// Returns once every line was accepted or reported as refused. Takes as long as the store is away.
     pub(super) async fn send(
         &mut self,
         chunk: &Arc<Chunk>,
         report: &Report,
         stop: &CancellationToken,
-    ) -> Result<Vec<(usize, &'static str, String)>, Stopped> {
+    ) -> Result<Vec<Refused>, Stopped> {
         let mut refused = Vec::new();
         let mut split = Split::new(chunk.len(), self.most);
         while let Some(lines) = split.next() {

@@ -6,7 +6,7 @@ use orderly_core::value::{Missing, Reason};
 use proptest::prelude::*;
 use smallvec::smallvec;
 
-use super::{Quality, Reading, SiteId, Value, WriteError, write};
+use super::{Fields, Quality, Reading, SiteId, Value, WriteError, write};
 
 /// A plain good reading of one metric.
 pub fn reading(device: &str, ms: i64, value: f64) -> Reading {
@@ -35,8 +35,12 @@ fn measured(metric: &str, value: Value) -> Measured {
 }
 
 fn line(reading: &Reading) -> Result<String, WriteError> {
+    line_for(reading, Fields::All)
+}
+
+fn line_for(reading: &Reading, fields: Fields) -> Result<String, WriteError> {
     let mut out = Vec::new();
-    write(&mut out, &SiteId::new("main").unwrap(), reading, false)?;
+    write(&mut out, &SiteId::new("main").unwrap(), reading, fields)?;
     Ok(String::from_utf8(out).unwrap())
 }
 
@@ -48,7 +52,7 @@ fn follows_the_schema() {
     assert_eq!(
         line(&r).unwrap(),
         "bp_meter,device=bp-1,site=main,stream=reading,zone=w3 \
-         sys=152.0,dia=96.5,state=\"a \\\"b\\\" \\\\\" 1700000000123000077\n"
+         sys=152.0,dia=96.5,state=\"a \\\"b\\\" \\\\\",quality=\"good\" 1700000000123000077\n"
     );
     r.zone = None;
     assert!(!line(&r).unwrap().contains("zone"));
@@ -61,7 +65,32 @@ fn missing_values_are_left_out_but_the_reading_is_not() {
     (r.values[0].quality, r.values[0].reason) = (Quality::Uncertain, Some(Reason::Missing));
     assert!(line(&r).unwrap().contains(" quality=\"uncertain\" "));
     r.values.push(measured("meal", Value::State("before".into())));
-    assert!(line(&r).unwrap().contains(" meal=\"before\",quality=\"uncertain\" "));
+    assert!(
+        line(&r).unwrap().contains(" meal=\"before\",quality=\"uncertain\",glucose_quality=\"uncertain\",")
+    );
+}
+
+#[test]
+fn each_value_has_its_quality_as_soon_as_one_is_not_good() {
+    let mut r = reading("bp-1", 1, 152.0);
+    r.values.push(measured("dia", Value::Number(300.0)));
+    r.values[1].quality = Quality::Bad;
+    let fields = " sys=152.0,dia=300.0,quality=\"bad\",sys_quality=\"good\",dia_quality=\"bad\" ";
+    assert!(line(&r).unwrap().contains(fields), "{:?}", line(&r));
+    let alone = reading("bp-1", 1, 1.0);
+    assert!(line(&alone).unwrap().contains(" sys=1.0,quality=\"good\" "));
+}
+
+#[test]
+fn a_store_of_numbers_gets_no_text_that_it_would_take_for_nought() {
+    let mut r = reading("bay-1", 1, 1.0);
+    r.values.push(measured("state", Value::State("occupied".into())));
+    r.values[1].quality = Quality::Uncertain;
+    let text = line_for(&r, Fields::Numbers).unwrap();
+    assert!(text.contains(" sys=1.0,quality=1.0,sys_quality=0.0,state_quality=1.0 "), "{text}");
+    r.values = smallvec![measured("state", Value::State("occupied".into()))];
+    let text = line_for(&r, Fields::Numbers).unwrap();
+    assert!(text.contains(" quality=0.0 "), "{text}");
 }
 
 #[test]
@@ -70,7 +99,7 @@ fn refuses_what_could_end_a_line_and_leaves_nothing_behind() {
         let mut r = reading("d", 1, 1.0);
         r.values.push(measured("note", Value::Text(text.into())));
         let mut out = b"before\n".to_vec();
-        let refused = write(&mut out, &SiteId::new("main").unwrap(), &r, false);
+        let refused = write(&mut out, &SiteId::new("main").unwrap(), &r, Fields::All);
         assert!(matches!(refused, Err(WriteError::Control { .. })), "{refused:?}");
         assert_eq!(out, b"before\n");
     }
@@ -86,7 +115,7 @@ fn refuses_what_could_end_a_line_and_leaves_nothing_behind() {
 fn numbers_read_back_as_they_were() {
     for n in [0.0, -0.0, 1.0, -1.0, 0.1, 1e-7, 1e300, 5e-324, f64::MAX, 9_007_199_254_740_993.0, -2.5, 36.6] {
         let text = line(&reading("d", 1, n)).unwrap();
-        let value = text.split("sys=").nth(1).unwrap().split(' ').next().unwrap();
+        let value = text.split("sys=").nth(1).unwrap().split([',', ' ']).next().unwrap();
         assert_eq!(value.parse::<f64>().unwrap().to_bits(), n.to_bits(), "{value}");
     }
 }
@@ -102,7 +131,6 @@ proptest! {
         ms in 0..4_000_000_000_000_i64,
         offset in 0..1_000_000_u32,
         quality in 0..3_u8,
-        with_quality: bool,
     ) {
         let mut r = reading(&device, ms, 0.0);
         r.offset_ns = offset;
@@ -111,7 +139,7 @@ proptest! {
         r.values.push(measured("note", Value::Text(text.as_str().into())));
         r.values[0].quality = [Quality::Good, Quality::Uncertain, Quality::Bad][usize::from(quality)];
         let mut out = Vec::new();
-        write(&mut out, &SiteId::new("main").unwrap(), &r, with_quality).unwrap();
+        write(&mut out, &SiteId::new("main").unwrap(), &r, Fields::All).unwrap();
         let lines = parse(&out, Precision::Ns).unwrap();
         prop_assert_eq!(lines.len(), 1);
         let line = &lines[0];
@@ -124,6 +152,8 @@ proptest! {
             prop_assert_eq!(read.to_bits(), value.to_bits());
         }
         prop_assert_eq!(line.field("note"), Some(&Field::Text(text.into())));
-        prop_assert_eq!(line.field("quality").is_some(), with_quality || quality > 0);
+        let worst = ["good", "uncertain", "bad"][usize::from(quality)];
+        prop_assert_eq!(line.field("quality"), Some(&Field::Text(worst.into())));
+        prop_assert_eq!(line.field("note_quality").is_some(), quality > 0);
     }
 }
