@@ -46,7 +46,8 @@ impl Memory {
 
     fn add(&self, id: &str) {
         let body = format!("{{\"text\":\"notice {id}\"}}");
-        let due = DueNotice { id: id.to_owned(), decided_at: Timestamp(T), body, tries: 0 };
+        let due =
+            DueNotice { id: id.to_owned(), decided_at: Timestamp(T), body, tries: 0, taken: Vec::new() };
         let row = Row { due, next_at: Timestamp(0), state: "waiting", error: String::new() };
         self.rows.lock().unwrap().insert(id.to_owned(), row);
     }
@@ -91,6 +92,12 @@ impl Delivery for Memory {
                 return Err("the state store is away".to_owned());
             }
             let mut rows = self.rows.lock().unwrap();
+            if let DeliveryChange::NoticeTaken { id, receiver } = change {
+                rows.get_mut(&id).unwrap().due.taken.push(receiver);
+                drop(rows);
+                self.news.send_modify(|n| *n += 1);
+                return Ok(());
+            }
             let mut set = |id: &str, state, at: Timestamp, error: String| {
                 let row = rows.get_mut(id).unwrap();
                 assert_eq!(row.state, "waiting", "{id} was over already");
@@ -141,8 +148,16 @@ async fn receiver(script: &[u16]) -> (Arc<Receiver>, WebhookConfig) {
     (receiver, config)
 }
 
-/// Runs the notifier over these receivers until every notice is delivered or given up.
-async fn run(memory: &Arc<Memory>, configs: Vec<WebhookConfig>) -> NotifyStatus {
+/// A running notifier.
+struct Running {
+    stop: CancellationToken,
+    task: tokio::task::JoinHandle<()>,
+    status: watch::Sender<NotifyStatus>,
+    /// The notifier ends when the news of commits does.
+    _head: watch::Sender<u64>,
+}
+
+fn start(memory: &Arc<Memory>, configs: Vec<WebhookConfig>) -> Running {
     let status = watch::Sender::new(NotifyStatus::default());
     let head = watch::Sender::new(0);
     let deps = webhook::Deps {
@@ -156,10 +171,16 @@ async fn run(memory: &Arc<Memory>, configs: Vec<WebhookConfig>) -> NotifyStatus 
     let stop = CancellationToken::new();
     let ends = stop.clone();
     let task = tokio::spawn(async move { webhook::run(&configs, deps, ends).await.unwrap() });
+    Running { stop, task, status, _head: head }
+}
+
+/// Runs the notifier over these receivers until every notice is delivered or given up.
+async fn run(memory: &Arc<Memory>, configs: Vec<WebhookConfig>) -> NotifyStatus {
+    let running = start(memory, configs);
     memory.until_over().await;
-    stop.cancel();
-    task.await.unwrap();
-    status.borrow().clone()
+    running.stop.cancel();
+    running.task.await.unwrap();
+    running.status.borrow().clone()
 }
 
 fn keys(receiver: &Receiver) -> Vec<String> {
@@ -227,6 +248,26 @@ async fn a_dead_receiver_is_tried_now_and_then_and_gets_everything_when_it_is_ba
     let keys = keys(&receiver);
     assert_eq!(keys.iter().collect::<BTreeSet<_>>().len(), 100, "each of them at least once");
     assert_eq!(keys.len(), 140);
+}
+
+#[tokio::test]
+async fn after_a_restart_only_those_who_have_it_not_are_told() {
+    let memory = Memory::new(1);
+    memory.add("n-1");
+    let (one, first) = receiver(&[]).await;
+    let (two, second) = receiver(&[500; 10_000]).await;
+    let configs = vec![first, WebhookConfig { name: "second".to_owned(), ..second }];
+    let running = start(&memory, configs.clone());
+    let mut news = memory.news.subscribe();
+    let told = |memory: &Memory| !memory.rows.lock().unwrap()["n-1"].due.taken.is_empty();
+    in_time("the first receiver", news.wait_for(|_| told(&memory))).await.unwrap();
+    // As kill -9: what the notifier has in memory is gone.
+    running.task.abort();
+    drop(running.task.await);
+    two.script.lock().unwrap().clear();
+    let status = run(&memory, configs).await;
+    assert_eq!(keys(&one), ["n-1"], "once, before the restart");
+    assert_eq!((keys(&two).last().unwrap().as_str(), status.delivered), ("n-1", 1));
 }
 
 #[tokio::test]

@@ -63,7 +63,14 @@ pub enum DeliveryChange {
         /// What went wrong.
         error: String,
     },
-    /// A notice was taken by its receiver.
+    /// One of several receivers has taken a notice that others have not.
+    NoticeTaken {
+        /// Its id.
+        id: String,
+        /// The name of the receiver.
+        receiver: String,
+    },
+    /// A notice was taken by its receivers, all of them.
     NoticeDelivered {
         /// Its id.
         id: String,
@@ -119,6 +126,13 @@ pub enum DeliveryChange {
         /// The place.
         damage: Damage,
     },
+    /// A broker's session of ours holds these filters now, and no others.
+    Subscribed {
+        /// The source (`mqtt:<name>`).
+        source: String,
+        /// Its filters.
+        filters: Vec<String>,
+    },
     /// A person emptied the quarantine up to `seq`.
     QuarantineTrimmed {
         /// The last record to take away.
@@ -172,7 +186,16 @@ fn apply(tx: &Transaction<'_>, change: &DeliveryChange) -> Result<isize, StateEr
                 params![id, next_at.0, error],
             )?;
         }
+        DeliveryChange::NoticeTaken { id, receiver } => {
+            run(
+                "INSERT INTO notice_taken(outbox, receiver)
+                 SELECT n, ?2 FROM outbox JOIN attempt ON outbox = n WHERE id = ?1 AND state = 'waiting'
+                 ON CONFLICT DO NOTHING",
+                params![id, receiver],
+            )?;
+        }
         DeliveryChange::NoticeDelivered { id } => {
+            no_longer_taken(tx, id)?;
             run(
                 "UPDATE attempt SET tries = tries + 1, state = 'delivered', last_error = NULL
                  WHERE outbox = (SELECT n FROM outbox WHERE id = ?1) AND state <> 'delivered'",
@@ -180,6 +203,7 @@ fn apply(tx: &Transaction<'_>, change: &DeliveryChange) -> Result<isize, StateEr
             )?;
         }
         DeliveryChange::NoticeDead { id, error } => {
+            no_longer_taken(tx, id)?;
             run(
                 "UPDATE attempt SET tries = tries + 1, state = 'dead', last_error = ?2
                  WHERE outbox = (SELECT n FROM outbox WHERE id = ?1) AND state = 'waiting'",
@@ -227,6 +251,15 @@ fn apply(tx: &Transaction<'_>, change: &DeliveryChange) -> Result<isize, StateEr
             return Ok(grown as isize);
         }
         DeliveryChange::JournalDamaged { at, damage } => return journal_damaged(tx, *at, damage),
+        DeliveryChange::Subscribed { source, filters } => {
+            run("DELETE FROM subscription WHERE source = ?1", params![source])?;
+            for filter in filters {
+                run(
+                    "INSERT INTO subscription(source, filter) VALUES(?1, ?2) ON CONFLICT DO NOTHING",
+                    params![source, filter],
+                )?;
+            }
+        }
         DeliveryChange::QuarantineTrimmed { seq } => {
             run("UPDATE damage SET seen = 1 WHERE seq <= ?1", params![*seq as i64])?;
             return Ok(-(run("DELETE FROM quarantine WHERE seq <= ?1", params![*seq as i64])? as isize));
@@ -280,6 +313,13 @@ fn journal_damaged(tx: &Transaction<'_>, at: Timestamp, damage: &Damage) -> Resu
             TECHNICAL
         ])?;
     Ok(grown as isize)
+}
+
+/// The notice is over: who has taken it matters no more.
+fn no_longer_taken(tx: &Transaction<'_>, id: &str) -> Result<(), StateError> {
+    tx.prepare_cached("DELETE FROM notice_taken WHERE outbox = (SELECT n FROM outbox WHERE id = ?1)")?
+        .execute([id])?;
+    Ok(())
 }
 
 /// A cursor never goes back.

@@ -117,6 +117,8 @@ pub struct DueNotice {
     pub body: String,
     /// Attempts so far.
     pub tries: u32,
+    /// Receivers that have taken it while others have not.
+    pub taken: Vec<String>,
 }
 
 /// How far everybody is.
@@ -319,17 +321,29 @@ impl StateReader {
     /// Notices whose time has come, oldest first.
     pub fn outbox_due(&self, now: Timestamp, limit: usize) -> Result<Vec<DueNotice>, StateError> {
         let mut statement = self.db.prepare_cached(
-            "SELECT o.id, o.decided_at, o.body, a.tries FROM attempt a JOIN outbox o ON o.n = a.outbox
+            "SELECT o.id, o.decided_at, o.body, a.tries, o.n FROM attempt a JOIN outbox o ON o.n = a.outbox
              WHERE a.state = 'waiting' AND a.next_at <= ?1 ORDER BY a.next_at, a.outbox LIMIT ?2",
         )?;
+        let mut taken = self.db.prepare_cached("SELECT receiver FROM notice_taken WHERE outbox = ?1")?;
         let rows = statement.query_map(params![now.0, limit as i64], |row| {
             Ok(DueNotice {
                 id: row.get(0)?,
                 decided_at: Timestamp(row.get(1)?),
                 body: row.get(2)?,
                 tries: row.get(3)?,
+                taken: taken
+                    .query_map([row.get::<_, i64>(4)?], |row| row.get(0))?
+                    .collect::<Result<_, _>>()?,
             })
         })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The filters that a broker's session of ours holds, as far as we know.
+    pub fn subscriptions(&self, source: &str) -> Result<Vec<String>, StateError> {
+        let mut statement =
+            self.db.prepare_cached("SELECT filter FROM subscription WHERE source = ?1 ORDER BY filter")?;
+        let rows = statement.query_map([source], |row| row.get(0))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 

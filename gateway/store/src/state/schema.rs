@@ -10,11 +10,11 @@ use crate::sqlite::Kind;
 pub(super) const STATE: Kind = Kind {
     file: "state.db",
     application_id: 0x4f52_4431,
-    version: 2,
+    version: 3,
     full: true,
     page: 4096,
     schema: SCHEMA,
-    steps: &[DAMAGE],
+    steps: &[DAMAGE, TAKEN_AND_SUBSCRIBED],
 };
 
 /// Condition for an alert that the engine still needs; must stand literally in queries to use the index.
@@ -32,6 +32,20 @@ CREATE TABLE damage(
   found_at INTEGER NOT NULL,
   seen INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY(segment, offset, bytes)
+) STRICT, WITHOUT ROWID;
+";
+
+/// Which of several receivers have taken a notice, and which filters the sessions at brokers may hold.
+const TAKEN_AND_SUBSCRIBED: &str = "
+CREATE TABLE notice_taken(
+  outbox INTEGER NOT NULL,
+  receiver TEXT NOT NULL,
+  PRIMARY KEY(outbox, receiver)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE subscription(
+  source TEXT NOT NULL,
+  filter TEXT NOT NULL,
+  PRIMARY KEY(source, filter)
 ) STRICT, WITHOUT ROWID;
 ";
 

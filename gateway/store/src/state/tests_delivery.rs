@@ -175,3 +175,43 @@ fn damage_of_the_journal_is_shown_once_and_stays_shown_until_a_person_takes_it_a
     let status = reader.status().unwrap();
     assert_eq!((status.damage_places, status.damage_lost, status.quarantine_kept), (0, 0, 0));
 }
+
+#[test]
+fn who_has_taken_a_notice_is_kept_until_it_is_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = store_with(dir.path(), 2);
+    let taken =
+        |id: &str, receiver: &str| DeliveryChange::NoticeTaken { id: id.into(), receiver: receiver.into() };
+    let changes =
+        [taken("notice-1", "b"), taken("notice-1", "a"), taken("notice-1", "a"), taken("unknown", "a")];
+    store.deliver_all(&changes).unwrap();
+    drop(store);
+    let (mut store, _) = StateStore::open(dir.path()).unwrap();
+    let reader = StateReader::open(dir.path()).unwrap();
+    let due: Vec<Vec<String>> = reader.outbox_due(T, 9).unwrap().into_iter().map(|n| n.taken).collect();
+    assert_eq!(due, [vec!["a".to_owned(), "b".to_owned()], Vec::new()]);
+    store.deliver(&DeliveryChange::NoticeDelivered { id: "notice-1".into() }).unwrap();
+    store.deliver(&taken("notice-1", "a")).unwrap();
+    let left: i64 = store.db.query_row("SELECT count(*) FROM notice_taken", [], |row| row.get(0)).unwrap();
+    assert_eq!(left, 0, "what is over is not remembered");
+}
+
+#[test]
+fn subscriptions_are_kept_for_each_source_also_in_a_file_from_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = StateStore::open(dir.path()).unwrap();
+    let back = "DROP TABLE subscription; DROP TABLE notice_taken; PRAGMA user_version = 2";
+    store.db.execute_batch(back).unwrap();
+    drop(store);
+    let (mut store, _) = StateStore::open(dir.path()).unwrap();
+    let reader = StateReader::open(dir.path()).unwrap();
+    let subscribed = |source: &str, filters: &[&str]| DeliveryChange::Subscribed {
+        source: source.into(),
+        filters: filters.iter().map(|f| (*f).to_owned()).collect(),
+    };
+    store.deliver_all(&[subscribed("mqtt:a", &["x/#", "y/+"]), subscribed("mqtt:b", &["z"])]).unwrap();
+    assert_eq!(reader.subscriptions("mqtt:a").unwrap(), ["x/#", "y/+"]);
+    store.deliver(&subscribed("mqtt:a", &["y/+"])).unwrap();
+    assert_eq!(reader.subscriptions("mqtt:a").unwrap(), ["y/+"]);
+    assert_eq!(reader.subscriptions("mqtt:b").unwrap(), ["z"]);
+}

@@ -109,7 +109,8 @@ struct Notifier {
     delivery: Arc<dyn Delivery>,
     clock: Arc<dyn Clock>,
     status: watch::Sender<NotifyStatus>,
-    /// Receivers that have taken a notice which others have not. Lost at a restart: then they get it again.
+    /// Receivers that have taken a notice which others have not. The outbox knows them too, unless it could not
+    /// be told.
     taken: HashMap<String, HashSet<usize>>,
     /// Notices under way.
     busy: HashSet<String>,
@@ -185,23 +186,45 @@ impl Notifier {
     fn round(&self, notice: DueNotice) -> BoxFuture<'static, Tried> {
         let channels = Arc::clone(&self.channels);
         let clock = Arc::clone(&self.clock);
-        let taken = self.taken.get(&notice.id).cloned().unwrap_or_default();
+        let delivery = Arc::clone(&self.delivery);
+        let taken = self.taken(&notice);
         Box::pin(async move {
             let now = clock.now();
             let open = channels.iter().enumerate();
             let open = open.filter(|(n, c)| !taken.contains(n) && c.closed_until(now).is_none());
-            let (sent, clock) = (&notice, &clock);
-            let posts = open.map(|(n, channel)| async move { (n, channel.post(sent, clock.now()).await) });
+            let (sent, clock, delivery) = (&notice, &clock, &delivery);
+            let several = channels.len() > 1;
+            let posts = open.map(|(n, channel)| async move {
+                let result = channel.post(sent, clock.now()).await;
+                if result.is_ok() && several {
+                    // Put on record at once: another receiver may take long, and this one is not told twice
+                    // when the gateway ends meanwhile. If this cannot be stored, it may be.
+                    let (id, receiver) = (sent.id.clone(), channel.name.clone());
+                    drop(delivery.deliver(DeliveryChange::NoticeTaken { id, receiver }).await);
+                }
+                (n, result)
+            });
             let tried = futures_util::future::join_all(posts).await;
             (notice, tried)
         })
+    }
+
+    /// The receivers that have it.
+    fn taken(&self, notice: &DueNotice) -> HashSet<usize> {
+        let mut taken = self.taken.get(&notice.id).cloned().unwrap_or_default();
+        let stored =
+            self.channels.iter().enumerate().filter(|(_, channel)| notice.taken.contains(&channel.name));
+        taken.extend(stored.map(|(n, _)| n));
+        taken
     }
 
     /// Puts on record what came of it. When that cannot be stored the notice stays due: it is sent again.
     async fn settle(&mut self, notice: DueNotice, tried: Vec<(usize, Result<(), Failed>)>) {
         let now = self.clock.now();
         let id = notice.id.clone();
+        let before = self.taken(&notice);
         let taken = self.taken.entry(id.clone()).or_default();
+        taken.extend(before);
         let mut pause = Duration::ZERO;
         let mut errors = Vec::new();
         for (n, result) in tried {
