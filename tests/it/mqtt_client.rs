@@ -1,14 +1,14 @@
 //! The client of an external broker: against a broker that does what the test says, and against a real one.
 
+mod real;
+
+use std::sync::Arc;
 use std::time::Duration;
 
-use orderly::sources::mqtt_client::Address;
 use orderly_core::record::Flags;
 use orderly_tests::memory_intake::{Disk, MemoryIntake};
-use orderly_tests::mosquitto::{self, Mosquitto};
-use orderly_tests::mqtt_load::Publisher;
 use orderly_tests::mqtt_raw::publish;
-use orderly_tests::scripted_broker::{RunningClient, ScriptedBroker};
+use orderly_tests::scripted_broker::{MemoryOfFilters, RunningClient, ScriptedBroker};
 
 fn message(id: u16, payload: &[u8]) -> Vec<u8> {
     publish(4, 2, "ward/a", id, payload)
@@ -271,137 +271,29 @@ async fn qos_2_and_mqtt_5_are_spoken() {
     assert_eq!(error.as_deref(), Some("another client connected with our client id"));
 }
 
-/// Publishes numbered messages in windows of 100 and waits for every acknowledgement of the broker.
-async fn publish_numbers(port: u16, numbers: std::ops::Range<usize>) {
-    let mut publisher = Publisher::connect(port, "publisher").await.unwrap();
-    for start in numbers.clone().step_by(100) {
-        let end = (start + 100).min(numbers.end);
-        let payloads: Vec<String> = (start..end).map(|n| n.to_string()).collect();
-        let messages: Vec<_> = (start..end)
-            .zip(&payloads)
-            .map(|(n, payload)| (n, "ward/a", payload.as_bytes(), false))
-            .collect();
-        publisher.publish(&messages).await.unwrap();
-        while publisher.in_flight() > 0 {
-            publisher.acked().await.unwrap();
-        }
-    }
-}
-
-fn distinct(journal: &MemoryIntake) -> std::collections::BTreeSet<usize> {
-    bodies(journal).iter().map(|b| b.parse().unwrap()).collect()
-}
-
 #[tokio::test]
-async fn two_thousand_messages_through_mosquitto_that_is_killed_in_between() {
-    if mosquitto::find().is_none() {
-        return;
-    }
-    let dir = tempfile::tempdir().unwrap();
-    let mut broker = Mosquitto::start(dir.path()).unwrap();
-    let journal = MemoryIntake::new(Disk::Slow(Duration::from_millis(4)));
-    let mut client = RunningClient::start(broker.port, &journal, |_| {}).unwrap();
-    client.came_up(1).await.unwrap();
-    publish_numbers(broker.port, 0..1_000).await;
-    journal.wait_for(1_000).await;
-    broker.kill().unwrap();
-    client.status.wait_for(|s| !s.up).await.unwrap();
-    broker.restart().unwrap();
-    client.came_up(2).await.unwrap();
-    publish_numbers(broker.port, 1_000..2_000).await;
-    let mut seen = distinct(&journal).len();
-    while seen < 2_000 {
-        journal.wait_for(journal.records().len() + 1).await;
-        seen = distinct(&journal).len();
-    }
-    assert_eq!(distinct(&journal).last(), Some(&1_999));
-    println!("{} records for 2,000 messages", journal.records().len());
-}
-
-#[tokio::test]
-async fn what_came_while_we_were_away_is_delivered_behind_large_and_malformed_messages() {
-    if mosquitto::find().is_none() {
-        return;
-    }
-    for version in [orderly::sources::mqtt::wire::Version::V4, orderly::sources::mqtt::wire::Version::V5] {
-        let dir = tempfile::tempdir().unwrap();
-        let broker = Mosquitto::start(dir.path()).unwrap();
-        let journal = MemoryIntake::new(Disk::Fast);
-        let mut client = RunningClient::start(broker.port, &journal, |s| s.version = version).unwrap();
-        client.came_up(1).await.unwrap();
-        client.end().await.unwrap();
-        let mut publisher = Publisher::connect(broker.port, "publisher").await.unwrap();
-        let (small, large) = (vec![b'x'; 11 << 10], vec![b'y'; 1 << 20]);
-        let payloads: [&[u8]; 4] = [&small, &large, b"{\"not json", b"good"];
-        let messages: Vec<_> = payloads.iter().map(|p| (0, "ward/a", *p, false)).collect();
-        publisher.publish(&messages).await.unwrap();
-        while publisher.in_flight() > 0 {
-            publisher.acked().await.unwrap();
-        }
-        let mut client = RunningClient::start(broker.port, &journal, |s| s.version = version).unwrap();
-        client.came_up(1).await.unwrap();
-        journal.wait_for(4).await;
-        let kept = journal.records();
-        assert_eq!([0, 2, 3].map(|n| &kept[n].body[..]), [payloads[0], payloads[2], payloads[3]]);
-        assert!(kept[1].flags.has(Flags::OVERSIZE));
-        client.end().await.unwrap();
-        // All was acknowledged: nothing comes again.
-        let mut client = RunningClient::start(broker.port, &journal, |s| s.version = version).unwrap();
-        client.came_up(1).await.unwrap();
-        publish_numbers(broker.port, 7..8).await;
-        journal.wait_for(5).await;
-        assert_eq!(journal.records()[4].body, b"7");
-        client.end().await.unwrap();
-    }
-}
-
-/// A certificate of our own for `localhost`, made by the openssl command; `None` with a printed reason without it.
-fn certificate(dir: &std::path::Path) -> Option<()> {
-    let made = std::process::Command::new("openssl")
-        .args([
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-days",
-            "2",
-        ])
-        .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"])
-        .args(["-addext", "basicConstraints=critical,CA:FALSE", "-keyout", "key.pem", "-out", "cert.pem"])
-        .current_dir(dir)
-        .output();
-    match made {
-        Ok(output) if output.status.success() => Some(()),
-        other => {
-            eprintln!("skipped: openssl made no certificate: {other:?}");
-            None
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_broker_behind_tls_is_reached_with_the_right_certificate_only() {
-    let dir = tempfile::tempdir().unwrap();
-    if mosquitto::find().is_none() || certificate(dir.path()).is_none() {
-        return;
-    }
-    let path = |name: &str| dir.path().join(name).display().to_string();
-    let tls = format!("certfile {}\nkeyfile {}\npersistence true\n", path("cert.pem"), path("key.pem"));
-    let broker = Mosquitto::start_with(dir.path(), &tls).unwrap();
-    let address = Address::parse(&format!("mqtts://localhost:{}", broker.port)).unwrap();
-    let journal = MemoryIntake::new(Disk::Fast);
-    let mut client = RunningClient::start(broker.port, &journal, |s| {
-        (s.address, s.ca_file) = (address.clone(), Some(dir.path().join("cert.pem")));
-    })
-    .unwrap();
-    client.came_up(1).await.unwrap();
+async fn what_a_session_may_hold_is_remembered_before_the_broker_hears_of_it() {
+    let (scripted, journal) = (ScriptedBroker::listen().await.unwrap(), MemoryIntake::new(Disk::Fast));
+    let remembered = Arc::<MemoryOfFilters>::default();
+    remembered.0.send_replace(vec!["old/#".to_owned()]);
+    let client =
+        RunningClient::start_remembering(scripted.port, &journal, Arc::clone(&remembered), |_| {}).unwrap();
+    let (mut broker, _) = scripted.accept().await.unwrap();
+    broker.send(&[0x20, 2, 1, 0]).await.unwrap();
+    let unsubscribe = [&[0xA2, 9, 0, 2][..], &orderly_tests::mqtt_raw::text("old/#")].concat();
+    assert_eq!(next(&mut broker).await.unwrap(), unsubscribe);
+    assert_eq!(next(&mut broker).await.unwrap()[0], 0x82);
+    assert_eq!(*remembered.0.borrow(), ["old/#", "ward/#"], "if it ends here, both may be held");
+    broker.send(&[0xB0, 2, 0, 2, 0x90, 3, 0, 1, 1]).await.unwrap();
+    remembered.0.subscribe().wait_for(|f| *f == ["ward/#"]).await.unwrap();
     client.end().await.unwrap();
-    let mut stranger = RunningClient::start(broker.port, &journal, |s| s.address = address).unwrap();
-    stranger.status.wait_for(|s| s.last_error.is_some()).await.unwrap();
-    let error = stranger.status.borrow().last_error.clone().unwrap();
-    assert!(error.contains("certificate"), "{error}");
-    assert!(!stranger.status.borrow().up);
+
+    // A new session holds nothing that could be taken back.
+    remembered.0.send_replace(vec!["old/#".to_owned()]);
+    let client =
+        RunningClient::start_remembering(scripted.port, &journal, Arc::clone(&remembered), |_| {}).unwrap();
+    let (mut broker, _) = scripted.accept().await.unwrap();
+    broker.send(&[0x20, 2, 0, 0]).await.unwrap();
+    assert_eq!(next(&mut broker).await.unwrap()[0], 0x82);
+    client.end().await.unwrap();
 }

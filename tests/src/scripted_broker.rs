@@ -3,8 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use orderly::sources::links::Links;
-use orderly::sources::mqtt_client::{self, Address, Settings, Status};
+use orderly::sources::mqtt_client::{self, Address, Deps, Remembered, Settings, Status};
 use orderly_core::record::LinkChange;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -79,6 +80,23 @@ impl Links for SeenLinks {
     }
 }
 
+/// Remembers filters as the state store does, for one source.
+#[derive(Debug, Default)]
+pub struct MemoryOfFilters(pub watch::Sender<Vec<String>>);
+
+impl Remembered for MemoryOfFilters {
+    fn filters(&self, _: &str) -> BoxFuture<'_, Result<Vec<String>, String>> {
+        Box::pin(async { Ok(self.0.borrow().clone()) })
+    }
+
+    fn remember(&self, _: &str, filters: Vec<String>) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async {
+            self.0.send_replace(filters);
+            Ok(())
+        })
+    }
+}
+
 /// Our client, running until it is dropped.
 pub struct RunningClient {
     /// How its link is.
@@ -102,6 +120,19 @@ impl RunningClient {
         journal: &Arc<MemoryIntake>,
         change: impl FnOnce(&mut Settings),
     ) -> anyhow::Result<Self> {
+        Self::start_remembering(port, journal, Arc::default(), change)
+    }
+
+    /// Starts a client that knows what an earlier one subscribed.
+    ///
+    /// # Errors
+    /// Never on loopback.
+    pub fn start_remembering(
+        port: u16,
+        journal: &Arc<MemoryIntake>,
+        remembered: Arc<MemoryOfFilters>,
+        change: impl FnOnce(&mut Settings),
+    ) -> anyhow::Result<Self> {
         let address = Address::parse(&format!("mqtt://127.0.0.1:{port}"))?;
         let mut settings =
             Settings::new("test", address, "orderly-test".to_owned(), vec!["ward/#".to_owned()]);
@@ -109,15 +140,14 @@ impl RunningClient {
         change(&mut settings);
         let (links, stop) = (Arc::new(SeenLinks::default()), CancellationToken::new());
         let (sender, status) = watch::channel(Status::default());
-        let intake = Arc::new(Handle(Arc::clone(journal)));
-        let running = tokio::spawn(mqtt_client::run(
-            settings,
-            intake,
-            Arc::new(TokioClock::new()),
-            Arc::<SeenLinks>::clone(&links),
-            sender,
-            stop.clone(),
-        ));
+        let deps = Deps {
+            intake: Arc::new(Handle(Arc::clone(journal))),
+            clock: Arc::new(TokioClock::new()),
+            links: Arc::<SeenLinks>::clone(&links),
+            remembered,
+            status: sender,
+        };
+        let running = tokio::spawn(mqtt_client::run(settings, deps, stop.clone()));
         let _guard = stop.clone().drop_guard();
         Ok(Self { status, links, stop, running, _guard })
     }

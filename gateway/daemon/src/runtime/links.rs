@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use orderly_core::ids::{ActorId, SiteId};
 use orderly_core::output::DeviceRow;
 use orderly_core::profile::Profile;
@@ -11,19 +13,41 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::core::Core;
+use super::delivered::CommitterDelivery;
 use super::doors::Ending;
 use super::overview::SourceProbe;
 use crate::api::dto::SourceStatus;
 use crate::config::{Credentials, MqttSettings, MqttVersion, Settings};
-use crate::pipeline::Heard;
+use crate::delivery::Delivery;
+use crate::pipeline::{DeliveryChange, Heard, StateFile};
 use crate::sources::links::Links;
 use crate::sources::modbus::{self, LinkConfig, LinkStatus};
 use crate::sources::mqtt::wire::Version;
-use crate::sources::mqtt_client::{self, Address, Status};
+use crate::sources::mqtt_client::{self, Address, Remembered, Status};
 
 impl Links for Heard {
     fn changed(&self, change: LinkChange) {
         self.link(change);
+    }
+}
+
+/// What brokers' sessions hold of ours, kept in the state store.
+struct StateMemory {
+    state: StateFile,
+    delivery: CommitterDelivery,
+}
+
+impl Remembered for StateMemory {
+    fn filters(&self, source: &str) -> BoxFuture<'_, Result<Vec<String>, String>> {
+        let (state, source) = (self.state.clone(), source.to_owned());
+        let asked = tokio::task::spawn_blocking(move || {
+            state.reader()?.subscriptions(&source).map_err(|e| e.to_string())
+        });
+        async move { asked.await.map_err(|e| e.to_string())? }.boxed()
+    }
+
+    fn remember(&self, source: &str, filters: Vec<String>) -> BoxFuture<'_, Result<(), String>> {
+        self.delivery.deliver(DeliveryChange::Subscribed { source: source.to_owned(), filters })
     }
 }
 
@@ -109,10 +133,17 @@ impl OpenLinks {
                 detail: refused.or_else(|| status.last_error.clone().filter(|_| !status.up)),
             }
         }));
-        let links: Arc<dyn Links> = Arc::new(core.heard.clone());
-        let (intake, clock) = (Arc::clone(&core.intake), Arc::clone(&core.clock));
-        self.tasks
-            .push(("mqtt", tokio::spawn(mqtt_client::run(client, intake, clock, links, tell, stop.clone()))));
+        let deps = mqtt_client::Deps {
+            intake: Arc::clone(&core.intake),
+            clock: Arc::clone(&core.clock),
+            links: Arc::new(core.heard.clone()),
+            remembered: Arc::new(StateMemory {
+                state: StateFile(core.dir.clone()),
+                delivery: CommitterDelivery(core.committer.clone()),
+            }),
+            status: tell,
+        };
+        self.tasks.push(("mqtt", tokio::spawn(mqtt_client::run(client, deps, stop.clone()))));
     }
 
     /// The tasks that end with the links.

@@ -53,6 +53,12 @@ impl Reading {
         self.left == 0
     }
 
+    /// The message without its payload.
+    #[must_use]
+    pub const fn publish<'a>(&self, topic: &'a str) -> Publish<'a> {
+        Publish { topic, payload: &[], id: self.id, qos: self.qos, dup: self.dup, retain: false }
+    }
+
     /// The body and the flag of its record.
     pub fn body(self) -> Result<(Vec<u8>, Flags), rmp_serde::encode::Error> {
         let blake3 = self.hasher.finalize().as_bytes().to_vec();

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::sources::mqtt::pace::JournalFailed;
 use crate::sources::mqtt::wire::Bad;
 
 /// Why a connection ended, or did not begin.
@@ -67,6 +68,12 @@ impl fmt::Display for End {
             Self::Cleared => write!(f, "the session was begun afresh"),
             Self::Stopping => write!(f, "Orderly was stopped"),
         }
+    }
+}
+
+impl From<JournalFailed> for End {
+    fn from(_: JournalFailed) -> Self {
+        Self::Journal
     }
 }
 

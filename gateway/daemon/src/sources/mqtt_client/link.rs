@@ -6,23 +6,22 @@ use std::time::Duration;
 
 use orderly_core::record::{Entry, Flags, Kind};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
-use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::Client;
 use super::end::End;
-use crate::sources::intake::Durable;
+use super::filters::Asked;
 use crate::sources::mqtt::acks::{Acks, Taken};
+use crate::sources::mqtt::frames::{self, Frames, Large};
 use crate::sources::mqtt::oversize;
+use crate::sources::mqtt::pace::{self, Hold, Pace};
 use crate::sources::mqtt::socket::{Filled, farewell, fill};
 use crate::sources::mqtt::wire::broker::{self, ConnAck, FromBroker, Introduce};
-use crate::sources::mqtt::wire::{self, Ack, Bad, Publish, Version};
+use crate::sources::mqtt::wire::{self, Ack, Bad, Publish};
 
 /// How long after a reconnect an equal payload may be a repeat (DESIGN 7.2).
 const REPEATS_MS: u64 = 60_000;
-/// Packet id of the one SUBSCRIBE of a connection.
-const SUBSCRIBE: u16 = 1;
 /// How long acknowledgements may still take when the daemon stops.
 const LAST_ACKS: Duration = Duration::from_secs(1);
 
@@ -56,29 +55,32 @@ where
     W: AsyncWrite + Unpin,
 {
     client.number += 1;
-    let mut durable = client.intake.durable();
-    // Before the first append: what a failure takes away afterwards must show as another generation.
-    let generation = durable.borrow_and_update().generation;
+    let settings = &client.settings;
+    let pace = Pace::begin(
+        &*client.intake,
+        pace::Limits {
+            receive_maximum: usize::from(settings.receive_maximum),
+            max_unsynced: settings.max_unsynced,
+            bulk: settings.bulk,
+        },
+    );
+    // A broker may send what it likes: a message of any size is read through.
+    let limits =
+        frames::Limits { version: settings.version, max_kept: settings.max_kept, max_taken: usize::MAX };
     let now_ms = client.clock.now().steady_ms;
     let repeats_until_ms = if client.had_session { now_ms + REPEATS_MS } else { 0 };
     let mut link = Link {
-        crowded: client.intake.crowded(),
-        keep_alive_ms: u64::try_from(client.settings.keep_alive.as_millis()).unwrap_or(u64::MAX).max(1),
+        keep_alive_ms: u64::try_from(settings.keep_alive.as_millis()).unwrap_or(u64::MAX).max(1),
+        frames: Frames::new(Vec::new(), limits),
         client,
         reader,
         writer,
-        inbox: Vec::new(),
-        at: 0,
         out: Vec::new(),
-        acks: Acks::default(),
-        large: None,
-        durable,
-        generation,
-        held: false,
+        pace,
         heard_ms: now_ms,
         probed_ms: now_ms,
         repeats_until_ms,
-        subscribing: None,
+        asked: None,
     };
     let greeted = or_stop(stop, link.greet()).await;
     let end = match greeted {
@@ -93,33 +95,16 @@ struct Link<'c, R, W> {
     client: &'c mut Client,
     reader: R,
     writer: W,
-    inbox: Vec<u8>,
-    /// How much of `inbox` was handled.
-    at: usize,
+    frames: Frames,
     out: Vec<u8>,
-    acks: Acks,
-    large: Option<Box<oversize::Reading>>,
-    durable: watch::Receiver<Durable>,
-    generation: u32,
-    crowded: watch::Receiver<bool>,
-    /// The last try to read found too much waiting for the disk.
-    held: bool,
+    pace: Pace,
     heard_ms: u64,
     /// When the broker was last asked whether it is there.
     probed_ms: u64,
     keep_alive_ms: u64,
     repeats_until_ms: u64,
-    /// A SUBSCRIBE is under way; whether the session was lost.
-    subscribing: Option<bool>,
-}
-
-/// Why nothing is read at present.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Hold {
-    No,
-    Window,
-    Unsynced,
-    Crowded,
+    /// What the broker was asked for and has not answered yet.
+    asked: Option<Asked>,
 }
 
 impl<R, W> Link<'_, R, W>
@@ -167,10 +152,8 @@ where
             client.came_up(false, Vec::new());
         } else {
             client.subscribed = false;
-            let settings = &client.settings;
-            let filters = settings.subscribe.iter().map(String::as_str);
-            broker::subscribe(&mut self.out, settings.version, SUBSCRIBE, filters, settings.qos);
-            self.subscribing = Some(session_lost);
+            let asked = client.ask(&mut self.out, answer.session_present, session_lost).await;
+            self.asked = Some(asked);
         }
         Ok(())
     }
@@ -178,19 +161,20 @@ where
     async fn exchange(&mut self, hello: &[u8]) -> Result<ConnAck, End> {
         self.writer.write_all(hello).await.map_err(lost)?;
         loop {
-            if let Some(header) = wire::header(&self.inbox)? {
+            let inbox = self.frames.inbox();
+            if let Some(header) = wire::header(inbox)? {
                 let end = header.head + header.body;
                 if header.first != 0x20 || header.body > 4 << 10 {
                     return Err(Bad::Protocol("the first answer is no CONNACK").into());
                 }
-                if let Some(body) = self.inbox.get(header.head..end) {
+                if let Some(body) = inbox.get(header.head..end) {
                     let read = broker::from_broker(self.client.settings.version, header.first, body)?;
                     let FromBroker::ConnAck(answer) = read else { return Err(Bad::Short.into()) };
-                    self.inbox.drain(..end);
+                    inbox.drain(..end);
                     return Ok(answer);
                 }
             }
-            if fill(&mut self.reader, &mut self.inbox, || true).await.map_err(lost)? != Filled::Some {
+            if fill(&mut self.reader, inbox, || true).await.map_err(lost)? != Filled::Some {
                 return Err(closed());
             }
         }
@@ -200,12 +184,17 @@ where
         let mut watchdog = pin!(sleep(Duration::from_millis(self.keep_alive_ms / 2)));
         let mut answer_due = pin!(sleep(self.client.settings.patience));
         loop {
-            if let Err(end) = self.take_in().and_then(|()| self.pay()) {
+            if let Err(end) = self.take_in().and_then(|()| Ok(self.pace.pay(&mut self.out)?)) {
                 return end;
             }
-            let hold = self.hold();
-            let owes = self.acks.waiting() > 0 || hold == Hold::Unsynced;
-            let Self { client, reader, writer, inbox, out, durable, crowded, .. } = self;
+            if let Some(filters) = self.asked.take_if(|asked| asked.is_answered()) {
+                self.client.answered(filters).await;
+            }
+            // What we say is small; a broker that does not take it is found out by its silence.
+            let hold = self.pace.hold(&*self.client.intake, false);
+            let owes = self.pace.acks.waiting() > 0 || hold == Hold::Unsynced;
+            let Self { client, reader, writer, frames, out, pace, asked, .. } = self;
+            let Pace { durable, crowded, held, .. } = pace;
             let (intake, max_unsynced) = (&client.intake, client.settings.max_unsynced);
             tokio::select! {
                 biased;
@@ -220,16 +209,16 @@ where
                     Ok(_) => return closed(),
                     Err(error) => return lost(error),
                 },
-                filled = fill(reader, inbox, || intake.unsynced_bytes() < max_unsynced), if hold == Hold::No => {
+                filled = fill(reader, frames.inbox(), || intake.unsynced_bytes() < max_unsynced), if hold == Hold::No => {
                     match filled {
                         Ok(Filled::Some) => self.heard_ms = client.clock.now().steady_ms,
-                        Ok(Filled::Held) => self.held = true,
+                        Ok(Filled::Held) => *held = true,
                         Ok(Filled::End) => return closed(),
                         Err(error) => return lost(error),
                     }
                 }
                 _ = crowded.changed(), if hold == Hold::Crowded => {}
-                () = &mut answer_due, if self.subscribing.is_some() => return End::NoAnswer("SUBSCRIBE"),
+                () = &mut answer_due, if asked.is_some() => return End::NoAnswer("SUBSCRIBE"),
                 () = &mut watchdog => match self.watch(hold) {
                     Ok(next) => watchdog.set(sleep(next)),
                     Err(end) => return end,
@@ -258,145 +247,84 @@ where
         Ok(Duration::from_millis(next_ms.saturating_sub(now_ms).max(1)))
     }
 
-    fn hold(&mut self) -> Hold {
-        let settings = &self.client.settings;
-        if self.acks.waiting() >= usize::from(settings.receive_maximum) {
-            Hold::Window
-        } else if settings.bulk && *self.crowded.borrow_and_update() {
-            Hold::Crowded
-        } else if std::mem::take(&mut self.held)
-            && self.client.intake.unsynced_bytes() >= settings.max_unsynced
-        {
-            self.held = true;
-            Hold::Unsynced
-        } else {
-            Hold::No
-        }
-    }
-
-    /// Handles all whole packets of the inbox, as far as the window allows.
+    /// Handles all whole packets that came, as far as the window allows.
     fn take_in(&mut self) -> Result<(), End> {
         loop {
-            if let Some(large) = &mut self.large {
-                self.at += large.feed(self.inbox.get(self.at..).unwrap_or_default());
-                if !large.is_done() {
-                    break;
-                }
-                self.take_large()?;
+            match self.frames.large() {
+                Large::Partly => break,
+                Large::Whole(large) => self.take_large(*large)?,
+                Large::No => {}
             }
-            if !self.take_batch()? {
+            self.take_batch()?;
+            if !self.frames.is_large() {
                 break;
             }
         }
-        if self.at == self.inbox.len() {
-            self.inbox = Vec::new();
-        } else {
-            self.inbox.drain(..self.at);
-        }
-        self.at = 0;
+        self.frames.tidy();
         Ok(())
     }
 
-    /// Appends the messages of all whole packets at once. `true`: a large message began, so there may be more.
-    fn take_batch(&mut self) -> Result<bool, End> {
+    /// Appends the messages of all whole packets at once.
+    fn take_batch(&mut self) -> Result<(), End> {
         let (flags, number) = (self.flags(), self.client.number);
-        let Self { client, inbox, at, out, acks, large, subscribing, .. } = self;
-        let (version, window) = (client.settings.version, usize::from(client.settings.receive_maximum));
-        let max_kept = client.settings.max_kept;
-        let source = client.settings.source.clone();
+        let Self { client, frames, out, pace, asked, .. } = self;
+        let (version, source) = (client.settings.version, client.settings.source.clone());
+        let mut packets = frames.packets();
         let mut entries: Vec<Entry<'_>> = Vec::new();
-        let mut answers = Vec::new();
-        let mut result = Ok(false);
-        while acks.waiting() < window {
-            let rest = inbox.get(*at..).unwrap_or_default();
-            let header = match wire::header(rest) {
-                Ok(Some(header)) => header,
+        let mut codes = None;
+        let mut result = Ok(());
+        while result.is_ok() && !pace.is_full() {
+            let packet = match packets.take() {
+                Ok(Some((first, body))) => broker::from_broker(version, first, body),
                 Ok(None) => break,
-                Err(bad) => {
-                    result = Err(bad.into());
-                    break;
-                }
+                Err(bad) => Err(bad),
             };
-            if header.body > max_kept {
-                result = begin_large(version, header, rest, max_kept).map(|begun| {
-                    begun.is_some_and(|(reading, head)| {
-                        *at += head;
-                        *large = Some(Box::new(reading));
-                        true
-                    })
-                });
-                break;
-            }
-            let Some(body) = rest.get(header.head..header.head + header.body) else { break };
-            *at += header.head + header.body;
-            match broker::from_broker(version, header.first, body) {
+            match packet {
                 Ok(FromBroker::Publish(publish)) => {
-                    if take(acks, out, &publish) {
+                    if take(&mut pace.acks, out, &publish) {
                         entries.push(envelope(&source, &publish, number, flags));
                     }
                 }
                 Ok(FromBroker::Ack(Ack::PubRel, id)) => {
                     // After a reconnect the id may be one of the connection before.
-                    acks.forget(id);
+                    pace.acks.forget(id);
                     wire::ack(out, Ack::PubComp, id, 0);
                 }
-                Ok(FromBroker::SubAck(SUBSCRIBE, codes)) => answers = codes.to_vec(),
-                Ok(FromBroker::Disconnect(code)) => {
-                    result = Err(End::Told(code));
-                    break;
+                Ok(FromBroker::SubAck(id, answer)) => {
+                    if asked.as_mut().is_some_and(|asked| asked.subscribed(id)) {
+                        codes = Some(answer);
+                    }
                 }
-                Ok(FromBroker::ConnAck(_)) => {
-                    result = Err(Bad::Protocol("a second CONNACK").into());
-                    break;
-                }
+                Ok(FromBroker::UnsubAck(id)) => asked.iter_mut().for_each(|asked| asked.unsubscribed(id)),
+                Ok(FromBroker::Disconnect(code)) => result = Err(End::Told(code)),
+                Ok(FromBroker::ConnAck(_)) => result = Err(Bad::Protocol("a second CONNACK").into()),
                 // Nothing was sent that the others could belong to.
-                Ok(
-                    FromBroker::SubAck(..) | FromBroker::UnsubAck(_) | FromBroker::Ack(..) | FromBroker::Pong,
-                ) => {}
-                Err(bad) => {
-                    result = Err(bad.into());
-                    break;
-                }
+                Ok(FromBroker::Ack(..) | FromBroker::Pong) => {}
+                Err(bad) => result = Err(bad.into()),
             }
         }
         if !entries.is_empty() {
-            let appended = client.intake.append(&entries).map_err(|_| End::Journal)?;
-            acks.settle(appended.last);
+            pace.append(&*client.intake, &entries)?;
             metrics::counter!("orderly_mqtt_client_messages_total", "source" => source.clone())
                 .increment(entries.len() as u64);
         }
-        if let Some(session_lost) = subscribing.take_if(|_| !answers.is_empty()) {
-            client.granted(&answers, session_lost)?;
+        if let (Some(codes), Some(asked)) = (codes, asked) {
+            client.granted(codes, asked.session_lost)?;
         }
         result
     }
 
     /// Appends the large message that was read through.
-    fn take_large(&mut self) -> Result<(), End> {
-        let Some(large) = self.large.take() else { return Ok(()) };
+    fn take_large(&mut self, large: oversize::Reading) -> Result<(), End> {
         let topic = large.topic.clone();
-        let (id, qos, dup) = (large.id, large.qos, large.dup);
-        let publish = Publish { topic: &topic, payload: &[], id, qos, dup, retain: false };
-        if take(&mut self.acks, &mut self.out, &publish) {
+        let publish = large.publish(&topic);
+        if take(&mut self.pace.acks, &mut self.out, &publish) {
             let Ok((body, oversize)) = large.body() else { return Err(End::Journal) };
             let flags = self.flags().with(oversize);
             let client = &self.client;
             let publish = Publish { payload: &body, ..publish };
             let entry = envelope(&client.settings.source, &publish, client.number, flags);
-            let appended = client.intake.append(&[entry]).map_err(|_| End::Journal)?;
-            self.acks.settle(appended.last);
-        }
-        Ok(())
-    }
-
-    /// Writes down all acknowledgements that the disk covers.
-    fn pay(&mut self) -> Result<(), End> {
-        let durable = *self.durable.borrow_and_update();
-        if durable.generation != self.generation {
-            return Err(End::Journal);
-        }
-        for owed in self.acks.release(durable.seq) {
-            wire::ack(&mut self.out, owed.ack, owed.id, owed.code);
+            self.pace.append(&*client.intake, &[entry])?;
         }
         Ok(())
     }
@@ -408,7 +336,7 @@ where
     /// Leaves in peace when it is we who leave; the session stays with the broker.
     async fn part(mut self, end: &End) {
         if *end == End::Stopping {
-            drop(timeout(LAST_ACKS, self.pay_the_rest()).await);
+            drop(timeout(LAST_ACKS, self.pace.pay_the_rest(&mut self.out, &mut 0)).await);
         }
         let told =
             matches!(end, End::Stopping | End::Journal | End::NothingGranted | End::Cleared | End::Bad(_));
@@ -416,43 +344,6 @@ where
             broker::goodbye(&mut self.out);
             farewell(&mut self.reader, &mut self.writer, &self.out).await;
         }
-    }
-
-    async fn pay_the_rest(&mut self) {
-        while self.acks.waiting() > 0 && self.pay().is_ok() {
-            if self.acks.waiting() > 0 && self.durable.changed().await.is_err() {
-                return;
-            }
-        }
-    }
-}
-
-impl Client {
-    /// Looks at every code of a SUBACK.
-    fn granted(&mut self, codes: &[u8], session_lost: bool) -> Result<(), End> {
-        let filters = &self.settings.subscribe;
-        let refused: Vec<String> = filters
-            .iter()
-            .enumerate()
-            .filter(|(n, _)| codes.get(*n).is_none_or(|code| *code >= 0x80))
-            .map(|(_, filter)| filter.clone())
-            .collect();
-        for filter in &refused {
-            tracing::error!(source = %self.settings.source, filter, "the broker refused a subscription");
-            metrics::counter!("orderly_mqtt_client_refused_filters_total",
-                "source" => self.settings.source.clone())
-            .increment(1);
-        }
-        if refused.len() == filters.len() {
-            return Err(End::NothingGranted);
-        }
-        for (filter, code) in filters.iter().zip(codes).filter(|(_, code)| **code < self.settings.qos) {
-            tracing::warn!(source = %self.settings.source, filter, qos = code, "the broker granted a lower QoS");
-        }
-        // What was refused is asked for again on the next connection.
-        self.subscribed = refused.is_empty();
-        self.came_up(session_lost, refused);
-        Ok(())
     }
 }
 
@@ -476,28 +367,6 @@ fn take(acks: &mut Acks, out: &mut Vec<u8>, publish: &Publish<'_>) -> bool {
             wire::ack(out, Ack::PubRec, publish.id, 0);
             false
         }
-    }
-}
-
-/// Begins a message that is too large to keep; also how long its header is. `None`: more bytes are needed.
-fn begin_large(
-    version: Version,
-    header: wire::Header,
-    rest: &[u8],
-    max_kept: usize,
-) -> Result<Option<(oversize::Reading, usize)>, End> {
-    if !header.is_publish() {
-        return Err(Bad::TooLarge.into());
-    }
-    let body = rest.get(header.head..).unwrap_or_default();
-    let body = body.get(..header.body).unwrap_or(body);
-    match wire::publish(version, header.first, body) {
-        Ok(publish) => {
-            let head = body.len() - publish.payload.len();
-            Ok(Some((oversize::Reading::begin(&publish, header.body - head), header.head + head)))
-        }
-        Err(Bad::Short) if body.len() < max_kept => Ok(None),
-        Err(bad) => Err(bad.into()),
     }
 }
 

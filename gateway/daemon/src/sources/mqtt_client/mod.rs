@@ -7,6 +7,7 @@
 
 mod address;
 mod end;
+mod filters;
 mod link;
 
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use address::{Address, AddressError};
 pub use end::End;
+pub use filters::Remembered;
 
 use super::intake::Intake;
 use super::links::Links;
@@ -118,6 +120,7 @@ struct Client {
     intake: Arc<dyn Intake>,
     clock: Arc<dyn Clock>,
     links: Arc<dyn Links>,
+    remembered: Arc<dyn Remembered>,
     status: watch::Sender<Status>,
     /// Number of the latest connection.
     number: u32,
@@ -129,15 +132,23 @@ struct Client {
     had_session: bool,
 }
 
+/// What the client is given by the runtime.
+pub struct Deps {
+    /// The way into the journal.
+    pub intake: Arc<dyn Intake>,
+    /// Both clocks.
+    pub clock: Arc<dyn Clock>,
+    /// Told when the link comes up or goes down.
+    pub links: Arc<dyn Links>,
+    /// What the broker's session may hold from before.
+    pub remembered: Arc<dyn Remembered>,
+    /// Where it says how it is.
+    pub status: watch::Sender<Status>,
+}
+
 /// Keeps the link up until `stop`.
-pub async fn run(
-    settings: Settings,
-    intake: Arc<dyn Intake>,
-    clock: Arc<dyn Clock>,
-    links: Arc<dyn Links>,
-    status: watch::Sender<Status>,
-    stop: CancellationToken,
-) {
+pub async fn run(settings: Settings, deps: Deps, stop: CancellationToken) {
+    let Deps { intake, clock, links, remembered, status } = deps;
     let seed = settings.client_id.bytes().fold(clock.now().steady_ms, |s, b| s.rotate_left(7) ^ u64::from(b));
     let mut pauses = Backoff::new(settings.pause.0, settings.pause.1, seed);
     let (had_session, number) = (settings.resumed, 0);
@@ -146,6 +157,7 @@ pub async fn run(
         intake,
         clock,
         links,
+        remembered,
         status,
         number,
         subscribed: false,

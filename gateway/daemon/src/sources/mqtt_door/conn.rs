@@ -16,9 +16,10 @@ use super::rights::{Rights, is_status};
 use super::sessions::Key;
 use super::wills::Will;
 use super::{Door, Over, commands};
-use crate::sources::intake::Durable;
 use crate::sources::mqtt::acks::{Acks, Taken};
+use crate::sources::mqtt::frames::{self, Frames, Large};
 use crate::sources::mqtt::oversize;
+use crate::sources::mqtt::pace::{self, Hold, Pace};
 use crate::sources::mqtt::socket::{Filled, farewell, fill};
 use crate::sources::mqtt::wire::{self, Ack, Bad, Packet, Publish, Version};
 
@@ -58,34 +59,11 @@ pub struct Connection<R, W> {
     client: Client,
     reader: R,
     writer: W,
-    inbox: Vec<u8>,
-    /// How much of `inbox` was handled.
-    at: usize,
+    frames: Frames,
     out: Vec<u8>,
-    acks: Acks,
-    large: Option<Box<oversize::Reading>>,
-    durable: watch::Receiver<Durable>,
-    /// Generation of the journal when the connection began; when it changes nothing is acknowledged any more.
-    generation: u32,
-    crowded: watch::Receiver<bool>,
+    pace: Pace,
     over: watch::Receiver<Over>,
     heard_ms: u64,
-    /// The last try to read found too much waiting for the disk.
-    held: bool,
-}
-
-/// Why nothing is read at present.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Hold {
-    No,
-    /// Receive Maximum messages wait for the disk.
-    Window,
-    /// Too much of all sources waits for the disk.
-    Unsynced,
-    /// The engine is behind.
-    Crowded,
-    /// The client does not take its answers.
-    Out,
 }
 
 impl<R, W> Connection<R, W>
@@ -97,9 +75,16 @@ where
     pub async fn serve(door: Arc<Door>, mut reader: R, mut writer: W, peer: SocketAddr) {
         door.tally.opened();
         let (mut inbox, mut out) = (Vec::new(), Vec::new());
-        // Before the first append: what a failure takes away afterwards must show as another generation.
-        let (mut durable, mut over) = (door.intake.durable(), door.over.subscribe());
-        let generation = durable.borrow_and_update().generation;
+        let settings = &door.settings;
+        let pace = Pace::begin(
+            &*door.intake,
+            pace::Limits {
+                receive_maximum: usize::from(settings.receive_maximum),
+                max_unsynced: settings.max_unsynced,
+                bulk: settings.bulk,
+            },
+        );
+        let mut over = door.over.subscribe();
         over.mark_unchanged();
         let entered = tokio::select! {
             entered = hello(&door, &mut reader, peer, &mut inbox, &mut out) => entered,
@@ -118,24 +103,10 @@ where
                 return;
             }
         };
-        let (crowded, heard_ms) = (door.intake.crowded(), door.now_ms());
-        let mut connection = Self {
-            door,
-            client,
-            reader,
-            writer,
-            inbox,
-            at: 0,
-            out,
-            acks: Acks::default(),
-            large: None,
-            durable,
-            generation,
-            crowded,
-            over,
-            heard_ms,
-            held: false,
-        };
+        let (max_kept, max_taken) = (door.settings.max_kept, door.settings.max_taken);
+        let limits = frames::Limits { version: client.version, max_kept, max_taken };
+        let (frames, heard_ms) = (Frames::new(inbox, limits), door.now_ms());
+        let mut connection = Self { door, client, reader, writer, frames, out, pace, over, heard_ms };
         let end = connection.converse().await;
         connection.part(end).await;
     }
@@ -146,9 +117,10 @@ where
             if let Err(end) = self.take_in().and_then(|()| self.pay()) {
                 return end;
             }
-            let hold = self.hold();
-            let owes = self.acks.waiting() > 0 || hold == Hold::Unsynced;
-            let Self { door, client, reader, writer, inbox, out, durable, crowded, over, .. } = self;
+            let hold = self.pace.hold(&*self.door.intake, self.out.len() > MAX_OUT);
+            let owes = self.pace.acks.waiting() > 0 || hold == Hold::Unsynced;
+            let Self { door, client, reader, writer, frames, out, pace, over, .. } = self;
+            let Pace { durable, crowded, held, .. } = pace;
             let max_unsynced = door.settings.max_unsynced;
             tokio::select! {
                 biased;
@@ -166,10 +138,10 @@ where
                     }
                     Ok(_) | Err(_) => return End::Lost,
                 },
-                filled = fill(reader, inbox, || door.intake.unsynced_bytes() < max_unsynced), if hold == Hold::No => {
+                filled = fill(reader, frames.inbox(), || door.intake.unsynced_bytes() < max_unsynced), if hold == Hold::No => {
                     match filled {
                         Ok(Filled::Some) => self.heard_ms = door.now_ms(),
-                        Ok(Filled::Held) => self.held = true,
+                        Ok(Filled::Held) => *held = true,
                         Ok(Filled::End) | Err(_) => return End::Lost,
                     }
                 }
@@ -187,119 +159,68 @@ where
         }
     }
 
-    fn hold(&mut self) -> Hold {
-        let settings = &self.door.settings;
-        if self.acks.waiting() >= usize::from(settings.receive_maximum) {
-            Hold::Window
-        } else if self.out.len() > MAX_OUT {
-            Hold::Out
-        } else if settings.bulk && *self.crowded.borrow_and_update() {
-            Hold::Crowded
-        } else if std::mem::take(&mut self.held) && self.door.intake.unsynced_bytes() >= settings.max_unsynced
-        {
-            self.held = true;
-            Hold::Unsynced
-        } else {
-            Hold::No
-        }
-    }
-
-    /// Handles all whole packets of the inbox, as far as the window allows.
+    /// Handles all whole packets that came, as far as the window allows.
     fn take_in(&mut self) -> Result<(), End> {
         loop {
-            if let Some(large) = &mut self.large {
-                self.at += large.feed(self.inbox.get(self.at..).unwrap_or_default());
-                if !large.is_done() {
-                    break;
-                }
-                self.take_large()?;
+            match self.frames.large() {
+                Large::Partly => break,
+                Large::Whole(large) => self.take_large(*large)?,
+                Large::No => {}
             }
-            if !self.take_batch()? {
+            self.take_batch()?;
+            if !self.frames.is_large() {
                 break;
             }
         }
-        if self.at == self.inbox.len() {
-            // An idle connection holds no buffer.
-            self.inbox = Vec::new();
-        } else {
-            self.inbox.drain(..self.at);
-        }
-        self.at = 0;
+        self.frames.tidy();
         Ok(())
     }
 
-    /// Appends the messages of all whole packets at once. `true`: a large message began, so there may be more.
-    fn take_batch(&mut self) -> Result<bool, End> {
+    /// Appends the messages of all whole packets at once.
+    fn take_batch(&mut self) -> Result<(), End> {
         let flags = self.flags();
-        let Self { door, client, inbox, at, out, acks, large, .. } = self;
-        let settings = &door.settings;
+        let Self { door, client, frames, out, pace, .. } = self;
+        let mut packets = frames.packets();
         let mut entries: Vec<Entry<'_>> = Vec::new();
         let mut bytes = 0;
-        let mut result = Ok(false);
-        while acks.waiting() < usize::from(settings.receive_maximum) {
-            let rest = inbox.get(*at..).unwrap_or_default();
-            let header = match wire::header(rest) {
-                Ok(Some(header)) => header,
+        let mut result = Ok(());
+        while result.is_ok() && !pace.is_full() {
+            let packet = match packets.take() {
+                Ok(Some((first, body))) => wire::packet(client.version, first, body),
                 Ok(None) => break,
-                Err(bad) => {
-                    result = Err(bad.into());
-                    break;
-                }
+                Err(bad) => Err(bad),
             };
-            if header.body > settings.max_kept {
-                result = begin_large(door, client, header, rest).map(|begun| {
-                    begun.is_some_and(|(reading, head)| {
-                        *at += head;
-                        *large = Some(Box::new(reading));
-                        true
+            result = match packet {
+                Ok(Packet::Publish(publish)) => {
+                    take(door, client, &mut pace.acks, out, &publish).map(|new| {
+                        if new {
+                            bytes += publish.payload.len();
+                            entries.push(envelope(&publish, client.number, flags));
+                        }
                     })
-                });
-                break;
-            }
-            let Some(body) = rest.get(header.head..header.head + header.body) else { break };
-            *at += header.head + header.body;
-            let handled = match wire::packet(client.version, header.first, body) {
-                Ok(Packet::Publish(publish)) => take(door, client, acks, out, &publish).map(|new| {
-                    if new {
-                        bytes += publish.payload.len();
-                        entries.push(envelope(&publish, client.number, flags));
-                    }
-                }),
-                Ok(packet) => answer(door, client, acks, out, packet),
+                }
+                Ok(packet) => answer(door, client, &mut pace.acks, out, packet),
                 Err(bad) => Err(bad.into()),
             };
-            if let Err(end) = handled {
-                result = Err(end);
-                break;
-            }
         }
         if !entries.is_empty() {
-            let appended = door.intake.append(&entries).map_err(|_| End::Journal)?;
-            acks.settle(appended.last);
+            pace.append(&*door.intake, &entries)?;
             door.tally.taken(entries.len(), bytes);
         }
         result
     }
 
     /// Appends the large message that was read through.
-    fn take_large(&mut self) -> Result<(), End> {
-        let Some(large) = self.large.take() else { return Ok(()) };
-        let publish = Publish {
-            topic: &large.topic.clone(),
-            payload: &[],
-            id: large.id,
-            qos: large.qos,
-            dup: large.dup,
-            retain: false,
-        };
+    fn take_large(&mut self, large: oversize::Reading) -> Result<(), End> {
+        let topic = large.topic.clone();
+        let publish = large.publish(&topic);
         self.door.tally.oversize();
         let flags = self.flags();
-        if take(&self.door, &mut self.client, &mut self.acks, &mut self.out, &publish)? {
+        if take(&self.door, &mut self.client, &mut self.pace.acks, &mut self.out, &publish)? {
             let Ok((body, oversize)) = large.body() else { return Err(End::Journal) };
             let entry =
                 envelope(&Publish { payload: &body, ..publish }, self.client.number, flags.with(oversize));
-            let appended = self.door.intake.append(&[entry]).map_err(|_| End::Journal)?;
-            self.acks.settle(appended.last);
+            self.pace.append(&*self.door.intake, &[entry])?;
             self.door.tally.taken(1, body.len());
         }
         Ok(())
@@ -307,17 +228,9 @@ where
 
     /// Writes down all acknowledgements that the disk covers.
     fn pay(&mut self) -> Result<(), End> {
-        let durable = *self.durable.borrow_and_update();
-        if durable.generation != self.generation {
-            return Err(End::Journal);
-        }
-        let mut n = 0;
-        for owed in self.acks.release(durable.seq) {
-            wire::ack(&mut self.out, owed.ack, owed.id, owed.code);
-            n += 1;
-        }
-        if n > 0 {
-            self.door.tally.acked(n);
+        let paid = self.pace.pay(&mut self.out)?;
+        if paid > 0 {
+            self.door.tally.acked(paid);
         }
         Ok(())
     }
@@ -332,7 +245,10 @@ where
     async fn part(mut self, end: End) {
         if end == End::Stopping {
             // Ends early when all is paid; what the disk does not cover in time stays without acknowledgement.
-            drop(tokio::time::timeout(LAST_ACKS, self.pay_the_rest()).await);
+            let mut paid = 0;
+            let rest = self.pace.pay_the_rest(&mut self.out, &mut paid);
+            drop(tokio::time::timeout(LAST_ACKS, rest).await);
+            self.door.tally.acked(paid);
         }
         let door = Arc::clone(&self.door);
         let client = self.client;
@@ -360,14 +276,6 @@ where
             farewell(&mut self.reader, &mut self.writer, &self.out).await;
         }
         door.tally.closed(end.label());
-    }
-
-    async fn pay_the_rest(&mut self) {
-        while self.acks.waiting() > 0 && self.pay().is_ok() {
-            if self.acks.waiting() > 0 && self.durable.changed().await.is_err() {
-                return;
-            }
-        }
     }
 }
 
@@ -437,29 +345,6 @@ fn answer(
         Packet::Ack(Ack::PubAck | Ack::PubRec | Ack::PubComp, _) | Packet::Publish(_) => {}
     }
     Ok(())
-}
-
-/// Begins a message that is too large to keep; also how long its header is. `None`: more bytes are needed.
-fn begin_large(
-    door: &Door,
-    client: &Client,
-    header: wire::Header,
-    rest: &[u8],
-) -> Result<Option<(oversize::Reading, usize)>, End> {
-    if !header.is_publish() || header.body > door.settings.max_taken {
-        return Err(Bad::TooLarge.into());
-    }
-    let body = rest.get(header.head..).unwrap_or_default();
-    let body = body.get(..header.body).unwrap_or(body);
-    match wire::publish(client.version, header.first, body) {
-        Ok(publish) => {
-            let head = body.len() - publish.payload.len();
-            let reading = oversize::Reading::begin(&publish, header.body - head);
-            Ok(Some((reading, header.head + head)))
-        }
-        Err(Bad::Short) if body.len() < door.settings.max_kept => Ok(None),
-        Err(bad) => Err(bad.into()),
-    }
 }
 
 fn envelope<'a>(publish: &Publish<'a>, connection: u32, mut flags: Flags) -> Entry<'a> {

@@ -1,6 +1,7 @@
 //! Why a connection ends.
 
 use super::sessions::Kick;
+use crate::sources::mqtt::pace::JournalFailed;
 use crate::sources::mqtt::wire::{Bad, Leave};
 
 /// Why a connection ends.
@@ -24,6 +25,12 @@ pub enum End {
     Journal,
     /// The daemon is stopping.
     Stopping,
+}
+
+impl From<JournalFailed> for End {
+    fn from(_: JournalFailed) -> Self {
+        Self::Journal
+    }
 }
 
 impl From<Bad> for End {

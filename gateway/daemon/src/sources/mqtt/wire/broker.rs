@@ -151,6 +151,23 @@ pub fn subscribe<'a>(
     packet(out, 0x82, &body);
 }
 
+/// Writes an UNSUBSCRIBE.
+pub fn unsubscribe<'a>(
+    out: &mut Vec<u8>,
+    version: Version,
+    id: u16,
+    filters: impl IntoIterator<Item = &'a str>,
+) {
+    let mut body = id.to_be_bytes().to_vec();
+    if version == Version::V5 {
+        body.push(0);
+    }
+    for filter in filters {
+        text(&mut body, filter);
+    }
+    packet(out, 0xA2, &body);
+}
+
 /// Asks whether the broker is there.
 pub fn pingreq(out: &mut Vec<u8>) {
     out.extend_from_slice(&[0xC0, 0]);
