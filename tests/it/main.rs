@@ -13,6 +13,7 @@ mod kill;
 mod modbus;
 mod mqtt_client;
 mod mqtt_door;
+mod older;
 mod powercut;
 mod powercut_faults;
 mod powercut_stores;

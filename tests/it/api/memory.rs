@@ -292,6 +292,7 @@ impl Server {
         let parts = Parts {
             reads: Arc::<Shared>::clone(&memory),
             profiles: vec![Arc::new(Profile::parse(FRIDGE, "orderly-cs-1.toml").expect("a shipped profile"))],
+            older: Arc::new(NoStore),
             orders: Arc::<Shared>::clone(&memory),
             overview: Arc::<Shared>::clone(&memory),
             health: Arc::<Shared>::clone(&memory),
@@ -412,5 +413,21 @@ fn sample() -> Memory {
         alive: true,
         ready: true,
         ..Memory::default()
+    }
+}
+
+/// No store outside.
+struct NoStore;
+
+impl orderly::api::OldHistory for NoStore {
+    fn local_from(&self, _: &orderly_core::ids::ClassId) -> Timestamp {
+        Timestamp(0)
+    }
+
+    fn ask(
+        &self,
+        _: orderly::api::OlderQuery,
+    ) -> futures_util::future::BoxFuture<'_, Option<orderly::api::FromStore>> {
+        Box::pin(std::future::ready(None))
     }
 }

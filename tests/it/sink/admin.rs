@@ -2,9 +2,9 @@
 
 use orderly::config::{Credentials, Span};
 use orderly::sinks::StoreCheck;
-use orderly::sinks::influx::admin::{Admin, AdminError, OldPoint, OldValue};
+use orderly::sinks::influx::admin::{Admin, AdminError, Asked, OldPoint, OldValue};
 use orderly::sinks::influx::{Engine, InfluxConfig};
-use orderly_core::ids::{ClassId, DeviceId, MetricId};
+use orderly_core::ids::{ClassId, DeviceId, SiteId};
 use orderly_core::time::Timestamp;
 use orderly_tests::fakestore::FakeStore;
 use orderly_tests::patience::in_time;
@@ -39,10 +39,19 @@ async fn the_sink_makes_its_bucket_when_asked_to() {
 async fn reads_old_history_and_survives_what_the_crate_does_not() {
     let store = FakeStore::start().await;
     let admin = admin(&config(store.url()));
-    let names =
-        (ClassId::new("bp_meter").unwrap(), DeviceId::new("bp-1").unwrap(), MetricId::new("sys").unwrap());
-    let names = (&names.0, &names.1, &names.2);
-    let range = (Timestamp(1_700_000_000_000), Timestamp(1_700_000_100_000));
+    let (site, class, device) =
+        (SiteId::new("main").unwrap(), ClassId::new("bp_meter").unwrap(), DeviceId::new("bp-1").unwrap());
+    let asked = Asked {
+        site: &site,
+        class: &class,
+        device: &device,
+        stream: None,
+        field: "sys",
+        from: Timestamp(1_700_000_000_000),
+        to: Timestamp(1_700_000_100_000),
+        newest_first: true,
+        limit: 10,
+    };
     let csv = |value: &str| {
         format!(
             "#datatype,string,long,long,double,string\r\n#group,false,false,false,false,false\r\n\
@@ -51,19 +60,18 @@ async fn reads_old_history_and_survives_what_the_crate_does_not() {
         )
     };
     store.answer_queries(&csv("152.5"));
-    let points = admin.history(names, range, 10).await.unwrap();
+    let points = admin.history(&asked).await.unwrap();
     let want = OldPoint {
         ns: 1_700_000_000_001_000_077,
         stream: "reading".to_owned(),
         value: OldValue::Number(152.5),
     };
     assert_eq!(points, [want]);
-    let asked = store.answer_queries(&csv(""));
-    assert!(
-        asked.contains("start: 2023-11-14T22:13:20.000Z") && asked.contains("r.device == \"bp-1\""),
-        "{asked}"
-    );
-    let error = admin.history(names, range, 10).await.unwrap_err();
+    let flux = store.answer_queries(&csv(""));
+    for part in ["start: 2023-11-14T22:13:20.000Z", "r.device == \"bp-1\"", "r.site == \"main\""] {
+        assert!(flux.contains(part), "{flux}");
+    }
+    let error = admin.history(&asked).await.unwrap_err();
     assert!(matches!(error, AdminError::Answer(_)), "{error}");
 }
 

@@ -13,6 +13,7 @@ mod feed;
 mod guard;
 mod health;
 mod metrics;
+mod older;
 mod openapi;
 mod orders;
 mod params;
@@ -30,6 +31,7 @@ mod web;
 pub use error::ApiError;
 pub use feed::{Feed, News};
 pub use health::{Check, Health};
+pub use older::{FromStore, OldHistory, OlderQuery};
 pub use openapi::document;
 pub use orders::{OrderError, Orders};
 pub use reads::{

@@ -8,8 +8,9 @@ use orderly_core::time::Timestamp;
 use super::devices::{device_id, find, full_page};
 use super::dto::{Bucket, Reading, Readings};
 use super::error::{ApiError, ErrorBody};
+use super::older;
 use super::params::{InPath, Params};
-use super::reads::ReadingQuery;
+use super::reads::{DeviceView, ReadingQuery};
 use super::router::App;
 
 /// How many buckets one answer may hold.
@@ -52,18 +53,29 @@ pub(crate) async fn list(
         newest_first: params.word("order", &[("desc", true), ("asc", false)])?.unwrap_or(true),
         limit: params.limit(500, 10_000)?,
     };
-    find(&app, query.device.clone()).await?;
+    let device = find(&app, query.device.clone()).await?;
     match params.span("every")? {
         Some(every_ms) => buckets(&app, query, from, to, every_ms).await,
-        None => page(&app, query).await,
+        None => page(&app, query, from.is_some().then_some(device)).await,
     }
 }
 
-async fn page(app: &App, query: ReadingQuery) -> Result<Json<Readings>, ApiError> {
+/// A page of the local history; with `device` also what a store outside has from before it.
+async fn page(
+    app: &App,
+    query: ReadingQuery,
+    device: Option<DeviceView>,
+) -> Result<Json<Readings>, ApiError> {
     let limit = query.limit;
-    let readings = app.read(move |reads| reads.readings(&query)).await?;
+    let local = query.clone();
+    let readings = app.read(move |reads| reads.readings(&local)).await?;
     let next = full_page(&readings, limit).map(|last| place(last.taken_at, last.origin));
-    Ok(Json(Readings { readings: readings.iter().map(Reading::from).collect(), buckets: None, next }))
+    let older = match device {
+        Some(device) => older::of_page(app, &device, &query, &readings).await,
+        None => None,
+    };
+    let readings = readings.iter().map(Reading::from).collect();
+    Ok(Json(Readings { readings, buckets: None, next, older }))
 }
 
 async fn buckets(
@@ -88,7 +100,7 @@ async fn buckets(
     let query = ReadingQuery { from, to, limit: usize::try_from(MOST_BUCKETS).unwrap_or(0), ..query };
     let buckets = app.read(move |reads| reads.buckets(&query, every_ms)).await?;
     let buckets = buckets.iter().map(Bucket::from).collect();
-    Ok(Json(Readings { readings: Vec::new(), buckets: Some(buckets), next: None }))
+    Ok(Json(Readings { readings: Vec::new(), buckets: Some(buckets), next: None, older: None }))
 }
 
 fn place(taken_at: Timestamp, origin: Origin) -> String {

@@ -15,7 +15,7 @@ use tower_http::compression::CompressionLayer;
 
 use super::error::ApiError;
 use super::stage::Stage;
-use super::{Feed, Health, Orders, Overview, ReadError, Reads};
+use super::{Feed, Health, OldHistory, Orders, Overview, ReadError, Reads};
 use super::{
     alerts, devices, events, guard, health, metrics, openapi, profiles, quarantine, readings, status, twins,
     web,
@@ -37,6 +37,8 @@ pub struct Parts {
     pub reads: Arc<dyn Reads>,
     /// The profiles in force.
     pub profiles: Vec<Arc<Profile>>,
+    /// What stores outside hold from before the local history.
+    pub older: Arc<dyn OldHistory>,
     /// Where orders go.
     pub orders: Arc<dyn Orders>,
     /// What the gateway says about itself.

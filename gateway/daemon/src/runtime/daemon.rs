@@ -15,6 +15,7 @@ use super::clock::SystemClock;
 use super::core::{Core, Parts};
 use super::doors::{Ending, IngestDoors, OpenListener, ended, stop_flag};
 use super::links::OpenLinks;
+use super::older::OldStores;
 use super::outlets::Outlets;
 use super::overview::{Last, Overseer};
 use super::reads::StoreReads;
@@ -222,6 +223,12 @@ impl Opening {
         let parts = api::Parts {
             reads: Arc::clone(&reads) as _,
             profiles,
+            older: Arc::new(OldStores::new(
+                settings,
+                SiteId::new(&settings.site)?,
+                self.credentials.clone(),
+                Arc::clone(&core.clock),
+            )),
             orders: Arc::new(core.orders.clone()),
             overview: Arc::clone(&overseer) as _,
             health: Arc::clone(&overseer) as _,

@@ -10,6 +10,7 @@ pub mod delivered;
 pub mod doors;
 pub mod intake;
 pub mod links;
+pub mod older;
 pub mod orders;
 pub mod outlets;
 pub mod overview;

@@ -17,7 +17,9 @@ pub use alert::{Alert, AlertDetail, Alerts, Condition, Handled, Handling, Severi
 pub use device::{Device, Devices};
 pub use profile::{Metric, MetricKind, Profile, Profiles};
 pub use quarantine::{Quarantine, QuarantineItem, Why, WhyPart};
-pub use reading::{Bucket, Latest, Quality, Reading, Readings, Scalar, Value};
+pub use reading::{
+    Bucket, Latest, Older, OlderReading, OlderValue, Quality, Reading, Readings, Scalar, Value,
+};
 pub use status::{
     AlertCounts, Counts, EngineStatus, JournalStatus, Rates, SeriesStatus, SinkStatus, SourceStatus, Status,
     Warning,

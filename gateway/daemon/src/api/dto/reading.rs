@@ -109,6 +109,51 @@ pub struct Bucket {
     pub mean: f64,
 }
 
+/// A reading as a store outside gives it back: what is not exported is not there.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct OlderReading {
+    /// The stream of the device.
+    pub stream: String,
+    /// The time at which it was measured.
+    pub taken_at: Moment,
+    /// The values by metric.
+    pub values: BTreeMap<String, OlderValue>,
+}
+
+/// One metric of such a reading.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct OlderValue {
+    /// The value.
+    pub value: Scalar,
+    /// UCUM code of the canonical unit, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    /// How far it can be trusted; null: the store does not say.
+    pub quality: Option<Quality>,
+}
+
+impl OlderValue {
+    /// Says the unit, if it is known.
+    pub fn set_unit(&mut self, unit: Option<&str>) {
+        self.unit = unit.map(str::to_owned);
+    }
+}
+
+/// What a store outside has from before the local history.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Older {
+    /// The sink whose store it is.
+    pub store: String,
+    /// All of these were taken before this moment.
+    pub to: Moment,
+    /// The readings, in the asked order.
+    pub readings: Vec<OlderReading>,
+    /// Nothing that was asked for is missing. If it is `false` without an error there is more: ask up to the last.
+    pub complete: bool,
+    /// Why the store could not be asked.
+    pub error: Option<String>,
+}
+
 /// Readings of one device.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Readings {
@@ -119,6 +164,9 @@ pub struct Readings {
     pub buckets: Option<Vec<Bucket>>,
     /// Give it as `after` for the next page; null: there is no more.
     pub next: Option<String>,
+    /// What a store outside has, when `from` lies before the local history: on the page where that ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub older: Option<Older>,
 }
 
 impl From<&core::Reading> for Reading {

@@ -12,7 +12,7 @@ use influxdb2::api::organization::ListOrganizationRequest;
 use influxdb2::models::health::Status;
 use influxdb2::models::{PostBucketRequest, Query};
 use influxdb2::{Client, RequestError};
-use orderly_core::ids::{ClassId, DeviceId, MetricId};
+use orderly_core::ids::{ClassId, DeviceId, SiteId, StreamId};
 use orderly_core::time::Timestamp;
 
 use super::answers::verdict;
@@ -68,6 +68,29 @@ pub enum OldValue {
     Number(f64),
     /// A state or a text.
     Text(String),
+}
+
+/// Which old points.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// The site that exported them.
+    pub site: &'a SiteId,
+    /// The class of the device.
+    pub class: &'a ClassId,
+    /// The device.
+    pub device: &'a DeviceId,
+    /// Only this stream.
+    pub stream: Option<&'a StreamId>,
+    /// The field: a metric, or a quality.
+    pub field: &'a str,
+    /// Taken at this moment or later.
+    pub from: Timestamp,
+    /// Taken before this moment.
+    pub to: Timestamp,
+    /// Newest first or oldest first.
+    pub newest_first: bool,
+    /// At most so many.
+    pub limit: usize,
 }
 
 /// Asks an InfluxDB 2 about itself and its past.
@@ -146,22 +169,20 @@ impl Admin {
         Ok(true)
     }
 
-    /// Points of one metric of one device from `from` on and before `to`, oldest first, at most `limit`.
+    /// Points of one field of one device, at most `limit`.
     ///
     /// # Errors
     /// When the store cannot be asked, or its answer makes the crate panic.
-    pub async fn history(
-        &self,
-        (class, device, metric): (&ClassId, &DeviceId, &MetricId),
-        (from, to): (Timestamp, Timestamp),
-        limit: usize,
-    ) -> Result<Vec<OldPoint>, AdminError> {
+    pub async fn history(&self, asked: &Asked<'_>) -> Result<Vec<OldPoint>, AdminError> {
+        let Asked { site, class, device, field, from, to, newest_first, limit, .. } = asked;
         // Names hold no quote and no backslash (core::ids); the bucket is the site's own text.
         let bucket = self.bucket.replace('\\', "\\\\").replace('"', "\\\"");
+        let stream = asked.stream.map(|s| format!(" and r.stream == \"{s}\"")).unwrap_or_default();
         let flux = format!(
             "from(bucket: \"{bucket}\") |> range(start: {from}, stop: {to}) \
-             |> filter(fn: (r) => r._measurement == \"{class}\" and r.device == \"{device}\" and r._field == \"{metric}\") \
-             |> group() |> sort(columns: [\"_time\"]) |> limit(n: {limit}) \
+             |> filter(fn: (r) => r._measurement == \"{class}\" and r.site == \"{site}\" \
+             and r.device == \"{device}\" and r._field == \"{field}\"{stream}) \
+             |> group() |> sort(columns: [\"_time\"], desc: {newest_first}) |> limit(n: {limit}) \
              |> map(fn: (r) => ({{ns: int(v: r._time), stream: r.stream, value: r._value}}))"
         );
         let records = self.ask(self.client.query_raw(Some(Query::new(flux)))).await?;

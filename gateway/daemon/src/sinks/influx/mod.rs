@@ -13,6 +13,8 @@ mod config;
 pub mod encode;
 mod keep;
 mod lanes;
+#[cfg(feature = "influxdb2")]
+pub mod old;
 pub mod point;
 mod prepare;
 mod report;
