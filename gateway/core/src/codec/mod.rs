@@ -1,8 +1,16 @@
 //! Reading payloads: JSON, line protocol and Modbus polls; each refuses what is malformed and says where.
 
+pub mod binary;
+pub mod cursor;
+pub mod document;
+pub mod gatt;
 pub mod json;
 pub mod line;
+pub mod packed;
 pub mod registers;
+pub mod senml;
+pub mod table;
+pub mod wrap;
 
 use std::borrow::Cow;
 

@@ -209,6 +209,21 @@ impl<'r, 'i> Section<'r, 'i> {
         self.list(key)?.into_iter().map(|item| self.as_number(key, item)).collect()
     }
 
+    /// A list of whole numbers, in any of the ways TOML writes them (`[1, 0x2f]`).
+    pub fn integers(&self, key: &str) -> Option<Vec<i64>> {
+        self.list(key)?
+            .into_iter()
+            .map(|item| match item {
+                DeValue::Integer(n) => i64::from_str_radix(n.as_str(), n.radix()).ok(),
+                _ => None,
+            })
+            .collect::<Option<_>>()
+            .or_else(|| {
+                self.wrong(key, "expected a list of whole numbers", None);
+                None
+            })
+    }
+
     /// A list of texts.
     pub fn texts(&self, key: &str) -> Option<Vec<&'r str>> {
         let items = self.list(key)?;
