@@ -57,7 +57,9 @@ impl<'o> Document<'o> {
     /// With the limit, once it is passed.
     pub fn check(&self) -> Result<(), CodecError> {
         match self.full {
-            true => Err(CodecError::whole(format!("more than {MOST_BYTES} bytes or {MOST_DEPTH} levels come of it"))),
+            true => Err(CodecError::whole(format!(
+                "more than {MOST_BYTES} bytes or {MOST_DEPTH} levels come of it"
+            ))),
             false => Ok(()),
         }
     }

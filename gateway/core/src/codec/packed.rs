@@ -168,7 +168,11 @@ impl<'de> Visitor<'de> for AnyValue {
         // The CBOR reader widens all floats: what a narrower one can hold was one.
         #[expect(clippy::cast_possible_truncation, reason = "compared with the original right after")]
         let narrow = number as f32;
-        Ok(if f64::from(narrow).to_bits() == number.to_bits() { Tree::Float32(narrow) } else { Tree::Float(number) })
+        Ok(if f64::from(narrow).to_bits() == number.to_bits() {
+            Tree::Float32(narrow)
+        } else {
+            Tree::Float(number)
+        })
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Tree, E> {
@@ -249,7 +253,10 @@ mod tests {
     use super::*;
     use crate::codec::wrap::from_hex;
 
-    fn read(codec: impl Fn(&[u8], &mut Vec<u8>) -> Result<(), CodecError>, hex: &str) -> Result<String, CodecError> {
+    fn read(
+        codec: impl Fn(&[u8], &mut Vec<u8>) -> Result<(), CodecError>,
+        hex: &str,
+    ) -> Result<String, CodecError> {
         let mut out = Vec::new();
         codec(&from_hex(hex.as_bytes()).unwrap(), &mut out).map(|()| String::from_utf8(out).unwrap())
     }

@@ -161,7 +161,7 @@ impl Base {
     fn time_of(&self, record: &Record<'_>, received_at: Timestamp) -> Result<Option<f64>, String> {
         let time = self.time + number(record, "t")?.unwrap_or(0.0);
         Ok(match time {
-            none if none == 0.0 => None,
+            0.0 => None,
             relative if relative < RELATIVE_BELOW => Some(received_at.0 as f64 / 1000.0 + relative),
             absolute => Some(absolute),
         })
@@ -212,7 +212,12 @@ fn text(record: &Record<'_>, key: &str) -> Result<Option<String>, String> {
 fn number(record: &Record<'_>, key: &str) -> Result<Option<f64>, String> {
     let Some(value) = record.get(key) else { return Ok(None) };
     let digits = digits(value, key)?;
-    digits.parse::<f64>().ok().filter(|n| n.is_finite()).map(Some).ok_or_else(|| format!("{key:?} is too large"))
+    digits
+        .parse::<f64>()
+        .ok()
+        .filter(|n| n.is_finite())
+        .map(Some)
+        .ok_or_else(|| format!("{key:?} is too large"))
 }
 
 fn digits<'a>(value: &'a RawValue, key: &str) -> Result<&'a str, String> {

@@ -1,10 +1,11 @@
 //! From a payload to readings.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::layout::{Picker, in_line, in_poll};
+use super::layout::{Documents, Picker, in_line, in_poll};
 use super::{DecodeError, Decoded, DedupeBy, Input, Profile, short_hash};
 use crate::codec::json::Picked;
 use crate::codec::line::{Line, LineError, Precision, parse};
@@ -14,12 +15,13 @@ use crate::ids::{Id, StreamId};
 use crate::time::Timestamp;
 use crate::topic::PREFIX;
 
-pub(super) fn decode(profile: &Profile, input: Input<'_>) -> Result<Vec<Decoded>, DecodeError> {
+pub(super) fn decode(
+    profile: &Profile,
+    input: Input<'_>,
+    port: Option<u8>,
+) -> Result<Vec<Decoded>, DecodeError> {
     match &profile.layout.picker {
-        Picker::Json(paths) => {
-            let picked = paths.pick(input.payload).map_err(DecodeError::malformed)?;
-            Ok(vec![assemble(profile, input.address, input.payload, &picked, None)?])
-        }
+        Picker::Document(documents) => document(profile, documents, input, port),
         Picker::Line(_) => {
             let precision = Precision::of_address(input.address);
             let lines =
@@ -33,6 +35,83 @@ pub(super) fn decode(profile: &Profile, input: Input<'_>) -> Result<Vec<Decoded>
             let blocks = Blocks::parse(input.payload).map_err(DecodeError::malformed)?;
             let picked: Picked<'_> = places.iter().map(|place| in_poll(&blocks, place)).collect();
             Ok(vec![assemble(profile, input.address, input.payload, &picked, None)?])
+        }
+    }
+}
+
+/// Decodes a document: out of its envelope, through its codec, item by item when it is split.
+fn document(
+    profile: &Profile,
+    documents: &Documents,
+    input: Input<'_>,
+    port: Option<u8>,
+) -> Result<Vec<Decoded>, DecodeError> {
+    let Input { payload, received_at, .. } = input;
+    let (inner, port, around) = match (&profile.envelope, &documents.outer) {
+        (None, _) => (Cow::Borrowed(payload), port, None),
+        (Some(envelope), outer) => {
+            // Picked even when nothing of it is wanted: that is what checks it.
+            let around = outer.as_ref().unwrap_or(&documents.document).pick(payload);
+            let around = around.map_err(|why| DecodeError::malformed(format!("the envelope: {why}")))?;
+            let text = std::str::from_utf8(payload).map_err(DecodeError::malformed)?;
+            let (inner, own_port) = envelope.open(text).map_err(DecodeError::malformed)?;
+            (inner, own_port.or(port), outer.is_some().then_some(around))
+        }
+    };
+    let text = match &profile.form {
+        None => inner,
+        Some(form) => match form.document(&inner, port, received_at).map_err(DecodeError::malformed)? {
+            Cow::Borrowed(_) => inner,
+            Cow::Owned(text) => Cow::Owned(text),
+        },
+    };
+    pick(profile, documents, input, &text, around)
+}
+
+/// Picks the readings out of a document; `around` is what was found in its envelope.
+fn pick<'t, 'o: 't>(
+    profile: &Profile,
+    documents: &Documents,
+    input: Input<'_>,
+    text: &'t [u8],
+    around: Option<Picked<'o>>,
+) -> Result<Vec<Decoded>, DecodeError> {
+    let Input { address, payload, .. } = input;
+    let mut picked = documents.document.pick(text).map_err(DecodeError::malformed)?;
+    lay_over(&mut picked, around);
+    let each = profile.form.as_ref().and_then(|form| form.each.as_ref());
+    let Some(each) = each else {
+        return Ok(vec![assemble(profile, address, payload, &picked, None)?]);
+    };
+    let text = std::str::from_utf8(text).map_err(DecodeError::malformed)?;
+    let items = each
+        .list(text)
+        .ok_or_else(|| DecodeError::bad_field(format!("there is no list at {}", each.path())))?;
+    let mut readings = Vec::with_capacity(items.len().min(1_000));
+    for (place, item) in items.iter().enumerate() {
+        let mut all = picked.clone();
+        if let Some(paths) = &documents.item {
+            lay_over(&mut all, Some(paths.pick(item.as_bytes()).map_err(DecodeError::malformed)?));
+        }
+        let mut reading = assemble(profile, address, item.as_bytes(), &all, None)
+            .map_err(|error| DecodeError { reason: format!("item {place}: {}", error.reason), ..error })?;
+        if reading.device_time.is_none() && reading.sequence.is_none() {
+            // Without a time, equal items of one message are different readings, and the message names them.
+            reading.payload_hash = short_hash(payload) ^ short_hash(&place.to_le_bytes());
+        }
+        readings.push(reading);
+    }
+    match readings.is_empty() {
+        true => Err(DecodeError::bad_field(format!("the list at {} is empty", each.path()))),
+        false => Ok(readings),
+    }
+}
+
+/// Puts what was found in one place over what was found in another; each slot is wanted in one of them only.
+fn lay_over<'a, 'o: 'a>(picked: &mut Picked<'a>, over: Option<Picked<'o>>) {
+    for (slot, sent) in picked.iter_mut().zip(over.into_iter().flatten()) {
+        if sent != Sent::Absent {
+            *slot = sent;
         }
     }
 }
@@ -72,8 +151,9 @@ fn assemble(
     let at = |slot: Option<usize>| slot.and_then(|slot| picked.get(slot)).unwrap_or(&Sent::Absent);
 
     let mut values = SmallVec::with_capacity(profile.metrics.len());
-    for (metric, sent) in profile.metrics.iter().zip(picked) {
-        metric.measure(sent, &mut values)?;
+    for (place, (metric, sent)) in profile.metrics.iter().zip(picked).enumerate() {
+        let unit = layout.units.iter().find(|(metric, _)| *metric == place).map(|(_, slot)| *slot);
+        metric.measure(sent, at(unit), &mut values)?;
     }
     if values.is_empty() {
         return Err(DecodeError::bad_field("none of the profile's metrics is in the payload"));
@@ -85,7 +165,7 @@ fn assemble(
         None => line_time,
         Some(_) => profile
             .time
-            .resolve(at(layout.time))
+            .resolve_with(at(layout.time), at(layout.time_offset))
             .map_err(|why| DecodeError::bad_field(format!("the device's time: {why}")))?,
     };
     let (device, topic_stream) = whose(profile, address);

@@ -12,8 +12,8 @@ use crate::ids::StreamId;
 /// How payloads of a profile are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Codec {
-    /// JSON.
-    Json,
+    /// A document: JSON, or what a codec writes as JSON.
+    Document,
     /// Line protocol.
     Line,
     /// Modbus polls, see [`crate::codec::registers`].
@@ -34,7 +34,11 @@ pub struct Poll {
 /// The kinds of place that a codec knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Places {
-    Json,
+    /// Paths into a document, into its items when it is split, and into the envelope around it.
+    Document {
+        split: bool,
+        envelope: bool,
+    },
     Line,
     Registers,
 }
@@ -42,7 +46,12 @@ pub(super) enum Places {
 /// Where one wanted thing stands.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Place {
+    /// In the document.
     Path(String),
+    /// In the item of the document that this reading comes from; written with `@` for `$`.
+    Item(String),
+    /// In the envelope around the payload.
+    Outer(String),
     Field(String),
     Tag(String),
     Register(Register),
@@ -52,6 +61,8 @@ impl std::fmt::Display for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Path(path) => f.write_str(path),
+            Self::Item(path) => write!(f, "@{}", &path[1..]),
+            Self::Outer(path) => write!(f, "{path} of the envelope"),
             Self::Field(name) => write!(f, "field {name}"),
             Self::Tag(name) => write!(f, "tag {name}"),
             Self::Register(register) => register.fmt(f),
@@ -63,14 +74,7 @@ impl Places {
     /// Reads where a thing stands; `None` when nothing is said (or it is wrong, which is then reported).
     pub(super) fn read(self, section: &Section<'_, '_>) -> Option<Place> {
         match self {
-            Self::Json => {
-                let path = section.text("path")?;
-                if let Err(error) = Paths::new([path], Limits::default()) {
-                    section.wrong("path", error.to_string(), None);
-                    return None;
-                }
-                Some(Place::Path(path.to_owned()))
-            }
+            Self::Document { split, envelope } => document(section, split, envelope),
             Self::Line => match (section.text("field"), section.text("tag")) {
                 (Some(_), Some(_)) => {
                     section.wrong("tag", "a thing is either a field or a tag", None);
@@ -86,7 +90,9 @@ impl Places {
     /// Reads where a thing stands that must stand somewhere.
     pub(super) fn need(self, section: &Section<'_, '_>) -> Option<Place> {
         let place = self.read(section);
-        let said = section.has(self.key()) || (self == Self::Line && section.has("tag"));
+        let said = section.has(self.key())
+            || (self == Self::Line && section.has("tag"))
+            || (matches!(self, Self::Document { .. }) && section.has("outer"));
         if place.is_none() && !said {
             section.wrong(self.key(), format!("the key {:?} is missing", self.key()), None);
         }
@@ -96,9 +102,45 @@ impl Places {
     /// The key by which a place is given.
     const fn key(self) -> &'static str {
         match self {
-            Self::Json => "path",
+            Self::Document { .. } => "path",
             Self::Line => "field",
             Self::Registers => "register",
+        }
+    }
+}
+
+fn document(section: &Section<'_, '_>, split: bool, envelope: bool) -> Option<Place> {
+    if section.has("outer") {
+        let outer = section.text("outer")?;
+        if !envelope {
+            section.wrong("outer", "there is no [envelope] around the payload", None);
+            return None;
+        }
+        return checked(section, "outer", outer).map(Place::Outer);
+    }
+    let path = section.text("path")?;
+    match path.strip_prefix('@') {
+        Some(_) if !split => {
+            let hint = "write \"$\" for the document, or split it with each = \"$.list[*]\" under [codec]"
+                .to_owned();
+            section.wrong(
+                "path",
+                "\"@\" is the item of a document that is split, and this one is not",
+                Some(hint),
+            );
+            None
+        }
+        Some(rest) => checked(section, "path", &format!("${rest}")).map(Place::Item),
+        None => checked(section, "path", path).map(Place::Path),
+    }
+}
+
+fn checked(section: &Section<'_, '_>, key: &str, path: &str) -> Option<String> {
+    match Paths::new([path], Limits::default()) {
+        Ok(_) => Some(path.to_owned()),
+        Err(error) => {
+            section.wrong(key, error.to_string(), None);
+            None
         }
     }
 }
@@ -150,7 +192,11 @@ fn small(section: &Section<'_, '_>, key: &str, most: u16) -> Option<u16> {
 #[derive(Debug, Default)]
 pub(super) struct Wanted {
     pub metrics: Vec<Place>,
+    /// Where the payload says the unit of a metric, by the metric's place in the list.
+    pub units: Vec<(usize, Place)>,
     pub time: Option<Place>,
+    /// What is added to the time.
+    pub time_offset: Option<Place>,
     pub sequence: Option<Place>,
     pub boot: Option<Place>,
     pub device: Option<Place>,
@@ -161,7 +207,10 @@ pub(super) struct Wanted {
 #[derive(Debug)]
 pub(super) struct Layout {
     pub picker: Picker,
+    /// Slots of units that the payload says, by metric.
+    pub units: Vec<(usize, usize)>,
     pub time: Option<usize>,
+    pub time_offset: Option<usize>,
     pub sequence: Option<usize>,
     pub boot: Option<usize>,
     pub device: Option<usize>,
@@ -175,10 +224,43 @@ pub(super) struct Layout {
 /// What picks values out of a payload.
 #[derive(Debug)]
 pub(super) enum Picker {
-    Json(Paths),
+    Document(Box<Documents>),
     /// Fields and tags of a line.
     Line(Vec<Place>),
     Registers(Vec<Place>),
+}
+
+/// Paths into a document, its items and its envelope. Each set has a slot for every wanted thing.
+#[derive(Debug)]
+pub(super) struct Documents {
+    pub document: Paths,
+    /// `None`: nothing of the items is wanted.
+    pub item: Option<Paths>,
+    /// `None`: nothing of the envelope is wanted.
+    pub outer: Option<Paths>,
+}
+
+impl Documents {
+    fn new(places: &[Place]) -> Result<Self, String> {
+        let compile = |of: fn(&Place) -> Option<&str>| {
+            let some = places.iter().any(|place| of(place).is_some());
+            let paths = Paths::sparse(places.iter().map(of), Limits::default()).map_err(|e| e.to_string())?;
+            Ok::<_, String>((paths, some))
+        };
+        let (document, _) = compile(|place| match place {
+            Place::Path(path) => Some(path),
+            _ => None,
+        })?;
+        let (item, in_items) = compile(|place| match place {
+            Place::Item(path) => Some(path),
+            _ => None,
+        })?;
+        let (outer, in_envelope) = compile(|place| match place {
+            Place::Outer(path) => Some(path),
+            _ => None,
+        })?;
+        Ok(Self { document, item: in_items.then_some(item), outer: in_envelope.then_some(outer) })
+    }
 }
 
 impl Layout {
@@ -186,7 +268,7 @@ impl Layout {
         let Picker::Registers(places) = &self.picker else { return Vec::new() };
         let register = |place: &Place| match place {
             Place::Register(register) => Some(*register),
-            Place::Path(_) | Place::Field(_) | Place::Tag(_) => None,
+            _ => None,
         };
         places.iter().filter_map(register).collect()
     }
@@ -200,20 +282,28 @@ impl Layout {
             })
         };
         let (time, sequence, boot) = (slot(wanted.time), slot(wanted.sequence), slot(wanted.boot));
+        let time_offset = slot(wanted.time_offset);
+        let units = wanted.units.into_iter().filter_map(|(metric, unit)| Some((metric, slot(Some(unit))?)));
+        let units = units.collect();
         let (device, stream) = (slot(wanted.device), slot(wanted.stream));
         let picker = match places {
-            Places::Json => {
-                let paths = all.iter().map(|place| match place {
-                    Place::Path(path) => path.as_str(),
-                    Place::Field(_) | Place::Tag(_) | Place::Register(_) => "$",
-                });
-                Picker::Json(Paths::new(paths, Limits::default()).map_err(|e| e.to_string())?)
-            }
+            Places::Document { .. } => Picker::Document(Box::new(Documents::new(&all)?)),
             Places::Line => Picker::Line(all),
             Places::Registers => Picker::Registers(all),
         };
         let known_stream = (Arc::from(default_stream.as_str()), default_stream.clone());
-        Ok(Self { picker, time, sequence, boot, device, stream, default_stream, known_stream })
+        Ok(Self {
+            picker,
+            units,
+            time,
+            time_offset,
+            sequence,
+            boot,
+            device,
+            stream,
+            default_stream,
+            known_stream,
+        })
     }
 }
 
@@ -231,7 +321,7 @@ pub(super) fn in_line<'a>(line: &'a Line<'_>, place: &Place) -> Sent<'a> {
             Some(Field::Flag(flag)) => Sent::Flag(*flag),
             Some(Field::Text(text)) => Sent::Text(text.as_ref().into()),
         },
-        Place::Path(_) | Place::Register(_) => Sent::Absent,
+        _ => Sent::Absent,
     }
 }
 
@@ -239,6 +329,6 @@ pub(super) fn in_line<'a>(line: &'a Line<'_>, place: &Place) -> Sent<'a> {
 pub(super) fn in_poll(blocks: &Blocks<'_>, place: &Place) -> Sent<'static> {
     match place {
         Place::Register(register) => blocks.value(register),
-        Place::Path(_) | Place::Field(_) | Place::Tag(_) => Sent::Absent,
+        _ => Sent::Absent,
     }
 }

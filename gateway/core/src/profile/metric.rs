@@ -74,11 +74,39 @@ pub struct Number {
     /// Values outside are doubtful: kept, marked uncertain.
     pub suspect: Option<(f64, f64)>,
     pub(super) code: Arc<str>,
-    pub(super) sent_in: Unit,
-    pub(super) conversion: Conversion,
+    pub(super) sent_in: SentIn,
     /// Factor as whole number and power of ten, so that 52 times 0.1 is 5.2.
     pub(super) scale: (f64, i32),
     pub(super) offset: f64,
+}
+
+/// The unit that a device sends a number in.
+#[derive(Debug)]
+pub(super) enum SentIn {
+    Always(Unit, Conversion),
+    /// Whichever of these words the payload says.
+    Said(Vec<(Word, Unit, Conversion)>),
+}
+
+impl SentIn {
+    fn conversion(&self, said: &Sent<'_>) -> Option<&Conversion> {
+        match self {
+            Self::Always(_, conversion) => Some(conversion),
+            Self::Said(table) => table.iter().find(|(word, ..)| word.is(said)).map(|(.., found)| found),
+        }
+    }
+}
+
+impl std::fmt::Display for SentIn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Always(unit, _) => unit.fmt(f),
+            Self::Said(table) => {
+                let words: Vec<_> = table.iter().map(|(word, ..)| word.text.as_str()).collect();
+                write!(f, "the unit that the payload says: {}", words.join(", "))
+            }
+        }
+    }
 }
 
 /// The states of a metric.
@@ -128,12 +156,18 @@ impl Metric {
     pub const fn register(&self) -> Option<&Register> {
         match &self.place {
             Place::Register(register) => Some(register),
-            Place::Path(_) | Place::Field(_) | Place::Tag(_) => None,
+            _ => None,
         }
     }
 
-    /// Adds the value that was sent; nothing when nothing was and nothing had to be.
-    pub(super) fn measure(&self, sent: &Sent<'_>, values: &mut Values) -> Result<(), DecodeError> {
+    /// Adds the value that was sent; nothing when nothing was and nothing had to be. `unit` is what the payload says
+    /// of the unit, for metrics whose unit it says.
+    pub(super) fn measure(
+        &self,
+        sent: &Sent<'_>,
+        unit: &Sent<'_>,
+        values: &mut Values,
+    ) -> Result<(), DecodeError> {
         match sent {
             Sent::Absent if self.required => {
                 return Err(self.refuse(format!("nothing is there; expected {}", self.wanted())));
@@ -150,13 +184,26 @@ impl Metric {
             return Ok(());
         }
         match &self.kind {
-            MetricKind::Number(number) => self.number(number, sent, values),
+            MetricKind::Number(number) => self.number(number, sent, unit, values),
             MetricKind::State(states) => self.state(states, sent, values),
             MetricKind::Text => self.text(sent, values),
         }
     }
 
-    fn number(&self, number: &Number, sent: &Sent<'_>, values: &mut Values) -> Result<(), DecodeError> {
+    fn number(
+        &self,
+        number: &Number,
+        sent: &Sent<'_>,
+        unit: &Sent<'_>,
+        values: &mut Values,
+    ) -> Result<(), DecodeError> {
+        let Some(conversion) = number.sent_in.conversion(unit) else {
+            return Err(self.refuse(format!(
+                "expected a number in {}, found {}",
+                number.sent_in,
+                unit.describe()
+            )));
+        };
         let (value, exact) = match sent {
             Sent::Digits(digits) => match short_number(digits.as_bytes()) {
                 Some(value) => (value, true),
@@ -175,12 +222,12 @@ impl Metric {
         }
         let scaled =
             if number.scale == (1.0, 0) { value } else { shift(value * number.scale.0, number.scale.1) };
-        let value = number.conversion.apply(scaled + number.offset);
+        let value = conversion.apply(scaled + number.offset);
         if !value.is_finite() {
             return Err(self.refuse(format!("{} is too large", sent.describe())));
         }
         let (quality, reason) = number.judge(value);
-        let keep = !exact || !number.conversion.is_exact() || quality != Quality::Good;
+        let keep = !exact || !conversion.is_exact() || quality != Quality::Good;
         let raw = if keep { raw_of(sent) } else { None };
         let (metric, unit) = (self.name.clone(), Arc::clone(&number.code));
         values.push(Measured { metric, value: Value::Number(value), unit, quality, reason, raw });

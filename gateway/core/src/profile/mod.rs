@@ -9,8 +9,10 @@
 mod check;
 mod decode;
 mod file;
+mod form;
 mod layout;
 mod metric;
+mod metric_text;
 mod time;
 mod vectors;
 
@@ -18,6 +20,8 @@ mod vectors;
 mod broken;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_forms;
 
 use std::sync::Arc;
 
@@ -47,6 +51,8 @@ pub struct Profile {
     source: Source,
     matching: Matching,
     codec: Codec,
+    envelope: Option<form::Envelope>,
+    form: Option<form::Form>,
     layout: layout::Layout,
     metrics: Vec<Metric>,
     checks: Vec<check::Check>,
@@ -170,7 +176,21 @@ impl Profile {
     /// # Errors
     /// When the payload is malformed, or a field that must be there is missing or of the wrong type.
     pub fn decode(&self, input: Input<'_>) -> Result<Vec<Decoded>, DecodeError> {
-        decode::decode(self, input)
+        decode::decode(self, input, None)
+    }
+
+    /// Decodes one message whose LoRaWAN port is known from elsewhere; an envelope's own port wins.
+    ///
+    /// # Errors
+    /// As [`Profile::decode`].
+    pub fn decode_on_port(&self, input: Input<'_>, port: Option<u8>) -> Result<Vec<Decoded>, DecodeError> {
+        decode::decode(self, input, port)
+    }
+
+    /// Whether a payload is bytes, which people write as hexadecimal digits; otherwise it is text.
+    #[must_use]
+    pub fn reads_bytes(&self) -> bool {
+        self.envelope.is_none() && self.form.as_ref().is_some_and(form::Form::is_bytes)
     }
 
     /// Whether a line of line protocol is for this profile: its measurement and tags.

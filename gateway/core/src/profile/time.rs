@@ -19,6 +19,8 @@ const CLINICAL: [&str; 7] =
 #[derive(Debug, Clone)]
 pub struct TimeRule {
     format: Format,
+    /// Milliseconds of one unit of what is added to the time.
+    offset_unit_ms: f64,
     /// A device time further ahead than this is a clock that is wrong, in milliseconds.
     pub max_future_ms: u64,
     /// A reading older than this may not touch twins and latest values, in milliseconds.
@@ -37,7 +39,12 @@ impl TimeRule {
     /// The rule of a device that sends no time.
     pub(super) fn none(class: &str) -> Self {
         let past = if CLINICAL.contains(&class) { 400 } else { 1 };
-        Self { format: Format::Rfc3339, max_future_ms: 600_000, max_past_ms: past * DAY_MS }
+        Self {
+            format: Format::Rfc3339,
+            offset_unit_ms: 0.0,
+            max_future_ms: 600_000,
+            max_past_ms: past * DAY_MS,
+        }
     }
 
     /// Reads `[time]`; the place of the time in the payload comes back beside it.
@@ -45,9 +52,16 @@ impl TimeRule {
         section: &Section<'_, '_>,
         class: &str,
         places: Places,
-    ) -> Option<(Self, Option<Place>)> {
+    ) -> Option<(Self, Option<Place>, Option<Place>)> {
         let mut rule = Self::none(class);
         let place = places.read(section);
+        let mut offset = None;
+        if section.has("plus") {
+            let plus = section.section("plus")?;
+            offset = Some(places.need(&plus)?);
+            plus.need_text("unit")?;
+            rule.offset_unit_ms = [1.0, 1_000.0, 60_000.0][plus.choice("unit", &["ms", "s", "min"])?];
+        }
         let zone = section.text("zone");
         let format = section.text("format");
         rule.max_future_ms = section.millis("max_future").unwrap_or(rule.max_future_ms);
@@ -79,7 +93,27 @@ impl TimeRule {
             section.wrong("zone", "a zone has a meaning only with format \"local\"", None);
             return None;
         }
-        Some((rule, place))
+        Some((rule, place, offset))
+    }
+
+    /// The time that was sent, with what is sent beside it to be added.
+    pub(super) fn resolve_with(
+        &self,
+        sent: &Sent<'_>,
+        offset: &Sent<'_>,
+    ) -> Result<Option<Timestamp>, String> {
+        let Some(time) = self.resolve(sent)? else { return Ok(None) };
+        let number = match offset {
+            Sent::Absent | Sent::Null => return Ok(Some(time)),
+            Sent::Digits(digits) => digits.parse::<f64>().ok(),
+            Sent::Whole(n) => Some(*n as f64),
+            Sent::Float(n) => Some(*n),
+            _ => None,
+        };
+        match number.map(|number| (number * self.offset_unit_ms).round()) {
+            Some(millis) if millis.abs() < 1e13 => Ok(Some(Timestamp(time.0 + millis as i64))),
+            _ => Err(format!("expected a number to add to it, found {}", offset.describe())),
+        }
     }
 
     /// The time that was sent; `None` when the device sent none.

@@ -1,8 +1,8 @@
 //! `[[test]]`: the payloads that a profile proves itself with, run whenever it is read.
 
-use super::layout::Places;
-use super::{Decoded, Input, Profile};
+use super::{Codec, Decoded, Input, Profile};
 use crate::codec::registers::{self, Table};
+use crate::codec::wrap::from_hex;
 use crate::diagnostic::{Section, nearest};
 use crate::reading::Measured;
 use crate::record::Flags;
@@ -10,11 +10,12 @@ use crate::time::Timestamp;
 use crate::value::{Missing, Quality, Reason, Value};
 
 /// Runs the tests of a profile; what does not hold is reported at its place. Without a profile only the form is checked.
-pub(super) fn run(profile: Option<&Profile>, tests: &[Section<'_, '_>], places: Places) {
+pub(super) fn run(profile: Option<&Profile>, tests: &[Section<'_, '_>]) {
     let clean = tests.first().is_some_and(Section::is_clean);
     for test in tests {
-        let payload = payload(test, places);
+        let payload = payload(test, profile);
         let topic = test.text("topic");
+        let port = port(test);
         test.need_text("from");
         let error = test.text("error");
         let expected = test.section_list("expect");
@@ -31,7 +32,7 @@ pub(super) fn run(profile: Option<&Profile>, tests: &[Section<'_, '_>], places: 
         let received_at = Timestamp::EARLIEST_PLAUSIBLE;
         let input =
             Input { address: topic.unwrap_or(&own), payload: &payload, received_at, flags: Flags::default() };
-        match (profile.decode(input), error) {
+        match (profile.decode_on_port(input, port), error) {
             (Ok(decoded), None) => compare_all(test, &expected, &decoded),
             (Err(found), Some(wanted)) if found.code == wanted => {}
             (Err(found), Some(_)) => {
@@ -43,13 +44,31 @@ pub(super) fn run(profile: Option<&Profile>, tests: &[Section<'_, '_>], places: 
     }
 }
 
-fn payload(test: &Section<'_, '_>, places: Places) -> Option<Vec<u8>> {
-    if test.has("hex") {
-        return test.parsed("hex", from_hex);
+/// The LoRaWAN port that a test's payload came on.
+fn port(test: &Section<'_, '_>) -> Option<u8> {
+    let port = test.integer("port")?;
+    let small = u8::try_from(port).ok();
+    if small.is_none() {
+        test.wrong("port", format!("{port} is not from 0 to 255"), None);
     }
-    match places {
-        Places::Json | Places::Line => test.need_text("input").map(|text| text.as_bytes().to_vec()),
-        Places::Registers => {
+    small
+}
+
+fn payload(test: &Section<'_, '_>, profile: Option<&Profile>) -> Option<Vec<u8>> {
+    if test.has("hex") {
+        return test.parsed("hex", |text| from_hex(text.as_bytes()));
+    }
+    if test.has("input") && test.is_text("input") {
+        return test.need_text("input").map(|text| text.as_bytes().to_vec());
+    }
+    match profile.map(Profile::codec) {
+        Some(Codec::Document | Codec::Line) => {
+            test.need_text("input");
+            None
+        }
+        // With a mistake elsewhere only the form is checked.
+        None => test.has("input").then_some(None)?,
+        Some(Codec::Registers(_)) => {
             let mut body = registers::begin();
             for block in test.texts("input")? {
                 if let Err(why) = push_block(&mut body, block) {
@@ -241,17 +260,4 @@ fn show(found: &Measured) -> String {
         text.push_str(&format!(", raw {raw:?}"));
     }
     text
-}
-
-fn from_hex(text: &str) -> Result<Vec<u8>, String> {
-    let digits: Vec<u8> = text.bytes().filter(|b| !b.is_ascii_whitespace()).collect();
-    let pair = |pair: &[u8]| {
-        let text = std::str::from_utf8(pair).ok().filter(|text| text.len() == 2)?;
-        u8::from_str_radix(text, 16).ok()
-    };
-    digits
-        .chunks(2)
-        .map(pair)
-        .collect::<Option<_>>()
-        .ok_or_else(|| "expected pairs of hexadecimal digits".to_owned())
 }

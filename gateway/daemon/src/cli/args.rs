@@ -33,6 +33,8 @@ pub enum Command {
     Run,
     /// Check settings, profiles and rules.
     Check(Check),
+    /// Decode payloads from standard input, a line each, and print the readings as JSON.
+    Decode(Decode),
     /// Print the settings that hold.
     PrintConfig,
     /// Run a gateway with a simulated hospital beside it; boards on a free port.
@@ -70,6 +72,39 @@ pub struct Check {
     /// Say which profiles and rules a start with these settings would change.
     #[arg(long)]
     pub diff: bool,
+}
+
+/// What is decoded, and how.
+#[derive(Debug, clap::Args)]
+pub struct Decode {
+    /// Name of a profile, or a profile's file.
+    pub profile: String,
+    /// LoRaWAN port of the payloads.
+    #[arg(long, value_name = "N")]
+    pub fport: Option<u8>,
+    /// Each line is an object: {"payload": .., "format": .., "fport": .., "topic": ..}.
+    #[arg(long)]
+    pub jsonl: bool,
+    /// Topic of the payloads; without it the device's own.
+    #[arg(long)]
+    pub topic: Option<String>,
+    /// How a payload is written; without it hex for codecs of bytes, else text.
+    #[arg(long, value_enum)]
+    pub format: Option<PayloadFormat>,
+}
+
+/// How a payload is written in a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PayloadFormat {
+    /// Pairs of hexadecimal digits.
+    Hex,
+    /// Base64.
+    Base64,
+    /// A JSON list of bytes.
+    Bytes,
+    /// As it is.
+    Text,
 }
 
 /// What the demo shows.

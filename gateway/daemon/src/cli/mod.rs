@@ -2,6 +2,7 @@
 
 mod args;
 mod check;
+mod decode;
 mod demo;
 mod device;
 mod failure;
@@ -50,6 +51,7 @@ fn dispatch(context: &Context) -> Result<(), Failure> {
         Command::Demo(what) => demo::demo(context, what),
         Command::Simulate(what) => simulate::simulate(context, what),
         Command::Check(what) => check::check(context, what),
+        Command::Decode(what) => decode::decode(context, what),
         Command::PrintConfig => tools::print_config(context),
         Command::Device(what) => device::device(context, what),
         Command::Journal(what) => tools::journal(context, what),

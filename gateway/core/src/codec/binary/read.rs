@@ -49,7 +49,9 @@ impl<'l> Reading<'_, 'l> {
         }
         let result = self.kind(part, document);
         result.map_err(|error| match &part.name {
-            Some(name) if !error.what.contains(':') => CodecError { what: format!("{name}: {}", error.what), ..error },
+            Some(name) if !error.what.contains(':') => {
+                CodecError { what: format!("{name}: {}", error.what), ..error }
+            }
             _ => error,
         })
     }
@@ -201,7 +203,9 @@ impl<'l> Reading<'_, 'l> {
             Condition::Bit { field, bit, set } => {
                 self.number(field).is_some_and(|number| (number >> bit & 1 == 1) == *set)
             }
-            Condition::Is { field, values } => self.number(field).is_some_and(|number| values.contains(&number)),
+            Condition::Is { field, values } => {
+                self.number(field).is_some_and(|number| values.contains(&number))
+            }
             Condition::Port(ports) => self.port.is_some_and(|port| ports.contains(&i128::from(port))),
         }
     }

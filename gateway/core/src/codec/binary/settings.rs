@@ -54,7 +54,8 @@ fn parts(
     depth: usize,
 ) -> Option<Vec<Part>> {
     // All fields are read even when one is wrong, so that all mistakes are told at once.
-    let found: Vec<Option<Part>> = sections.iter().map(|section| part(section, endian, known, depth)).collect();
+    let found: Vec<Option<Part>> =
+        sections.iter().map(|section| part(section, endian, known, depth)).collect();
     found.into_iter().collect()
 }
 
@@ -71,7 +72,11 @@ fn part(section: &Section<'_, '_>, usual: Endian, known: &mut Vec<String>, depth
     let kind = kind(section, endian, known, depth)?;
     let needs_name = !matches!(kind, Kind::Tagged { .. }) && !section.is_text("skip");
     if name.is_none() && needs_name && section.text("type") != Some("skip") {
-        section.wrong("name", "the key \"name\" is missing; a field that nobody wants is type = \"skip\"", None);
+        section.wrong(
+            "name",
+            "the key \"name\" is missing; a field that nobody wants is type = \"skip\"",
+            None,
+        );
         return None;
     }
     if let (Some(name), Kind::Whole { .. } | Kind::Bcd { .. }) = (&name, &kind) {
@@ -215,7 +220,11 @@ fn size(section: &Section<'_, '_>, known: &[String]) -> Option<Size> {
         };
     }
     if !section.has("bytes") {
-        section.wrong("bytes", "the key \"bytes\" is missing: a number, the name of an earlier field, or \"rest\"", None);
+        section.wrong(
+            "bytes",
+            "the key \"bytes\" is missing: a number, the name of an earlier field, or \"rest\"",
+            None,
+        );
         return None;
     }
     count(section, "bytes").map(Size::Fixed)

@@ -98,8 +98,7 @@ pub(super) fn context(bytes: &mut Cursor<'_>, document: &mut Document<'_>) -> Re
     }
     if has(1) {
         let meal = bytes.u8("the meal")?;
-        let meals =
-            [(1, "before_meal"), (2, "after_meal"), (3, "fasting"), (4, "casual"), (5, "bedtime")];
+        let meals = [(1, "before_meal"), (2, "after_meal"), (3, "fasting"), (4, "casual"), (5, "bedtime")];
         word(document, "meal", meal, &meals);
     }
     if has(2) {
@@ -128,8 +127,7 @@ pub(super) fn context(bytes: &mut Cursor<'_>, document: &mut Document<'_>) -> Re
     }
     if has(4) {
         let id = bytes.u8("the medication")?;
-        let kinds =
-            [(1, "rapid"), (2, "short"), (3, "intermediate"), (4, "long"), (5, "premixed")];
+        let kinds = [(1, "rapid"), (2, "short"), (3, "intermediate"), (4, "long"), (5, "premixed")];
         word(document, "medication", id, &kinds);
         if has(5) {
             sfloat(bytes, document, "medication_ml", TO_THOUSANDTHS)?;

@@ -6,7 +6,8 @@ use crate::codec::document::CodecError;
 /// One measurement.
 pub(super) fn measurement(bytes: &mut Cursor<'_>, document: &mut Document<'_>) -> Result<(), CodecError> {
     let flags = bytes.u8("the flags")?;
-    let rate = if flags & 1 == 0 { bytes.u8("the heart rate")?.into() } else { bytes.u16("the heart rate")? };
+    let rate =
+        if flags & 1 == 0 { bytes.u8("the heart rate")?.into() } else { bytes.u16("the heart rate")? };
     document.key("heart_rate");
     document.whole(rate.into());
     // Bit 2: the sensor can tell whether it touches the skin; bit 1: whether it does.

@@ -42,12 +42,7 @@ fn rest(flags: u8, bytes: &mut Cursor<'_>, document: &mut Document<'_>) -> Resul
         super::bits(
             document,
             status.into(),
-            &[
-                (0, "body_movement"),
-                (1, "cuff_loose"),
-                (2, "irregular_pulse"),
-                (5, "wrong_position"),
-            ],
+            &[(0, "body_movement"), (1, "cuff_loose"), (2, "irregular_pulse"), (5, "wrong_position")],
         );
         let range = (status >> 3 & 0b11).to_le_bytes()[0];
         word(document, "pulse_range", range, &[(0, "within"), (1, "above"), (2, "below")]);

@@ -28,7 +28,13 @@ fn the_words_of_the_handbook() {
     assert_eq!(long(0xff00_016c), decimal(364, -1));
     assert_eq!(short(0x0fff), decimal(-1, 0));
     assert_eq!(short(0x8001), decimal(1, -8));
-    let special = [Medical::NotANumber, Medical::NotAtThisResolution, Medical::Above, Medical::Below, Medical::Reserved];
+    let special = [
+        Medical::NotANumber,
+        Medical::NotAtThisResolution,
+        Medical::Above,
+        Medical::Below,
+        Medical::Reserved,
+    ];
     assert_eq!([0x07ff, 0x0800, 0x07fe, 0x0802, 0x0801].map(short), special);
     assert_eq!([0x007f_ffff, 0x0080_0000, 0x007f_fffe, 0x0080_0002, 0x0080_0001].map(long), special);
 }
@@ -93,7 +99,8 @@ impl Sender {
     }
 
     fn sfloat(&mut self, key: &str, shift: i64) {
-        let special = [(0x07ffu16, "NaN"), (0x0800, "NRes"), (0x07fe, "+INF"), (0x0802, "-INF"), (0x0801, "reserved")];
+        let special =
+            [(0x07ffu16, "NaN"), (0x0800, "NRes"), (0x07fe, "+INF"), (0x0802, "-INF"), (0x0801, "reserved")];
         if self.below(8) == 0 {
             let (word, name) = special[usize::try_from(self.below(5)).unwrap()];
             self.bytes.extend(word.to_le_bytes());
@@ -160,7 +167,10 @@ fn all_flags(characteristic: Characteristic, encode: Encoder) {
             if characteristic != Characteristic::HeartRate {
                 assert_eq!(decoded(characteristic, &longer).unwrap(), found, "longer is passed over");
                 for cut in 0..sender.bytes.len() {
-                    assert!(decoded(characteristic, &sender.bytes[..cut]).is_err(), "{flags:#04x} cut at {cut}");
+                    assert!(
+                        decoded(characteristic, &sender.bytes[..cut]).is_err(),
+                        "{flags:#04x} cut at {cut}"
+                    );
                 }
             }
         }
@@ -174,7 +184,9 @@ fn same(found: &Value, wanted: &Map<String, Value>, flags: u8) {
     for (key, wanted) in wanted {
         let found = &found[key];
         match (found.as_f64(), wanted.as_f64()) {
-            (Some(found), Some(wanted)) => assert!(found.to_bits() == wanted.to_bits() || found == wanted, "{key}: {found} {wanted}"),
+            (Some(found), Some(wanted)) => {
+                assert!(found.to_bits() == wanted.to_bits() || found == wanted, "{key}: {found} {wanted}")
+            }
             _ => assert_eq!(found, wanted, "{key}"),
         }
     }
@@ -255,7 +267,12 @@ fn every_flag_byte_of_glucose() {
                 "control_solution",
             ];
             let sample = sender.one_of("sample", 1, &samples, 16);
-            let location = sender.one_of("location", 1, &["finger", "alternate_site", "earlobe", "control_solution"], 15);
+            let location = sender.one_of(
+                "location",
+                1,
+                &["finger", "alternate_site", "earlobe", "control_solution"],
+                15,
+            );
             sender.bytes.push(u8::try_from(location << 4 | sample).unwrap());
         }
         if bit(flags, 3) {

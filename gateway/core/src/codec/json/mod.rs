@@ -5,6 +5,7 @@
 
 mod path;
 mod pick;
+mod raw;
 mod scan;
 #[cfg(test)]
 mod tests;
@@ -12,6 +13,7 @@ mod tests;
 use std::borrow::Cow;
 
 pub use pick::{PathError, Paths, Picked};
+pub use raw::Locator;
 
 /// How large a payload may be before it is refused unread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -63,11 +63,23 @@ impl Paths {
     /// # Errors
     /// The first path that is none.
     pub fn new<'t>(paths: impl IntoIterator<Item = &'t str>, limits: Limits) -> Result<Self, PathError> {
+        Self::sparse(paths.into_iter().map(Some), limits)
+    }
+
+    /// As [`Paths::new`]; a place without a path stays absent.
+    ///
+    /// # Errors
+    /// The first path that is none.
+    pub fn sparse<'t>(
+        paths: impl IntoIterator<Item = Option<&'t str>>,
+        limits: Limits,
+    ) -> Result<Self, PathError> {
         let mut compiled = Self { nodes: vec![Node::default()], general: Vec::new(), len: 0, limits };
         for path in paths {
-            let parsed = check(path)?;
             let slot = compiled.len;
             compiled.len += 1;
+            let Some(path) = path else { continue };
+            let parsed = check(path)?;
             match lower(path) {
                 Some(steps) if slot < usize::from(u16::MAX) => compiled.add(&steps, slot),
                 _ => compiled.general.push((slot, parsed)),
@@ -148,7 +160,7 @@ impl Paths {
     }
 }
 
-fn check(path: &str) -> Result<JsonPath, PathError> {
+pub(super) fn check(path: &str) -> Result<JsonPath, PathError> {
     JsonPath::parse(path).map_err(|error| {
         let why = match path.starts_with('$') {
             true => error.to_string(),

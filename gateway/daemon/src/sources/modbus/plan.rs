@@ -30,7 +30,7 @@ impl Ask {
 pub fn plan(profile: &Profile) -> Vec<Ask> {
     match profile.codec() {
         Codec::Registers(poll) => merge(&profile.registers(), poll.max_gap, poll.max_count),
-        Codec::Json | Codec::Line => Vec::new(),
+        Codec::Document | Codec::Line => Vec::new(),
     }
 }
 
