@@ -6,6 +6,7 @@ mod acceptance;
 mod acks;
 mod api;
 mod browser;
+mod decode;
 mod demo;
 mod diagnostics;
 mod http_ingest;

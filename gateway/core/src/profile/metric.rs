@@ -313,7 +313,8 @@ impl Number {
     /// How many decimals the device sends, where its scale says so.
     #[must_use]
     pub fn decimals(&self) -> Option<u32> {
-        let shifted = if self.conversion.is_same() { self.scale.1.checked_neg() } else { None };
+        let same = matches!(&self.sent_in, SentIn::Always(_, conversion) if conversion.is_same());
+        let shifted = if same { self.scale.1.checked_neg() } else { None };
         shifted.and_then(|places| u32::try_from(places).ok()).filter(|places| *places > 0)
     }
 
