@@ -107,9 +107,12 @@ fn the_other_ways_to_write_a_payload_say_the_same() {
 
 #[test]
 fn a_shipped_profile_is_found_by_name_and_an_unknown_one_is_refused() {
-    let (lines, good) = decode(&["orderly-bp-1"], "{\"sys\":152,\"dia\":96,\"pulse\":74,\"t\":\"2026-11-21T07:30:00+08:00\"}\n");
+    let (lines, good) = decode(
+        &["orderly-bp-1"],
+        "{\"sys\":152,\"dia\":96,\"pulse\":74,\"t\":\"2026-11-21T07:30:00+08:00\"}\n",
+    );
     assert!(good);
     assert_eq!(lines[0]["values"]["sys"]["value"], 152.0);
-    assert_eq!(lines[0]["device_time"], "2026-11-20T23:30:00Z");
+    assert_eq!(lines[0]["device_time"], "2026-11-20T23:30:00.000Z");
     assert!(!decode(&["no-such-profile"], "").1);
 }
