@@ -28,7 +28,7 @@ pub struct Lookup {
 /// The readings that were found for one look-up, in order of origin.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Seen {
-    /// Every reading for which [`matches`] holds.
+    /// Every reading for which [`matches`] holds; of those without device time at least the last by origin.
     pub readings: Vec<Reading>,
 }
 

@@ -157,6 +157,8 @@ pub struct Counts {
     pub repeats: u64,
     /// Readings behind their stream's watermark.
     pub late: u64,
+    /// Stragglers inside their class's bound that came before the samples still kept: rules did not see them.
+    pub unreplayed: u64,
     /// Readings marked `clock_suspect`.
     pub clock_suspect: u64,
     /// Readings marked `conflict`.

@@ -230,6 +230,7 @@ export const en: Record<Key, string> = {
   "code.revoked": "Device taken off",
   "code.store_rejected": "Refused by the store",
   "code.store_too_large": "Too large for the store",
+  "code.text_refused": "Configuration refused",
   "code.too_many_readings": "Too many readings",
   "code.too_many_streams": "Too many streams",
   "code.unknown_class": "Unknown class",

@@ -5,6 +5,7 @@
 export const why: Record<string, string> = {
   unknown_device: "设备“{device}”没有登记；可用 orderly device add {same} --class {class} 登记",
   revoked_device: "设备“{device}”已注销",
+  profile_refused: "设备“{device}”用的档案“{profile}”不被本版本接受，请修正：{error}",
   profile_not_loaded: "设备“{device}”用的档案“{profile}”没有载入",
   wrong_site: "主题属于站点“{site}”，本站点是“{own}”",
   wrong_class: "主题写的类别是“{class}”，而设备“{device}”登记为“{own}”",
@@ -132,6 +133,8 @@ export const why: Record<string, string> = {
   poll_head: "块的开头被截断",
   poll_function: "功能码 {n} 不读取数据",
   poll_short: "块里有 {n} 字节数据，应为 {most} 字节",
+
+  text_refused: "本版本不接受先前版本接受过的配置：{error}",
 
   journal_damage: "日志有损坏：{rest}；{more}",
   lost_unknown: "第 {n} 条记录之后丢了多少条不清楚",

@@ -228,6 +228,7 @@ export const zh = {
   "code.revoked": "设备已注销",
   "code.store_rejected": "时序库拒收",
   "code.store_too_large": "时序库嫌太大",
+  "code.text_refused": "配置不被接受",
   "code.too_many_readings": "读数太多",
   "code.too_many_streams": "数据流太多",
   "code.unknown_class": "没有这个类别",

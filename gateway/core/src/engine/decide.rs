@@ -217,6 +217,11 @@ fn verdict(
     }
     let chain = device.chains.get(place).copied();
     let recent = batch.of_stream(chain).filter(|reading| reading.epoch == epoch);
+    if identity.device_time.is_none() {
+        // A counter without a clock wraps round: only the nearest reading that had it can be the same.
+        let same = recent.chain(seen).filter(|r| r.device_time.is_none() && r.sequence == identity.sequence);
+        return same.max_by_key(|r| r.origin).map_or(Verdict::Different, |r| identity.compare(r));
+    }
     let mut worst = Verdict::Different;
     for earlier in recent.chain(seen) {
         worst = worst.max(identity.compare(earlier));

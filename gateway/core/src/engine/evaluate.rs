@@ -19,7 +19,9 @@ impl Engine {
             let rules = &mut self.register.get_mut(number).twin.rules;
             rules.heard(&set, stream, clocks);
             rules.good(&set, seen.values, seen.at, clocks, &mut changes);
-            rules.take(&set, &seen, clocks, &mut changes);
+            if !rules.take(&set, &seen, clocks, &mut changes) {
+                self.batch.counts.unreplayed += 1;
+            }
         }
         self.carry_out(number, &set, &changes, seq);
         self.schedule(number);

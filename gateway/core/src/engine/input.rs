@@ -9,7 +9,7 @@ use crate::dedupe::{Identity, Lookup, Verdict};
 use crate::ids::{ClassId, DeviceId};
 use crate::profile::{Decoded, DedupeBy, Input, Profile};
 use crate::reading::Origin;
-use crate::record::{Flags, Oversize, Record};
+use crate::record::{ConfigKind, Flags, Oversize, Record};
 use crate::topic::{Leaf, Topic, TopicError};
 
 use super::Engine;
@@ -380,10 +380,14 @@ impl Engine {
         }
         match &device.profile {
             Some(profile) => Ok((number, Arc::clone(profile))),
-            None => Err(Refused::new(
-                "no_profile",
-                format!("{name:?} has the profile {:?}, which is not loaded", device.row.profile),
-            )),
+            None => {
+                let profile = &device.row.profile;
+                let why = self.refusal(&ConfigKind::Profile(profile.clone())).map_or_else(
+                    || "is not loaded".to_owned(),
+                    |reason| format!("this version refuses, mend it: {reason}"),
+                );
+                Err(Refused::new("no_profile", format!("{name:?} has the profile {profile:?}, which {why}")))
+            }
         }
     }
 

@@ -13,6 +13,7 @@ mod decide;
 mod evaluate;
 mod input;
 mod keys;
+mod refused;
 mod register;
 mod reload;
 mod shared;
@@ -26,12 +27,13 @@ use std::sync::Arc;
 use crate::dedupe::Seen;
 use crate::ids::SiteId;
 use crate::output::{Output, Snapshot, TwinRow};
-use crate::record::{ConfigKind, Flags, Kind, Record, TimerRun};
+use crate::record::{Flags, Kind, Record, TimerRun};
 use crate::rule::NEVER;
 use crate::twin::{self, Held};
 
 pub use crate::dedupe::{Lookup, matches};
 pub use input::Prepared;
+pub use refused::RefusedText;
 pub use state_codec::RestoreError;
 
 use alerts::{Alerts, is_over};
@@ -59,6 +61,8 @@ pub struct Engine {
     clock: EngineClock,
     keys: Keys,
     config: Config,
+    /// Texts that were in force and that this version does not take.
+    refused: Vec<RefusedText>,
     register: Register,
     alerts: Alerts,
     timers: Timers,
@@ -66,7 +70,8 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Takes up where the last commit left off.
+    /// Takes up where the last commit left off. A text that an earlier version took and this one refuses is left
+    /// out, see [`Engine::refused`]; the rest goes on.
     ///
     /// # Errors
     /// When a part of the snapshot is damaged or was written by a newer version.
@@ -80,35 +85,27 @@ impl Engine {
             clock,
             keys,
             config: Config::default(),
+            refused: Vec::new(),
             register: Register::default(),
             alerts: Alerts::new(),
             timers: Timers::default(),
             batch: Batch { number: 1, ..Batch::default() },
         };
-        engine.restore_texts(&snapshot)?;
+        engine.restore_texts(&snapshot);
         engine.restore_devices(snapshot)?;
         Ok(engine)
     }
 
-    fn restore_texts(&mut self, snapshot: &Snapshot) -> Result<(), RestoreError> {
-        let (profiles, rules): (Vec<_>, Vec<_>) = snapshot
-            .texts
-            .iter()
-            .filter(|row| row.text.is_some())
-            .partition(|row| matches!(row.what, ConfigKind::Profile(_)));
-        let mut classes = Vec::new();
-        for row in profiles.into_iter().chain(rules) {
-            let found = self.apply(&row.what, row.text.as_deref());
-            classes.extend(
-                found.map_err(|reason| RestoreError::Text { what: format!("{:?}", row.what), reason })?,
-            );
-        }
-        classes.sort();
-        classes.dedup();
-        for class in &classes {
+    fn restore_texts(&mut self, snapshot: &Snapshot) {
+        let rows = snapshot.texts.iter();
+        let texts = rows.filter_map(|row| {
+            let (what, text) = (row.what.clone(), row.text.clone()?);
+            Some(RefusedText { what, text, reason: String::new() })
+        });
+        self.refused = texts.collect();
+        for class in &self.take_up_refused() {
             self.config.recompile(class);
         }
-        Ok(())
     }
 
     fn restore_devices(&mut self, snapshot: Snapshot) -> Result<(), RestoreError> {

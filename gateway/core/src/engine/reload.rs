@@ -24,7 +24,12 @@ impl Engine {
             }
         };
         match self.apply(&config.what, config.text.as_deref()) {
-            Ok(classes) => {
+            Ok(mut classes) => {
+                // What was left out may be readable beside the new text, and its own successor takes its place.
+                self.refused.retain(|text| text.what != config.what);
+                classes.extend(self.take_up_refused());
+                classes.sort();
+                classes.dedup();
                 self.batch.texts.push(TextRow { what: config.what, text: config.text });
                 let mut index = 0;
                 for class in classes {

@@ -27,14 +27,6 @@ pub enum RestoreError {
         /// Why.
         error: crate::twin::TwinError,
     },
-    /// A text that was in force cannot be read any more.
-    #[error("{what}: {reason}; this version refuses what an earlier one took")]
-    Text {
-        /// Which text.
-        what: String,
-        /// Why.
-        reason: String,
-    },
 }
 
 #[derive(Serialize)]

@@ -3,7 +3,7 @@
 use super::Sentence;
 
 /// The kinds of reasons: the stable codes by which the quarantine is sorted.
-pub const KINDS: [&str; 19] = [
+pub const KINDS: [&str; 20] = [
     "ambiguous_profile",
     "bad_config",
     "bad_field",
@@ -16,6 +16,7 @@ pub const KINDS: [&str; 19] = [
     "revoked",
     "store_rejected",
     "store_too_large",
+    "text_refused",
     "too_many_readings",
     "too_many_streams",
     "unknown_class",
@@ -34,6 +35,10 @@ pub const SENTENCES: &[Sentence] = &[
     // Whose message it is.
     say("unknown_device", "\"{device}\" is not on the register; orderly device add {same} --class {class}"),
     say("revoked_device", "\"{device}\" was taken off the register"),
+    say(
+        "profile_refused",
+        "\"{device}\" has the profile \"{profile}\", which this version refuses, mend it: {error}",
+    ),
     say("profile_not_loaded", "\"{device}\" has the profile \"{profile}\", which is not loaded"),
     say("wrong_site", "the topic is of the site \"{site}\"; this is \"{own}\""),
     say("wrong_class", "the topic says \"{class}\", but \"{device}\" is registered as \"{own}\""),
@@ -177,6 +182,8 @@ pub const SENTENCES: &[Sentence] = &[
     say("own_action", "the action cannot be read: {error}"),
     say("own_config", "the configuration record cannot be read: {error}"),
     say("rule_dropped", "the rule \"{rule}\" does not fit its class any more: {error}"),
+    // A text that was in force.
+    say("text_refused", "this version refuses what an earlier one took: {error}"),
     // Damage of the journal.
     say("journal_damage", "the journal is damaged: {rest}; {more}"),
     say("lost_unknown", "how many records are lost behind record {n} is not known"),

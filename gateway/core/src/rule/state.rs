@@ -100,11 +100,18 @@ impl RuleState {
         self
     }
 
-    /// Takes a reading: at its place in event time, with a replay when that is not the end.
-    pub fn take(&mut self, set: &RuleSet, seen: &Observed<'_>, clocks: Clocks, out: &mut Vec<Change>) {
+    /// Takes a reading: at its place in event time, with a replay when that is not the end. `false`: it is inside the
+    /// window, but lies before everything that is kept, so nothing could be decided on it.
+    pub fn take(
+        &mut self,
+        set: &RuleSet,
+        seen: &Observed<'_>,
+        clocks: Clocks,
+        out: &mut Vec<Change>,
+    ) -> bool {
         let age_ms = clocks.wall.since(seen.at);
         if !set.has_thresholds || age_ms > set.window_ms {
-            return;
+            return true;
         }
         self.forget(set, clocks);
         let mut sample =
@@ -113,12 +120,16 @@ impl RuleState {
         if self.kept.last_at().is_some_and(|last| seen.at < last) {
             let mut values: SmallVec<[SlotValue; 8]> = SmallVec::new();
             set.slot_values(seen.values, |slot, value| values.push((slot, value)));
-            let Some(base) = self.base.as_deref().filter(|_| !beyond && !values.is_empty()) else { return };
+            let Some(base) = self.base.as_deref().filter(|_| !beyond && !values.is_empty()) else {
+                return !beyond || values.is_empty();
+            };
             self.values = self.kept.insert(sample, &values, base.values.clone());
             let mask = values.iter().fold(0, |mask, (slot, _)| mask | 1 << slot);
             self.replay(set, seen.at, mask, clocks, out);
         } else if beyond && self.kept.is_empty() {
-            return;
+            let mut seen_by_a_rule = false;
+            set.slot_values(seen.values, |_, _| seen_by_a_rule = true);
+            return !seen_by_a_rule;
         } else {
             if self.kept.is_empty() {
                 self.begin_keeping(seen.at);
@@ -130,7 +141,7 @@ impl RuleState {
                 }
             });
             if sample.mask == 0 {
-                return;
+                return true;
             }
             self.step(set, &sample, clocks, out);
             self.kept.push(sample);
@@ -143,6 +154,7 @@ impl RuleState {
             self.collapse();
             self.raised.retain(|raised| raised.ended.is_none());
         }
+        true
     }
 
     /// A record of the stream came, whatever was in it.

@@ -24,6 +24,7 @@ pub fn committed(counts: &Counts, alerts: usize) {
     counter!("orderly_readings_kept_total").increment(counts.readings);
     counter!("orderly_readings_repeated_total").increment(counts.repeats);
     counter!("orderly_readings_late_total").increment(counts.late);
+    counter!("orderly_stragglers_not_replayed_total").increment(counts.unreplayed);
     counter!("orderly_readings_clock_suspect_total").increment(counts.clock_suspect);
     counter!("orderly_readings_conflicting_total").increment(counts.conflicts);
     counter!("orderly_inputs_quarantined_total").increment(counts.quarantined);

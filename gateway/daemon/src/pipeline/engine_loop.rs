@@ -16,6 +16,7 @@ use super::committer::StateCommand;
 use super::lane::Lane;
 use super::lookup::Lookups;
 use super::recent::Recent;
+use super::refused::Refusals;
 use super::signals::{Progress, Signals};
 use super::timers::Timers;
 use crate::observe::health::Pulse;
@@ -50,6 +51,8 @@ pub struct EngineLoop {
     pub recent: Arc<Recent>,
     /// The bulk lane.
     pub lane: Arc<Lane>,
+    /// Texts that the engine leaves out.
+    pub refusals: Arc<Refusals>,
     /// The committer.
     pub committer: mpsc::Sender<StateCommand>,
     /// Beats at least once a second.
@@ -153,6 +156,7 @@ impl EngineLoop {
                 return End::Failed(error);
             }
             self.hand_over(&mut life);
+            self.refusals.note(life.engine.refused(), &self.committer, self.clock.now().wall, life.handled);
             if !progress.stopping {
                 life.due = life.engine.next_timeout();
                 let served =

@@ -25,8 +25,8 @@ use super::salts::salts;
 use crate::config::Settings;
 use crate::observe::health::Health;
 use crate::pipeline::{
-    Answers, Committer, EngineLoop, Heard, Lane, Lookups, Observer, OpenState, Recent, SeriesLoop, Signals,
-    StateCommand, StateFile, Timers,
+    Answers, Committer, EngineLoop, Heard, Lane, Lookups, Observer, OpenState, Recent, Refusals, SeriesLoop,
+    Signals, StateCommand, StateFile, Timers,
 };
 use crate::sources::intake::{Durable, Intake};
 
@@ -59,6 +59,8 @@ pub struct Core {
     pub signals: Arc<Signals>,
     /// The bulk lane.
     pub lane: Arc<Lane>,
+    /// Texts that this version refuses although they were in force.
+    pub refusals: Arc<Refusals>,
     /// The journal.
     pub journal: Journal,
     /// What the start found.
@@ -149,7 +151,9 @@ impl Core {
             held: Vec::new(),
             unaudited: true,
         };
+        let refusals = Arc::new(Refusals::default());
         let deciding = EngineLoop {
+            refusals: Arc::clone(&refusals),
             journal: journal.clone(),
             clock: Arc::clone(&clock),
             settings: engine_settings(settings)?,
@@ -194,6 +198,7 @@ impl Core {
             health,
             signals,
             lane,
+            refusals,
             journal,
             found,
             threads,

@@ -90,7 +90,7 @@ impl Daemon {
             Some(clock) => clock,
             None => Arc::new(SystemClock::start()?),
         };
-        let wanted = texts::gather(&settings)?;
+        let wanted = texts::gather_usable(&settings);
         let told = Arc::new(Told::default());
         let observer = Arc::clone(&told);
         let observe = move |found: &super::core::Found| {
@@ -102,7 +102,7 @@ impl Daemon {
         let behind = settings.clone();
         let core = tokio::task::spawn_blocking(move || Core::start(&behind, parts)).await??;
         let mut opening = Opening { core, settings, credentials, told, figures };
-        match opening.open(&wanted).await {
+        match opening.open(wanted).await {
             Ok(open) => Ok(open.with(opening.core)),
             Err(error) => {
                 let stopped = tokio::task::spawn_blocking(move || opening.core.stop()).await;
@@ -110,6 +110,12 @@ impl Daemon {
                 Err(error)
             }
         }
+    }
+
+    /// The durable part.
+    #[cfg(test)]
+    pub(super) const fn core(&self) -> &Core {
+        &self.core
     }
 
     /// Ends in order: doors, journal, engine, sinks, pages. Takes less than two seconds unless the disk hangs.
@@ -168,8 +174,17 @@ impl Open {
 }
 
 impl Opening {
-    async fn open(&mut self, wanted: &texts::Texts) -> anyhow::Result<Open> {
+    async fn open(&mut self, mut wanted: texts::Texts) -> anyhow::Result<Open> {
         let (core, settings) = (&self.core, &self.settings);
+        if core.found.texts.is_empty() && !wanted.broken.is_empty() {
+            // Nothing is in force yet that could go on: somebody is setting this up and should see what is wrong.
+            return Err(texts::BrokenTexts(std::mem::take(&mut wanted.broken)).into());
+        }
+        let wanted = &wanted;
+        let broken = wanted.troubles();
+        for why in &broken {
+            tracing::error!(%why, "a file of profiles or rules cannot be used; what was in force stays");
+        }
         core.caught_up().await?;
         texts::bring_into_force(core, wanted).await?;
         let (doors, outward, pages) =
@@ -194,7 +209,7 @@ impl Opening {
         }
 
         let profiles = wanted.all_profiles();
-        let mut links = OpenLinks::start(settings, &self.credentials, core, &profiles, &doors).await?;
+        let mut links = OpenLinks::start(settings, &self.credentials, core, wanted, &doors).await?;
         let mut sources = std::mem::take(&mut links.probes);
         sources.extend(listener.iter().map(OpenListener::probe));
         let ingest =
@@ -215,6 +230,8 @@ impl Opening {
             dir: core.dir.clone(),
             sinks: outlets.status.clone(),
             notices: outlets.notices.clone(),
+            refusals: Arc::clone(&core.refusals),
+            broken,
             sources,
             last: Mutex::new(Last::default()),
         });

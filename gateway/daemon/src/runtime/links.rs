@@ -16,8 +16,9 @@ use super::core::Core;
 use super::delivered::CommitterDelivery;
 use super::doors::Ending;
 use super::overview::SourceProbe;
+use super::texts::Texts;
 use crate::api::dto::SourceStatus;
-use crate::config::{Credentials, MqttSettings, MqttVersion, Settings};
+use crate::config::{Credentials, ModbusSettings, MqttSettings, MqttVersion, Settings};
 use crate::delivery::Delivery;
 use crate::pipeline::{DeliveryChange, Heard, StateFile};
 use crate::sources::links::Links;
@@ -68,6 +69,21 @@ impl std::fmt::Debug for OpenLinks {
     }
 }
 
+/// A device whose profile cannot be used is not polled; those beside it are.
+fn keep_usable(name: &str, modbus: &mut ModbusSettings, profiles: &[Arc<Profile>]) {
+    let all = modbus.clone();
+    modbus.device.retain(|device| {
+        let alone = ModbusSettings { device: vec![device.clone()], ..all.clone() };
+        match LinkConfig::from_settings(name, &alone, profiles) {
+            Ok(_) => true,
+            Err(error) => {
+                tracing::error!(%error, "a device is not polled");
+                false
+            }
+        }
+    });
+}
+
 impl OpenLinks {
     /// Starts a task for each link of the settings. Whether the far side answers is not waited for.
     ///
@@ -77,15 +93,21 @@ impl OpenLinks {
         settings: &Settings,
         credentials: &Credentials,
         core: &Core,
-        profiles: &[Arc<Profile>],
+        texts: &Texts,
         stop: &CancellationToken,
     ) -> anyhow::Result<Self> {
         let mut links = Self::default();
         for (name, mqtt) in &settings.mqtt {
             links.mqtt(client(settings, name, mqtt, credentials, core)?, core, stop);
         }
-        let polled =
-            settings.modbus.iter().map(|(name, modbus)| LinkConfig::from_settings(name, modbus, profiles));
+        let profiles = texts.all_profiles();
+        let polled = settings.modbus.iter().map(|(name, modbus)| {
+            let mut modbus = modbus.clone();
+            if !texts.broken.is_empty() {
+                keep_usable(name, &mut modbus, &profiles);
+            }
+            LinkConfig::from_settings(name, &modbus, &profiles)
+        });
         let polled: Vec<LinkConfig> = polled.collect::<Result<_, _>>().map_err(|e| anyhow!(e))?;
         enter(core, &polled).await?;
         let site = SiteId::new(&settings.site)?;

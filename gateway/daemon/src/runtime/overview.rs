@@ -15,7 +15,7 @@ use crate::api::dto;
 use crate::api::{Check, Overview};
 use crate::notify::webhook::NotifyStatus;
 use crate::observe::health::Health;
-use crate::pipeline::{Lane, Signals, StateFile};
+use crate::pipeline::{Lane, Refusals, Signals, StateFile};
 use crate::sinks::{SinkState, SinkStatus, StoreCheck};
 
 /// Counted since the start of this run, commit by commit.
@@ -74,6 +74,10 @@ pub struct Overseer {
     pub sinks: Vec<watch::Receiver<SinkStatus>>,
     /// The notifier; `None`: nobody is to be told.
     pub notices: Option<watch::Receiver<NotifyStatus>>,
+    /// Profiles and rules that were in force and that this version refuses.
+    pub refusals: Arc<Refusals>,
+    /// Files of profiles and rules that cannot be used, each with what is wrong.
+    pub broken: Vec<String>,
     /// The sources.
     pub sources: Vec<SourceProbe>,
     /// Used from one call to the next.
@@ -129,6 +133,20 @@ impl Overseer {
                 &format!(
                     "the journal is damaged in {places} place(s), {lost} records are known to be lost; quarantine tells which"
                 ),
+            ));
+        }
+        for (name, why) in self.refusals.list() {
+            warnings.push(warning(
+                "text_refused",
+                &format!("本版本不接受仍在使用的配置 {name}，其设备的数据进入隔离区：{why}"),
+                &format!("this version refuses the {name}, which was in force; readings of its devices go to quarantine: {why}"),
+            ));
+        }
+        for why in &self.broken {
+            warnings.push(warning(
+                "text_broken",
+                &format!("配置文件有错误，仍按原有内容运行：{why}"),
+                &format!("a file of profiles or rules has an error, what was in force stays: {why}"),
             ));
         }
         if let Some(why) = trouble {

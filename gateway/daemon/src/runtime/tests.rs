@@ -277,6 +277,102 @@ async fn a_text_that_goes_away_is_taken_out_of_force() {
     assert!(!texts.is_empty() && texts.iter().all(|row| !format!("{:?}", row.what).contains("Rule")));
 }
 
+/// A profile of the site's own, and a device of it.
+const OWN: &str = r#"
+[profile]
+id = "probe"
+class = "probe"
+vendor = "Test"
+model = "P"
+version = "1"
+schema = 1
+[source]
+document = "Orderly generic model"
+[codec]
+kind = "json"
+[[metric]]
+name = "temp"
+path = "$.temp"
+unit = "Cel"
+range = [-40, 60]
+[[test]]
+input = '{"temp":5.0}'
+from = "constructed"
+[test.expect]
+temp = 5
+"#;
+
+/// Reads what was in force as a version does that knows no such range.
+struct Stricter(StateFile);
+
+impl OpenState for Stricter {
+    fn open(&mut self) -> Result<(Box<dyn StateWrite>, Snapshot), String> {
+        let (store, mut snapshot) = self.0.open()?;
+        for text in snapshot.texts.iter_mut().filter_map(|row| row.text.as_mut()) {
+            if text.contains("model = \"P\"") {
+                *text = text.replace("[-40, 60]", "[60, -40]");
+            }
+        }
+        Ok((store, snapshot))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_text_that_this_version_refuses_does_not_stop_a_gateway_that_was_serving() {
+    let mut site = Site::new();
+    let profiles = site.dir.path().join("profiles");
+    std::fs::create_dir(&profiles).unwrap();
+    std::fs::write(profiles.join("probe.toml"), OWN).unwrap();
+    site.settings.profiles.dir = Some(profiles.clone());
+    site.settings.listener.bind = "127.0.0.1:0".to_owned();
+    site.settings.http.bind = "127.0.0.1:0".to_owned();
+    let (core, _, _) = site.start(&[]).await;
+    let probe = |core: &Core| {
+        let intake = Arc::clone(&core.intake);
+        async move {
+            let entry = Entry {
+                kind: Kind::Envelope,
+                flags: Flags::ANONYMOUS,
+                source: "listener",
+                connection: 1,
+                address: "orderly/v1/main/probe/p-1/up/reading",
+                body: br#"{"temp":7}"#,
+            };
+            append_durably(&*intake, &[entry]).await.unwrap();
+        }
+    };
+    probe(&core).await;
+    stop(core).await;
+
+    // As if a later version had come to know better, about the file and about what is in force.
+    std::fs::write(profiles.join("probe.toml"), OWN.replace("[-40, 60]", "[60, -40]")).unwrap();
+    for start in 0..2 {
+        let mut stricter = Start::new(site.settings.clone(), Credentials::default());
+        stricter.state = Some(Box::new(Stricter(StateFile(site.data()))));
+        let daemon = Daemon::start(stricter).await.unwrap();
+        probe(daemon.core()).await;
+        send(daemon.core(), "bp-1", 120, start).await;
+        daemon.core().caught_up().await.unwrap();
+        let warned: Vec<String> = daemon.core().refusals.list().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(warned, ["profile probe"]);
+        daemon.stop().await.unwrap();
+    }
+    let state = StateReader::open(&site.data()).unwrap();
+    let rows = state.quarantine(&QuarantineFilter::default()).unwrap();
+    let of = |code: &str| rows.iter().filter(|row| row.code == code).collect::<Vec<_>>();
+    assert_eq!(of("text_refused").len(), 1, "told once: {rows:?}");
+    assert_eq!(of("no_profile").len(), 2);
+    assert!(of("no_profile").iter().all(|row| row.excerpt == br#"{"temp":7}"#));
+    assert_eq!(decided(&site.data()).readings.len(), 3, "one of the probe, two of the others");
+
+    std::fs::write(profiles.join("probe.toml"), OWN).unwrap();
+    let daemon = Daemon::start(Start::new(site.settings.clone(), Credentials::default())).await.unwrap();
+    assert_eq!(daemon.core().refusals.list(), []);
+    probe(daemon.core()).await;
+    daemon.stop().await.unwrap();
+    assert_eq!(decided(&site.data()).readings.len(), 4);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn damage_of_the_journal_gets_one_row_in_quarantine_however_often_it_is_met() {
     let mut site = Site::new();

@@ -37,6 +37,8 @@ pub struct Texts {
     pub profiles: BTreeMap<ProfileId, (TextFile, Arc<Profile>)>,
     /// Rule files by name.
     pub rules: BTreeMap<RuleId, TextFile>,
+    /// Files that cannot be used. While there are any, nothing that is in force is taken out of it: it may be theirs.
+    pub broken: Vec<Broken>,
 }
 
 /// A file that cannot be used.
@@ -63,6 +65,13 @@ fn sentences(broken: &[Broken]) -> String {
 /// # Errors
 /// Everything that is wrong in any file.
 pub fn gather(settings: &Settings) -> Result<Texts, BrokenTexts> {
+    let texts = gather_usable(settings);
+    if texts.broken.is_empty() { Ok(texts) } else { Err(BrokenTexts(texts.broken)) }
+}
+
+/// Collects and checks everything that the settings ask for, and leaves aside what cannot be used.
+#[must_use]
+pub fn gather_usable(settings: &Settings) -> Texts {
     let mut gathering = Gathering::default();
     for path in BuiltIn::iter() {
         let Some(file) = BuiltIn::get(&path).filter(|_| path.ends_with(".toml")) else { continue };
@@ -142,14 +151,17 @@ impl Gathering {
         }
     }
 
-    fn finish(mut self) -> Result<Texts, BrokenTexts> {
+    fn finish(mut self) -> Texts {
         let classes = ClassTable::new(self.texts.profiles.values().map(|(_, profile)| &**profile));
-        for file in self.texts.rules.values() {
-            if let Err(found) = RuleFile::parse(&file.text, &file.name, &classes) {
-                self.broken.push(Broken { file: file.clone(), found });
+        let broken = &mut self.broken;
+        self.texts.rules.retain(|_, file| match RuleFile::parse(&file.text, &file.name, &classes) {
+            Ok(_) => true,
+            Err(found) => {
+                broken.push(Broken { file: file.clone(), found });
+                false
             }
-        }
-        if self.broken.is_empty() { Ok(self.texts) } else { Err(BrokenTexts(self.broken)) }
+        });
+        Texts { broken: self.broken, ..self.texts }
     }
 }
 
@@ -208,12 +220,18 @@ impl Texts {
             .collect();
         let mut gone: Vec<ConfigText> = stored
             .iter()
-            .filter(|row| row.text.is_some() && !self.names(&row.what))
+            .filter(|row| self.broken.is_empty() && row.text.is_some() && !self.names(&row.what))
             .map(|row| ConfigText { what: row.what.clone(), text: None })
             .collect();
         gone.sort_by_key(|text| matches!(text.what, ConfigKind::Profile(_)));
         changes.extend(gone);
         changes
+    }
+
+    /// What is wrong, one sentence for each file that cannot be used.
+    #[must_use]
+    pub fn troubles(&self) -> Vec<String> {
+        self.broken.iter().map(|broken| sentences(std::slice::from_ref(broken))).collect()
     }
 
     fn names(&self, what: &ConfigKind) -> bool {

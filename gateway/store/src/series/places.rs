@@ -33,6 +33,11 @@ enum Table {
 }
 
 impl Place {
+    /// Whether it is sealed.
+    pub(super) fn is_chunk(&self) -> bool {
+        self.table == Table::Chunk
+    }
+
     /// The name of its table.
     pub(super) const fn table(&self) -> &'static str {
         match self.table {

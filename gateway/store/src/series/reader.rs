@@ -1,5 +1,6 @@
 //! Read-only view of `series.db`: readings of a device, of a record range, and those that the engine looks up.
 
+use std::cmp::Reverse;
 use std::path::Path;
 
 use orderly_core::dedupe::{Lookup, matches};
@@ -14,6 +15,10 @@ use super::places::{Place, answering, of_records, overlapping, read};
 use super::query::Query;
 use super::schema::SERIES;
 use crate::sqlite;
+
+/// A device that only counts, and counts so that any part may hold any number, is looked up in so many chunks at most:
+/// nothing is sent again after a hundred thousand readings, and reading all of a year would hold up everybody.
+const LOOK_BACK: usize = 256;
 
 /// A read-only connection; one per thread.
 pub struct SeriesReader {
@@ -68,7 +73,8 @@ impl SeriesReader {
         Ok(found)
     }
 
-    /// The readings that answer a look-up of the engine, in order of origin.
+    /// The readings that answer a look-up of the engine, in order of origin; of those with only a counter, which
+    /// may have wrapped round many times, the last.
     pub fn seen(&mut self, lookup: &Lookup) -> Result<Vec<Reading>, SeriesError> {
         let tx = self.db.unchecked_transaction()?;
         self.catalog.refresh(&tx)?;
@@ -86,13 +92,27 @@ impl SeriesReader {
                     && (lookup.device_time.is_some() || r.sequence == lookup.sequence)
             },
         };
-        let mut found = Vec::new();
-        for place in places {
-            read(&tx, &self.catalog, &place, &pick, &mut found)?;
+        let counted = lookup.device_time.is_none();
+        // From the last record back: what is found in one part is later than all in parts that end before it.
+        places.sort_by_key(|place| Reverse(place.seq.1));
+        let (mut found, mut chunks) = (Vec::<Reading>::new(), 0);
+        for place in &places {
+            if counted && found.last().is_some_and(|last| last.origin.seq > place.seq.1) {
+                break;
+            }
+            chunks += usize::from(place.is_chunk());
+            if counted && chunks > LOOK_BACK {
+                tracing::debug!(device = %lookup.device, chunks = places.len(), "a counter is looked up no farther back");
+                break;
+            }
+            read(&tx, &self.catalog, place, &pick, &mut found)?;
+            found.retain(|r| matches(lookup, r));
+            found.sort_by_key(|r| r.origin);
         }
         tx.commit()?;
-        found.retain(|r| matches(lookup, r));
-        found.sort_by_key(|r| r.origin);
+        if counted {
+            found.drain(..found.len().saturating_sub(1));
+        }
         Ok(found)
     }
 

@@ -137,8 +137,11 @@ proptest! {
                 };
                 // Without time and counter the engine asks nothing.
                 let asked = r.device_time.is_some() || r.sequence.is_some();
-                let wanted: Vec<Reading> =
+                let mut wanted: Vec<Reading> =
                     all.iter().filter(|r| asked && matches(&lookup, r)).cloned().collect();
+                if r.device_time.is_none() {
+                    wanted.drain(..wanted.len().saturating_sub(1));
+                }
                 prop_assert_eq!(ids(&reader.seen(&lookup).unwrap()), ids(&wanted));
             }
         }

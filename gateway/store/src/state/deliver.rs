@@ -133,6 +133,19 @@ pub enum DeliveryChange {
         /// Its filters.
         filters: Vec<String>,
     },
+    /// This version refuses a text that was in force: a row in quarantine, unless there is one that says so.
+    TextRefused {
+        /// When it was met.
+        at: Timestamp,
+        /// The last record that was handled.
+        seq: Seq,
+        /// Which text (`profile <id>`, `rule <name>`).
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+        /// The text's beginning.
+        excerpt: Vec<u8>,
+    },
     /// A person emptied the quarantine up to `seq`.
     QuarantineTrimmed {
         /// The last record to take away.
@@ -250,6 +263,15 @@ fn apply(tx: &Transaction<'_>, change: &DeliveryChange) -> Result<isize, StateEr
             }
             return Ok(grown as isize);
         }
+        DeliveryChange::TextRefused { at, seq, name, reason, excerpt } => {
+            let told = tx
+                .prepare_cached(
+                    "SELECT 1 FROM quarantine WHERE code = 'text_refused' AND address = ?1 AND reason = ?2",
+                )?
+                .exists(params![name, reason])?;
+            let row = Technical { seq: *seq, at: *at, source: "config", code: "text_refused" };
+            return if told { Ok(0) } else { row.put(tx, name, reason, excerpt) };
+        }
         DeliveryChange::JournalDamaged { at, damage } => return journal_damaged(tx, *at, damage),
         DeliveryChange::Subscribed { source, filters } => {
             run("DELETE FROM subscription WHERE source = ?1", params![source])?;
@@ -268,7 +290,7 @@ fn apply(tx: &Transaction<'_>, change: &DeliveryChange) -> Result<isize, StateEr
     Ok(0)
 }
 
-/// A technical row, at a place within the record that no reading can have.
+/// A technical row for each place, the first time that it is met.
 fn journal_damaged(tx: &Transaction<'_>, at: Timestamp, damage: &Damage) -> Result<isize, StateError> {
     let Damage { segment, offset, bytes, after, records_lost, in_last_write } = damage;
     let seq = after + 1;
@@ -298,21 +320,47 @@ fn journal_damaged(tx: &Transaction<'_>, at: Timestamp, damage: &Damage) -> Resu
     } else {
         "their senders had an acknowledgement and will not send them again"
     };
-    let grown = tx
-        .prepare_cached(
-            "INSERT INTO quarantine(seq, idx, received_at, source, address, code, reason, excerpt)
-             SELECT ?1, ?2 - count(*), ?3, 'journal', ?4, 'journal_damage', ?5, x'' FROM quarantine
-             WHERE seq = ?1 AND idx > ?6",
-        )?
-        .execute(params![
-            seq as i64,
-            u16::MAX,
-            at.0,
-            format!("segment {segment}, bytes {offset} to {}", offset + bytes),
-            format!("the journal is damaged: {lost}; {acknowledged}"),
-            TECHNICAL
-        ])?;
-    Ok(grown as isize)
+    let place = format!("segment {segment}, bytes {offset} to {}", offset + bytes);
+    let reason = format!("the journal is damaged: {lost}; {acknowledged}");
+    Technical { seq, at, source: "journal", code: "journal_damage" }.put(tx, &place, &reason, &[])
+}
+
+/// A row of quarantine that is about the gateway itself.
+struct Technical {
+    seq: Seq,
+    at: Timestamp,
+    source: &'static str,
+    code: &'static str,
+}
+
+impl Technical {
+    /// At a place within the record that no reading can have.
+    fn put(
+        self,
+        tx: &Transaction<'_>,
+        address: &str,
+        reason: &str,
+        excerpt: &[u8],
+    ) -> Result<isize, StateError> {
+        let Self { seq, at, source, code } = self;
+        let grown = tx
+            .prepare_cached(
+                "INSERT INTO quarantine(seq, idx, received_at, source, address, code, reason, excerpt)
+                 SELECT ?1, ?2 - count(*), ?3, ?4, ?5, ?6, ?7, ?8 FROM quarantine WHERE seq = ?1 AND idx > ?9",
+            )?
+            .execute(params![
+                seq as i64,
+                u16::MAX,
+                at.0,
+                source,
+                address,
+                code,
+                reason,
+                excerpt,
+                TECHNICAL
+            ])?;
+        Ok(grown as isize)
+    }
 }
 
 /// The notice is over: who has taken it matters no more.

@@ -270,6 +270,11 @@ impl Bench {
         self.record(Kind::Envelope, flags, source, address, body.as_bytes());
     }
 
+    /// An ordinary message through the listener.
+    pub fn say(&mut self, address: &str, body: &str) {
+        self.send_as(Flags::default(), "listener", address, body);
+    }
+
     /// A fridge's reading, taken so many milliseconds after the start.
     pub fn temp(&mut self, device: &str, taken: i64, temp: f64) {
         let body = json!({"temp": temp, "t": START + taken}).to_string();

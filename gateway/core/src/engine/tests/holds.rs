@@ -232,3 +232,25 @@ fn the_same_moment_may_fire_twice_under_two_names() {
     assert_ne!(names[0], names[1]);
     assert_eq!(bench.steps().len(), 3);
 }
+
+#[test]
+fn a_straggler_before_all_that_is_kept_is_counted() {
+    let mut bench = Bench::fridge();
+    for second in 10..60 {
+        bench.at(second * SECOND).temp("f1", second * SECOND, 5.0);
+    }
+    let counts = |bench: &mut Bench| {
+        let out = bench.engine.drain();
+        let counts = out.counts;
+        bench.written.take(out);
+        counts
+    };
+    assert_eq!(counts(&mut bench).unreplayed, 0);
+    bench.temp("f1", 50_500, 6.0);
+    let near = counts(&mut bench);
+    assert_eq!((near.late, near.unreplayed), (1, 0), "it is replayed");
+    bench.temp("f1", 12_500, 13.0);
+    let far = counts(&mut bench);
+    assert_eq!((far.readings, far.late, far.unreplayed), (1, 1, 1), "kept, but no rule can say anything");
+    assert_eq!(bench.steps(), Vec::<String>::new());
+}

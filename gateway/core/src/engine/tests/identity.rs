@@ -183,9 +183,27 @@ fn counts_what_it_notices() {
         readings: 4,
         repeats: 1,
         late: 1,
+        unreplayed: 0,
         clock_suspect: 1,
         conflicts: 1,
         quarantined: 1,
     };
     assert_eq!(counts, expected);
+}
+
+#[test]
+fn a_counter_that_wrapped_is_compared_with_its_nearest_only() {
+    let mut bench = Bench::empty();
+    bench.config(ConfigKind::Profile("monitor".parse().unwrap()), Some(COUNTER));
+    bench.register("m1", "bedside_monitor");
+    let say = |bench: &mut Bench, hr: u32| {
+        let body = format!(r#"{{"hr":{hr},"seq":7}}"#);
+        bench.say("orderly/v1/main/bedside_monitor/m1/up/reading", &body);
+        bench.readings().len()
+    };
+    assert_eq!(say(&mut bench, 80), 1);
+    assert_eq!(say(&mut bench, 80), 1, "sent again");
+    assert_eq!(say(&mut bench, 90), 2, "the counter has come round");
+    assert_eq!(say(&mut bench, 80), 3, "once more: nearer than its like is one that differs");
+    assert_eq!(say(&mut bench, 80), 3);
 }

@@ -282,3 +282,48 @@ fn a_profile_that_goes_takes_its_devices_readings_with_it() {
     assert_eq!(codes.last(), Some(&"no_profile"));
     assert_eq!(codes.iter().filter(|code| **code == "bad_config").count(), 3, "rules that look at temp");
 }
+
+#[test]
+fn a_text_that_a_newer_version_refuses_is_left_out_and_the_rest_goes_on() {
+    let mut bench = Bench::fridge();
+    let monitor = ConfigKind::Profile("monitor".parse().unwrap());
+    bench.config(monitor.clone(), Some(COUNTER));
+    bench.register("m1", "bedside_monitor");
+    bench.say("orderly/v1/main/bedside_monitor/m1/up/reading", r#"{"hr":80,"seq":1}"#);
+    let before = bench.readings().len();
+    // As if a later version had come to know better.
+    let stored = bench.written.texts.get_mut(&monitor).unwrap();
+    stored.text = Some(COUNTER.replace("[20, 300]", "[300, 20]"));
+    bench.restore();
+    let refused: Vec<_> = bench.engine.refused().iter().map(|text| text.what.clone()).collect();
+    assert_eq!(refused, std::slice::from_ref(&monitor));
+
+    bench.say("orderly/v1/main/bedside_monitor/m1/up/reading", r#"{"hr":81,"seq":2}"#);
+    bench.at(1_000).temp("f1", 1_000, 13.0);
+    assert_eq!(bench.steps(), ["fired warm-now@1000"], "other classes go on");
+    assert_eq!(bench.quarantine_codes(), ["no_profile"]);
+    let row = bench.written.quarantined.last().unwrap();
+    assert!(row.reason.contains("this version refuses") && row.reason.contains("monitor.toml:"), "{row:?}");
+    assert_eq!(row.excerpt, br#"{"hr":81,"seq":2}"#, "the payload is kept");
+    assert_eq!(bench.readings().len(), before + 1);
+
+    bench.config(monitor, Some(COUNTER));
+    assert_eq!(bench.engine.refused(), []);
+    bench.say("orderly/v1/main/bedside_monitor/m1/up/reading", r#"{"hr":82,"seq":3}"#);
+    assert_eq!(bench.readings().len(), before + 2);
+}
+
+#[test]
+fn rules_that_a_refused_profile_took_along_come_back_with_it() {
+    let mut bench = Bench::fridge();
+    let fridge = ConfigKind::Profile("fridge".parse().unwrap());
+    bench.drain();
+    let stored = bench.written.texts.get_mut(&fridge).unwrap();
+    stored.text = Some(FRIDGE.replace("[-40, 60]", "[60, -40]"));
+    bench.restore();
+    assert_eq!(bench.engine.refused().len(), 2, "{:?}", bench.engine.refused());
+    bench.config(fridge, Some(FRIDGE));
+    assert_eq!(bench.engine.refused(), []);
+    bench.at(1_000).temp("f1", 1_000, 13.0);
+    assert_eq!(bench.steps(), ["fired warm-now@1000"]);
+}
