@@ -14,7 +14,7 @@ test-long:  ## the same with the full numbers; takes hours
 web:        ## the boards, built once and again when their sources change
 	@tests/scripts/web.sh
 
-bench: web  ## the figures of the README beside the limits of this machine
+bench: web  ## the figures beside the limits of this machine, in about six minutes
 	@tests/scripts/bench.sh
 
 dist: web   ## the binary and what is installed beside it, in target/dist

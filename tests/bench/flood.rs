@@ -55,12 +55,12 @@ pub fn topic(device: usize) -> String {
     format!("orderly/v1/main/bedside_monitor/bed-{device:04}/up/vitals")
 }
 
-/// Payload of the `n`-th message in all; 13 keys.
+/// Payload of the `n`-th message in all: 13 keys, spaced as most writers of JSON do it.
 pub fn payload(n: usize, device_time_ms: i64) -> String {
     let v = (n * 7919) % 97;
     format!(
-        "{{\"hr\":{},\"rr\":{},\"spo2\":{},\"nibp_sys\":{},\"nibp_dia\":{},\"nibp_map\":{},\"temp\":{}.{},\"on_o2\":false,\
-         \"acvpu\":\"A\",\"pi\":{}.{},\"battery\":{},\"seq\":{n},\"t\":{device_time_ms}}}",
+        "{{\"hr\": {}, \"rr\": {}, \"spo2\": {}, \"nibp_sys\": {}, \"nibp_dia\": {}, \"nibp_map\": {}, \"temp\": {}.{}, \
+         \"on_o2\": false, \"acvpu\": \"A\", \"pi\": {}.{}, \"battery\": {}, \"seq\": {n}, \"t\": {device_time_ms}}}",
         62 + v % 30,
         12 + v % 8,
         94 + v % 6,

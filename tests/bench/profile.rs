@@ -84,6 +84,6 @@ fn functions(data: &Path) -> Vec<String> {
         .map(str::trim)
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
         .take(TOP)
-        .map(|line| line.chars().take(110).collect())
+        .map(|line| line.chars().take(110).collect::<String>().trim_end().to_owned())
         .collect()
 }

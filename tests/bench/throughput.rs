@@ -86,8 +86,9 @@ pub fn run(hop: bool, report: &mut Report) -> anyhow::Result<()> {
     add("T4 peak memory, the store down", median(&down, |r| r.peak_mib), "MiB", memory, goal);
     let again: usize = hops.iter().chain(&own).map(|r| r.again).sum();
     println!(
-        "      {MESSAGES} messages of {} B a run, 4 connections, QoS 1, median of {ROUNDS}; every one arrived, {again} lines twice",
-        flood::payload(1, flood::wall_ms()).len()
+        "      {MESSAGES} messages of {} to {} B a run, 4 connections, QoS 1, median of {ROUNDS}; every one arrived, {again} lines twice",
+        flood::payload(1, flood::wall_ms()).len(),
+        flood::payload(MESSAGES - 1, flood::wall_ms()).len()
     );
     if hop {
         through(Way { hop, profiled: true, ..Way::default() })?;
