@@ -80,7 +80,7 @@ fn hex_lines_with_a_port_and_mistakes_that_end_nothing() {
     );
     assert_eq!(lines[1]["line"], 3);
     assert_eq!(lines[1]["error"]["message"], "byte 0: expected a pair of hexadecimal digits");
-    assert_eq!(lines[2]["error"]["message"], "byte 1: temp: 2 bytes are needed, 0 bytes are left");
+    assert_eq!(lines[2]["error"]["message"], "byte 1: field \"temp\": 2 bytes are needed, 0 bytes are left");
     assert_eq!(lines[3]["values"]["temp"]["quality"], "bad");
     assert_eq!(lines.len(), 4);
 }

@@ -40,7 +40,10 @@ impl<'a> Cursor<'a> {
             }
             None => Err(CodecError::at(
                 self.at,
-                format!("{what} needs {count} bytes, {} are left", self.bytes.len() - self.at),
+                format!(
+                    "field {what:?}: {count} bytes are needed, {} bytes are left",
+                    self.bytes.len() - self.at
+                ),
             )),
         }
     }

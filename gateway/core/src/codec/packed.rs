@@ -30,8 +30,8 @@ pub fn msgpack(payload: &[u8], out: &mut Vec<u8>) -> Result<(), CodecError> {
     reader.set_max_depth(usize::from(MOST_DEPTH));
     let read = Tree::deserialize(&mut reader);
     let rest = reader.get_ref().len();
-    let tree =
-        read.map_err(|error| CodecError::at(payload.len() - rest, format!("no MessagePack: {error}")))?;
+    let tree = read
+        .map_err(|error| CodecError::at(payload.len() - rest, format!("this is no MessagePack: {error}")))?;
     finish(&tree, rest, out)
 }
 
@@ -48,8 +48,10 @@ fn describe(error: &ciborium::de::Error<std::io::Error>) -> String {
     match error {
         ciborium::de::Error::Io(_) => "the payload ends within a value".to_owned(),
         ciborium::de::Error::Syntax(_) => "this is no CBOR".to_owned(),
-        ciborium::de::Error::Semantic(_, why) => why.clone(),
-        ciborium::de::Error::RecursionLimitExceeded => format!("more than {MOST_DEPTH} levels"),
+        ciborium::de::Error::Semantic(_, why) => format!("this is no CBOR: {why}"),
+        ciborium::de::Error::RecursionLimitExceeded => {
+            format!("more than {MOST_DEPTH} objects and lists within one another")
+        }
     }
 }
 

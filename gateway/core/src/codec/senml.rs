@@ -87,7 +87,7 @@ fn resolve(records: &[Record<'_>], received_at: Timestamp, out: &mut Vec<u8>) ->
     for (place, record) in records.iter().enumerate() {
         let refuse = |what: String| CodecError::whole(format!("record {place}: {what}"));
         if let Some(unknown) = record.keys().find(|key| key.ends_with('_')) {
-            return Err(refuse(format!("the field {unknown:?} must be understood, and is not")));
+            return Err(refuse(format!("field {unknown:?}: it must be understood, and is not")));
         }
         base.take(record).map_err(refuse)?;
         let (name, values) = base.values(record).map_err(refuse)?;
@@ -206,7 +206,7 @@ fn write(readings: &[Reading], out: &mut Vec<u8>) -> Result<(), CodecError> {
 
 fn text(record: &Record<'_>, key: &str) -> Result<Option<String>, String> {
     let Some(value) = record.get(key) else { return Ok(None) };
-    serde_json::from_str(value.get()).map(Some).map_err(|_| format!("{key:?} is no text"))
+    serde_json::from_str(value.get()).map(Some).map_err(|_| format!("field {key:?}: expected a text"))
 }
 
 fn number(record: &Record<'_>, key: &str) -> Result<Option<f64>, String> {
@@ -217,11 +217,13 @@ fn number(record: &Record<'_>, key: &str) -> Result<Option<f64>, String> {
         .ok()
         .filter(|n| n.is_finite())
         .map(Some)
-        .ok_or_else(|| format!("{key:?} is too large"))
+        .ok_or_else(|| format!("field {key:?}: the number is too large"))
 }
 
 fn digits<'a>(value: &'a RawValue, key: &str) -> Result<&'a str, String> {
-    Some(value.get()).filter(|digits| is_number(digits)).ok_or_else(|| format!("{key:?} is no number"))
+    Some(value.get())
+        .filter(|digits| is_number(digits))
+        .ok_or_else(|| format!("field {key:?}: expected a number"))
 }
 
 #[cfg(test)]
@@ -287,7 +289,7 @@ mod tests {
     #[test]
     fn what_must_be_understood_is_refused() {
         assert!(read(r#"[{"n":"a","v":1,"new_":2}]"#).unwrap_err().what.contains("new_"));
-        assert!(read(r#"[{"n":"a","v":"1"}]"#).unwrap_err().what.contains("\"v\" is no number"));
+        assert!(read(r#"[{"n":"a","v":"1"}]"#).unwrap_err().what.contains("field \"v\": expected a number"));
         assert!(read("{}").is_err());
     }
 

@@ -98,10 +98,10 @@ impl<'a> BitReader<'a> {
 
     fn short(&self, wanted: usize) -> CodecError {
         let left = (self.bytes.len() * 8).saturating_sub(self.bit);
-        CodecError::at(self.byte(), format!("{} are needed, {} are left", amount(wanted), amount(left)))
+        let what = match wanted.is_multiple_of(8) && left.is_multiple_of(8) {
+            true => format!("{} bytes are needed, {} bytes are left", wanted / 8, left / 8),
+            false => format!("{wanted} bits are needed, {left} bits are left"),
+        };
+        CodecError::at(self.byte(), what)
     }
-}
-
-fn amount(bits: usize) -> String {
-    if bits.is_multiple_of(8) { format!("{} bytes", bits / 8) } else { format!("{bits} bits") }
 }

@@ -49,8 +49,8 @@ impl<'l> Reading<'_, 'l> {
         }
         let result = self.kind(part, document);
         result.map_err(|error| match &part.name {
-            Some(name) if !error.what.contains(':') => {
-                CodecError { what: format!("{name}: {}", error.what), ..error }
+            Some(name) if !error.what.starts_with("field ") => {
+                CodecError { what: format!("field {name:?}: {}", error.what), ..error }
             }
             _ => error,
         })

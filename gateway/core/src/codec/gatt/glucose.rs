@@ -41,12 +41,12 @@ const SENSOR_STATUS: [(u8, &str); 12] = [
 
 /// One measurement.
 pub(super) fn measurement(bytes: &mut Cursor<'_>, document: &mut Document<'_>) -> Result<(), CodecError> {
-    let flags = bytes.u8("the flags")?;
+    let flags = bytes.u8("flags")?;
     document.key("sequence");
-    document.whole(bytes.u16("the sequence number")?.into());
+    document.whole(bytes.u16("sequence")?.into());
     date_time(bytes, document, "base_time")?;
     if flags & 1 != 0 {
-        match bytes.u16("the time offset")?.cast_signed() {
+        match bytes.u16("time_offset")?.cast_signed() {
             0x7fff => word(document, "time_offset", 0, &[(0, "overrun")]),
             i16::MIN => word(document, "time_offset", 0, &[(0, "underrun")]),
             minutes => {
@@ -60,12 +60,12 @@ pub(super) fn measurement(bytes: &mut Cursor<'_>, document: &mut Document<'_>) -
         document.key("unit");
         document.text(if molar { "mmol/L" } else { "mg/dL" });
         sfloat(bytes, document, "glucose", if molar { TO_THOUSANDTHS } else { TO_MG_PER_DL })?;
-        let both = bytes.u8("the sample type and location")?;
+        let both = bytes.u8("sample")?;
         word(document, "sample", both & 0x0f, &SAMPLES);
         word(document, "location", both >> 4, &LOCATIONS);
     }
     if flags & 1 << 3 != 0 {
-        let status = bytes.u16("the sensor status")?;
+        let status = bytes.u16("sensor_status")?;
         bits(document, status.into(), &SENSOR_STATUS);
     }
     document.key("context_follows");
@@ -75,15 +75,15 @@ pub(super) fn measurement(bytes: &mut Cursor<'_>, document: &mut Document<'_>) -
 
 /// What a measurement was taken with: meal, exercise, medication.
 pub(super) fn context(bytes: &mut Cursor<'_>, document: &mut Document<'_>) -> Result<(), CodecError> {
-    let flags = bytes.u8("the flags")?;
+    let flags = bytes.u8("flags")?;
     document.key("sequence");
-    document.whole(bytes.u16("the sequence number")?.into());
+    document.whole(bytes.u16("sequence")?.into());
     let has = |bit: u8| flags >> bit & 1 == 1;
     if has(7) {
-        bytes.take(1, "the extended flags")?;
+        bytes.take(1, "extended_flags")?;
     }
     if has(0) {
-        let id = bytes.u8("the kind of carbohydrate")?;
+        let id = bytes.u8("carbohydrate_kind")?;
         let kinds = [
             (1, "breakfast"),
             (2, "lunch"),
@@ -97,12 +97,12 @@ pub(super) fn context(bytes: &mut Cursor<'_>, document: &mut Document<'_>) -> Re
         sfloat(bytes, document, "carbohydrate_g", TO_THOUSANDTHS)?;
     }
     if has(1) {
-        let meal = bytes.u8("the meal")?;
+        let meal = bytes.u8("meal")?;
         let meals = [(1, "before_meal"), (2, "after_meal"), (3, "fasting"), (4, "casual"), (5, "bedtime")];
         word(document, "meal", meal, &meals);
     }
     if has(2) {
-        let both = bytes.u8("the tester and health")?;
+        let both = bytes.u8("tester")?;
         let testers = [(1, "self"), (2, "professional"), (3, "laboratory"), (15, "not_available")];
         let health = [
             (1, "minor_issue"),
@@ -116,7 +116,7 @@ pub(super) fn context(bytes: &mut Cursor<'_>, document: &mut Document<'_>) -> Re
         word(document, "health", both >> 4, &health);
     }
     if has(3) {
-        match bytes.u16("the length of exercise")? {
+        match bytes.u16("exercise_s")? {
             0xffff => word(document, "exercise_s", 0, &[(0, "overrun")]),
             seconds => {
                 document.key("exercise_s");
@@ -126,7 +126,7 @@ pub(super) fn context(bytes: &mut Cursor<'_>, document: &mut Document<'_>) -> Re
         small(bytes, document, "exercise_intensity")?;
     }
     if has(4) {
-        let id = bytes.u8("the medication")?;
+        let id = bytes.u8("medication")?;
         let kinds = [(1, "rapid"), (2, "short"), (3, "intermediate"), (4, "long"), (5, "premixed")];
         word(document, "medication", id, &kinds);
         if has(5) {

@@ -100,7 +100,7 @@ fn bits(document: &mut Document<'_>, word: u32, names: &[(u8, &str)]) {
 
 /// Date Time 0x2A08: local, without a zone. A year, month or day of 0 is unknown: then nothing is written.
 fn date_time(bytes: &mut Cursor<'_>, document: &mut Document<'_>, key: &str) -> Result<(), CodecError> {
-    let [low, high, month, day, hour, minute, second] = bytes.array::<7>("the time")?;
+    let [low, high, month, day, hour, minute, second] = bytes.array::<7>("time")?;
     let year = u16::from_le_bytes([low, high]);
     if year != 0 && month != 0 && day != 0 {
         document.key(key);

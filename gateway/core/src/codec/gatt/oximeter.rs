@@ -30,7 +30,7 @@ const SENSOR_STATUS: [(u8, &str); 9] = [
 
 /// One measurement of a moment.
 pub(super) fn spot(bytes: &mut Cursor<'_>, document: &mut Document<'_>) -> Result<(), CodecError> {
-    let flags = bytes.u8("the flags")?;
+    let flags = bytes.u8("flags")?;
     sfloat(bytes, document, "spo2", 0)?;
     sfloat(bytes, document, "pulse", 0)?;
     if flags & 1 != 0 {
@@ -44,7 +44,7 @@ pub(super) fn spot(bytes: &mut Cursor<'_>, document: &mut Document<'_>) -> Resul
 
 /// One of many measurements in a row: the ordinary average, and a fast and a slow one where the device has them.
 pub(super) fn continuous(bytes: &mut Cursor<'_>, document: &mut Document<'_>) -> Result<(), CodecError> {
-    let flags = bytes.u8("the flags")?;
+    let flags = bytes.u8("flags")?;
     sfloat(bytes, document, "spo2", 0)?;
     sfloat(bytes, document, "pulse", 0)?;
     if flags & 1 != 0 {
@@ -61,11 +61,11 @@ pub(super) fn continuous(bytes: &mut Cursor<'_>, document: &mut Document<'_>) ->
 /// Measurement status, device and sensor status, and pulse amplitude index, each where its flag is set.
 fn status(flags: u8, bytes: &mut Cursor<'_>, document: &mut Document<'_>) -> Result<(), CodecError> {
     if flags & 1 != 0 {
-        let word = bytes.u16("the measurement status")?;
+        let word = bytes.u16("measurement_status")?;
         bits(document, word.into(), &MEASUREMENT_STATUS);
     }
     if flags & 1 << 1 != 0 {
-        let word = bytes.u24("the sensor status")?;
+        let word = bytes.u24("sensor_status")?;
         bits(document, word, &SENSOR_STATUS);
     }
     if flags & 1 << 2 != 0 {

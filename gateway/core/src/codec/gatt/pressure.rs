@@ -16,12 +16,12 @@ pub(super) fn measurement(bytes: &mut Cursor<'_>, document: &mut Document<'_>) -
 pub(super) fn cuff(bytes: &mut Cursor<'_>, document: &mut Document<'_>) -> Result<(), CodecError> {
     let flags = unit(bytes, document)?;
     sfloat(bytes, document, "cuff", 0)?;
-    bytes.take(4, "the two unused pressures")?;
+    bytes.take(4, "unused")?;
     rest(flags, bytes, document)
 }
 
 fn unit(bytes: &mut Cursor<'_>, document: &mut Document<'_>) -> Result<u8, CodecError> {
-    let flags = bytes.u8("the flags")?;
+    let flags = bytes.u8("flags")?;
     document.key("unit");
     document.text(if flags & 1 == 0 { "mmHg" } else { "kPa" });
     Ok(flags)
@@ -38,7 +38,7 @@ fn rest(flags: u8, bytes: &mut Cursor<'_>, document: &mut Document<'_>) -> Resul
         small(bytes, document, "user_id")?;
     }
     if flags & 1 << 4 != 0 {
-        let status = bytes.u16("the status")?;
+        let status = bytes.u16("status")?;
         super::bits(
             document,
             status.into(),

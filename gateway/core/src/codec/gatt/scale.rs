@@ -8,11 +8,11 @@ const UNSUCCESSFUL: u16 = 0xffff;
 
 /// One measurement.
 pub(super) fn measurement(bytes: &mut Cursor<'_>, document: &mut Document<'_>) -> Result<(), CodecError> {
-    let flags = bytes.u8("the flags")?;
+    let flags = bytes.u8("flags")?;
     let imperial = flags & 1 != 0;
     document.key("unit");
     document.text(if imperial { "lb" } else { "kg" });
-    let steps = bytes.u16("the weight")?;
+    let steps = bytes.u16("weight")?;
     document.key("weight");
     match (steps, imperial) {
         (UNSUCCESSFUL, _) => document.text("unsuccessful"),
@@ -26,10 +26,10 @@ pub(super) fn measurement(bytes: &mut Cursor<'_>, document: &mut Document<'_>) -
         small(bytes, document, "user_id")?;
     }
     if flags & 1 << 3 != 0 {
-        let index = bytes.u16("the body mass index")?;
+        let index = bytes.u16("bmi")?;
         document.key("bmi");
         document.decimal(index.into(), -1);
-        let height = bytes.u16("the height")?;
+        let height = bytes.u16("height")?;
         document.key(if imperial { "height_in" } else { "height_m" });
         document.decimal(height.into(), if imperial { -1 } else { -3 });
     }

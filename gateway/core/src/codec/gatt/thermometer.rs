@@ -17,16 +17,16 @@ const SITES: [(u8, &str); 9] = [
 
 /// One measurement.
 pub(super) fn measurement(bytes: &mut Cursor<'_>, document: &mut Document<'_>) -> Result<(), CodecError> {
-    let flags = bytes.u8("the flags")?;
+    let flags = bytes.u8("flags")?;
     document.key("unit");
     document.text(if flags & 1 == 0 { "Cel" } else { "[degF]" });
     document.key("temperature");
-    float::long(bytes.u32("the temperature")?).write(document);
+    float::long(bytes.u32("temperature")?).write(document);
     if flags & 1 << 1 != 0 {
         date_time(bytes, document, "time")?;
     }
     if flags & 1 << 2 != 0 {
-        word(document, "site", bytes.u8("the site")?, &SITES);
+        word(document, "site", bytes.u8("site")?, &SITES);
     }
     Ok(())
 }
