@@ -272,6 +272,28 @@ async fn a_message_over_16_mib_ends_the_connection() {
 }
 
 #[tokio::test]
+async fn each_close_for_a_packet_too_large_is_told_with_the_device() {
+    let door = OpenDoor::open(Disk::Fast).await.unwrap();
+    let huge = publish(5, 2, TOPIC, 1, &vec![0; (16 << 20) + 1]);
+    let foreign = publish(5, 2, "orderly/v1/other/bp_meter/bp-0002/up/reading", 1, &vec![0; (16 << 20) + 1]);
+    // Without a login the topic tells, if it is there; with one the login does.
+    for (client, length) in [("a", 5), ("b", 100)] {
+        let mut anyone = door.client(5, client).await.unwrap();
+        anyone.send(&huge[..length]).await.unwrap();
+        assert_eq!(anyone.rest().await, [[0xE0, 1, 0x95]]);
+    }
+    let mut stranger = door.client(5, "c").await.unwrap();
+    stranger.send(&foreign[..100]).await.unwrap();
+    assert_eq!(stranger.rest().await, [[0xE0, 1, 0x95]]);
+    let login = Hello { login: Some(("bp-0001", b"secret")), ..Hello::new(5, "d") };
+    let (mut known, _) = door.hello(&login).await.unwrap();
+    known.send(&huge[..5]).await.unwrap();
+    assert_eq!(known.rest().await, [[0xE0, 1, 0x95]]);
+    let told: Vec<String> = door.troubles.too_large().iter().map(ToString::to_string).collect();
+    assert_eq!(told, ["bp-0001"; 2], "a topic that is not the client's own says nothing of a device");
+}
+
+#[tokio::test]
 async fn a_repeat_of_a_waiting_message_is_one_record_and_one_ack() {
     let door = OpenDoor::open(Disk::Held).await.unwrap();
     let mut client = door.client(4, "c").await.unwrap();

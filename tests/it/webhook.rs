@@ -108,7 +108,6 @@ impl Delivery for Memory {
                 DeliveryChange::NoticeAttempted { id, next_at, error } => set(&id, "waiting", next_at, error),
                 DeliveryChange::NoticeDelivered { id } => set(&id, "delivered", Timestamp(0), String::new()),
                 DeliveryChange::NoticeDead { id, error } => set(&id, "dead", Timestamp(0), error),
-                DeliveryChange::NoticesTrimmed { .. } => {}
                 other => panic!("a notifier says {other:?}"),
             }
             drop(rows);

@@ -1,10 +1,10 @@
 //! The MQTT door on a free port, over a journal in memory.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use orderly::sources::mqtt_door::{self, Attempt, Door, Login, Logins, Settings};
+use orderly::sources::mqtt_door::{self, Attempt, Door, Login, Logins, Settings, Troubles};
 use orderly_core::ids::{ClassId, DeviceId, SiteId};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -35,10 +35,29 @@ impl Logins for TestLogins {
     }
 }
 
+/// The devices whose packets were too large to take, in order.
+#[derive(Debug, Default)]
+pub struct Told(Mutex<Vec<DeviceId>>);
+
+impl Told {
+    /// The devices so far.
+    pub fn too_large(&self) -> Vec<DeviceId> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Troubles for Told {
+    fn too_large(&self, device: &DeviceId) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(device.clone());
+    }
+}
+
 /// A door that is open until it is dropped.
 pub struct OpenDoor {
     /// What it takes.
     pub journal: Arc<MemoryIntake>,
+    /// What it told about the way of devices to it.
+    pub troubles: Arc<Told>,
     /// The door itself.
     pub door: Arc<Door>,
     /// Where it listens.
@@ -68,13 +87,20 @@ impl OpenDoor {
         settings.hello = Duration::from_millis(200);
         change(&mut settings);
         let journal = MemoryIntake::new(disk);
+        let troubles = Arc::new(Told::default());
         let intake = Arc::new(Handle(Arc::clone(&journal)));
-        let door = Door::new(settings, intake, Arc::new(TestLogins), Arc::new(TokioClock::new()));
+        let door = Door::new(
+            settings,
+            intake,
+            Arc::new(TestLogins),
+            Arc::new(TokioClock::new()),
+            Arc::clone(&troubles) as _,
+        );
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let (address, stop) = (listener.local_addr()?, CancellationToken::new());
         let served = tokio::spawn(mqtt_door::serve(Arc::clone(&door), listener, stop.clone()));
         let _guard = stop.clone().drop_guard();
-        Ok(Self { journal, door, address, stop, served, _guard })
+        Ok(Self { journal, troubles, door, address, stop, served, _guard })
     }
 
     /// A socket on which nothing was said yet.

@@ -5,7 +5,7 @@
 
 use crate::ids::{DeviceId, StreamId};
 use crate::profile::{Decoded, DedupeBy, Profile};
-use crate::reading::{Measured, Origin, Reading};
+use crate::reading::{Marks, Measured, Origin, Reading};
 use crate::time::Timestamp;
 
 /// Which earlier readings the engine must see before it can decide on one.
@@ -44,6 +44,22 @@ pub fn matches(lookup: &Lookup, reading: &Reading) -> bool {
         && (lookup.device_time.is_some() || reading.sequence == lookup.sequence)
         && reading.device == lookup.device
         && reading.stream == lookup.stream
+}
+
+/// Whether a reading that the engine marked as a correction takes the place of an earlier one: the same act of
+/// measuring, told again.
+///
+/// Only a time that is believed can say that it is the same; a clock that stands still says it of everything.
+#[must_use]
+pub fn replaces(correction: &Reading, earlier: &Reading) -> bool {
+    correction.marks.has(Marks::CORRECTION)
+        && earlier.origin < correction.origin
+        && correction.device_time.is_some()
+        && earlier.device_time == correction.device_time
+        && !earlier.marks.has(Marks::CLOCK_SUSPECT)
+        && earlier.epoch == correction.epoch
+        && earlier.device == correction.device
+        && earlier.stream == correction.stream
 }
 
 /// What the engine concludes from one earlier reading that matches.

@@ -35,6 +35,8 @@ pub struct Output {
     pub quarantined: Vec<Quarantined>,
     /// What must be provable later, in order.
     pub audit: Vec<AuditEntry>,
+    /// When devices will be missed, as far as it changed; never stored.
+    pub presence: Vec<PresenceChange>,
     /// Engine-wide state (listening time, idempotency keys), when it changed; its own format.
     pub engine: Option<Vec<u8>>,
     /// Answers to people, released after the commit and never stored here.
@@ -146,6 +148,15 @@ pub struct Answer {
     pub result: Result<String, String>,
 }
 
+/// Until when a device counts as being there, before and now; `None`: it is not there, or that is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PresenceChange {
+    /// Until when it was said to be.
+    pub was: Option<Timestamp>,
+    /// Until when it is.
+    pub is: Option<Timestamp>,
+}
+
 /// What the gateway counts about its own work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
@@ -163,6 +174,8 @@ pub struct Counts {
     pub clock_suspect: u64,
     /// Readings marked `conflict`.
     pub conflicts: u64,
+    /// Readings marked `correction`.
+    pub corrections: u64,
     /// Inputs put into quarantine.
     pub quarantined: u64,
 }

@@ -53,6 +53,8 @@ impl Marks {
     pub const HISTORY: Self = Self(8);
     /// Replaces an earlier reading of the same device time (profile `correct = replace`).
     pub const CORRECTION: Self = Self(16);
+    /// A correction has taken its place. Never stored: a store that is asked for such readings marks them.
+    pub const SUPERSEDED: Self = Self(32);
 
     /// Whether all bits of `other` are set.
     #[must_use]
@@ -74,6 +76,7 @@ impl Marks {
             (Self::LATE, "late"),
             (Self::HISTORY, "history"),
             (Self::CORRECTION, "correction"),
+            (Self::SUPERSEDED, "superseded"),
         ]
         .into_iter()
         .filter(move |(bit, _)| self.has(*bit))

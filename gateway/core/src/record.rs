@@ -203,6 +203,9 @@ pub struct TimerRun {
     pub heard: Vec<DeviceId>,
     /// Links that came up or went down since the last run.
     pub links: Vec<LinkChange>,
+    /// Devices whose connection was ended for a packet too large to take, and how often since the last run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub too_large: Vec<(DeviceId, u32)>,
 }
 
 /// A source came up or went down.

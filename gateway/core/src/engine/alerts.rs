@@ -14,6 +14,7 @@ use crate::value::{Missing, Value};
 use super::Engine;
 use super::batch::Batch;
 use super::register::Device;
+use super::technical::is_technical;
 
 /// Alerts that are not over.
 pub(super) type Alerts = BTreeMap<Arc<str>, Alert>;
@@ -129,7 +130,7 @@ impl Engine {
             seq,
         });
         let Some(alert) = self.alerts.get(id).filter(|_| tell) else { return };
-        let text = match is_clinical(alert.class.as_str()) {
+        let text = match is_clinical(alert.class.as_str()) && !is_technical(alert) {
             true => self.text_without_values(alert),
             false => alert.text.clone(),
         };

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::alert::Transition;
-use crate::output::{Answer, AuditEntry, Counts, Notice, Quarantined, TextRow};
+use crate::output::{Answer, AuditEntry, Counts, Notice, PresenceChange, Quarantined, TextRow};
 use crate::reading::Reading;
 use crate::record::{Record, Seq};
 
@@ -32,6 +32,7 @@ pub(super) struct Batch {
     pub(super) quarantined: Vec<Quarantined>,
     pub(super) audit: Vec<AuditEntry>,
     pub(super) answers: Vec<Answer>,
+    pub(super) presence: Vec<PresenceChange>,
     pub(super) counts: Counts,
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::dedupe::{Identity, Verdict};
-use crate::ids::StreamId;
+use crate::ids::{StreamId, ZoneId};
 use crate::output::Counts;
 use crate::profile::{Decoded, DedupeBy, Profile};
 use crate::reading::{Marks, Origin, Reading};
@@ -93,16 +93,21 @@ impl Engine {
         let moment = resolve(decoded.device_time, received_at, device.row.commissioned_at, profile, retained);
         let stream = &device.twin.streams[place];
         let mut marks = moment.marks;
+        let mut replaced = None;
         if verdict == Verdict::Conflict {
-            let correction = profile.dedupe().replace;
-            marks = marks.with(if correction { Marks::CORRECTION } else { Marks::CONFLICT });
+            let believed = profile.dedupe().replace && !marks.has(Marks::CLOCK_SUSPECT);
+            replaced =
+                if believed { replaced_by(&self.batch, device, place, epoch, &identity, seen) } else { None };
+            marks = marks.with(if replaced.is_some() { Marks::CORRECTION } else { Marks::CONFLICT });
         }
         let behind = decoded.device_time.is_some_and(|time| stream.watermark.is_some_and(|mark| time < mark));
         if behind && moment.disbelief.is_none() && stream.epoch == epoch {
             marks = marks.with(Marks::LATE);
         }
         count(&mut self.batch.counts, marks);
-        let (sequence, offset_ns) = (decoded.sequence, identity.offset_ns);
+        let sequence = decoded.sequence;
+        // A correction is the same act of measuring: in a store outside it overwrites the point that it corrects.
+        let (offset_ns, zone) = replaced.unwrap_or_else(|| (identity.offset_ns, device.row.zone.clone()));
         let timeless = identity.device_time.is_none() && identity.sequence.is_none();
         let reading = Reading {
             origin,
@@ -117,7 +122,7 @@ impl Engine {
             offset_ns,
             profile: profile.hash(),
             marks,
-            zone: device.row.zone.clone(),
+            zone,
             values: decoded.values,
         };
         let stream = &mut device.twin.streams[place];
@@ -232,10 +237,29 @@ fn verdict(
     worst
 }
 
+/// Where the newest of the readings that a correction replaces is kept outside: the offset of its point, and its zone.
+fn replaced_by(
+    batch: &super::batch::Batch,
+    device: &Device,
+    place: usize,
+    epoch: u32,
+    identity: &Identity<'_>,
+    seen: &[Reading],
+) -> Option<(u32, Option<ZoneId>)> {
+    let chain = device.chains.get(place).copied();
+    let recent = batch.of_stream(chain).filter(|reading| reading.epoch == epoch);
+    let same = |earlier: &&Reading| {
+        earlier.device_time == identity.device_time && !earlier.marks.has(Marks::CLOCK_SUSPECT)
+    };
+    let newest = recent.chain(seen).filter(same).max_by_key(|earlier| earlier.origin)?;
+    Some((newest.offset_ns, newest.zone.clone()))
+}
+
 fn count(counts: &mut Counts, marks: Marks) {
     counts.late += u64::from(marks.has(Marks::LATE));
     counts.clock_suspect += u64::from(marks.has(Marks::CLOCK_SUSPECT));
     counts.conflicts += u64::from(marks.has(Marks::CONFLICT));
+    counts.corrections += u64::from(marks.has(Marks::CORRECTION));
 }
 
 /// Writes a kept reading into its stream.

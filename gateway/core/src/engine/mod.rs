@@ -13,11 +13,13 @@ mod decide;
 mod evaluate;
 mod input;
 mod keys;
+mod presence;
 mod refused;
 mod register;
 mod reload;
 mod shared;
 mod state_codec;
+mod technical;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -126,6 +128,9 @@ impl Engine {
             twin.rules = twin.rules.carry(&layout, set, clocks, snapshot.cursor);
             self.register.get_mut(number).twin = twin;
         }
+        for device in self.register.iter_mut() {
+            device.until = presence::until(device);
+        }
         self.alerts = snapshot.alerts.into_iter().map(|alert| (Arc::clone(&alert.id), alert)).collect();
         for number in 0..self.register.len() {
             self.schedule(number);
@@ -166,6 +171,10 @@ impl Engine {
         let by_name = |register: &Register, numbers: &mut Vec<usize>| {
             numbers.sort_by(|a, b| register.get(*a).row.device.cmp(&register.get(*b).row.device));
         };
+        for number in batch.twins.iter().chain(&batch.devices) {
+            self.note_presence(*number);
+        }
+        batch.presence.append(&mut self.batch.presence);
         by_name(&self.register, &mut batch.twins);
         by_name(&self.register, &mut batch.devices);
         let mut twins = Vec::with_capacity(batch.twins.len());
@@ -203,6 +212,7 @@ impl Engine {
             notices: batch.notices,
             quarantined: batch.quarantined,
             audit: batch.audit,
+            presence: batch.presence,
             engine: Some(state_codec::encode(&self.clock, &self.keys)),
             answers: batch.answers,
             counts: batch.counts,
@@ -245,6 +255,9 @@ impl Engine {
         if !record.entry.flags.has(Flags::RETAINED) {
             self.heard(number, Some(source), record.seq);
         }
+        if self.register.get(number).twin.too_large > 0 {
+            self.taken_again(number, record.seq);
+        }
         self.touch_twin(number);
         match self.decide(number, record, index, &item.profile, item.decoded, found) {
             Outcome::Kept | Outcome::Repeat => {}
@@ -281,6 +294,9 @@ impl Engine {
                 self.heard(number, None, record.seq);
                 self.touch_twin(number);
             }
+        }
+        for (device, times) in &run.too_large {
+            self.too_large(device, *times, record.seq);
         }
         if changed {
             self.reschedule_all();

@@ -8,7 +8,10 @@ use crate::ids::DeviceId;
 use crate::output::DeviceRow;
 use crate::profile::Profile;
 use crate::rule::NEVER;
+use crate::time::Timestamp;
 use crate::twin::Twin;
+
+use super::presence::NOT_THERE;
 
 /// A device: its row, its profile, its twin, and marks of the present batch.
 #[derive(Debug)]
@@ -21,6 +24,8 @@ pub(super) struct Device {
     pub(super) twin: Twin,
     /// The earliest entry for it among the timers, in even time.
     pub(super) timer: i64,
+    /// Until when it is there, as was told last.
+    pub(super) until: Timestamp,
     /// Twin and row changed since the last drain.
     pub(super) twin_changed: bool,
     pub(super) row_changed: bool,
@@ -46,6 +51,7 @@ impl Device {
             class,
             twin,
             timer: NEVER,
+            until: NOT_THERE,
             twin_changed: false,
             row_changed: false,
             chains: Vec::new(),
@@ -88,6 +94,10 @@ impl Register {
 
     pub(super) fn len(&self) -> usize {
         self.devices.len()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Device> {
+        self.devices.iter()
     }
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Device> {

@@ -9,6 +9,7 @@ use crate::rule::{Kind, NEVER, Phase, RuleSet, RuleState, Track, life};
 
 use super::Engine;
 use super::config::{Config, Recompiled};
+use super::technical::is_technical;
 
 /// Why an alert was cleared whose rule is not there any more.
 const RULE_REMOVED: &str = "rule_removed";
@@ -30,6 +31,10 @@ impl Engine {
                 classes.extend(self.take_up_refused());
                 classes.sort();
                 classes.dedup();
+                // What a device promised may have changed with its profile.
+                for number in 0..self.register.len() {
+                    self.note_presence(number);
+                }
                 self.batch.texts.push(TextRow { what: config.what, text: config.text });
                 let mut index = 0;
                 for class in classes {
@@ -74,7 +79,9 @@ impl Engine {
                 |set: &RuleSet| set.rules.iter().find(|rule| rule.id == *id).map(|rule| number(&rule.kind));
             find(after).is_some() && (find(before).is_none() || find(before) == find(after))
         };
-        self.clear_where(RULE_REMOVED, record.seq, |alert| alert.class == *class && !stays(&alert.rule));
+        self.clear_where(RULE_REMOVED, record.seq, |alert| {
+            alert.class == *class && !is_technical(alert) && !stays(&alert.rule)
+        });
         if before == after {
             return;
         }

@@ -227,6 +227,18 @@ fn dedupe(root: &Section<'_, '_>, has_sequence: bool, class: &str) -> Option<Ded
         section.wrong("by", "\"seq\" needs a [sequence]", None);
         return None;
     }
+    if dedupe.replace && dedupe.by == DedupeBy::Sequence {
+        section.wrong(
+            "correct",
+            "\"replace\" goes by the time; with \"seq\" the same number is the same reading, sent again",
+            Some("by = \"time+value\"".to_owned()),
+        );
+        return None;
+    }
+    if dedupe.replace && dedupe.by == DedupeBy::None {
+        section.wrong("correct", "\"replace\" needs a way to tell that it is the same reading", None);
+        return None;
+    }
     if dedupe.by == DedupeBy::None && COUNTING_CLASSES.contains(&class) {
         section.wrong(
             "by",

@@ -116,8 +116,14 @@ impl ParsedRule {
     }
 }
 
+/// What the names of the alerts that the gateway raises about itself begin with.
+pub const TECHNICAL: &str = "technical.";
+
 fn rule(section: &Section<'_, '_>, classes: &ClassTable) -> Option<ParsedRule> {
-    let id = name(section, "id");
+    let id = name::<crate::ids::Rule>(section, "id");
+    if id.as_ref().is_some_and(|id| id.as_str().starts_with(TECHNICAL)) {
+        section.wrong("id", format!("names that begin with {TECHNICAL:?} are the gateway's own"), None);
+    }
     let class = name::<crate::ids::Class>(section, "class");
     section.need_text("source");
     let source = section.choice("source", &["V", "R", "D"]).map(|n| [Source::V, Source::R, Source::D][n]);

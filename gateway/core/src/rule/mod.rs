@@ -20,7 +20,7 @@ mod track;
 mod vectors;
 
 pub use classes::{ClassTable, is_clinical, late_ms};
-pub use file::{ParsedRule, RuleFile};
+pub use file::{ParsedRule, RuleFile, TECHNICAL};
 pub use kept::{Kept, Sample, SlotValue};
 pub use lower::{Aspect, Lowered, MAX_SLOTS, MetricInfo, MetricKind, Slot, Truth};
 pub use model::{Kind, Rule, Source, Threshold};

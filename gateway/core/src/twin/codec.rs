@@ -38,6 +38,7 @@ struct Writing<'a> {
     said_offline: bool,
     layout: &'a Layout,
     rules: &'a RuleState,
+    too_large: u32,
 }
 
 #[derive(Deserialize)]
@@ -50,6 +51,8 @@ struct Written {
     said_offline: bool,
     layout: Layout,
     rules: RuleState,
+    #[serde(default)]
+    too_large: u32,
 }
 
 /// Writes a twin; `layout` says what the numbers in its rule state mean.
@@ -68,6 +71,7 @@ pub fn encode(twin: &Twin, layout: &Layout) -> Result<Vec<u8>, TwinError> {
         said_offline: twin.said_offline,
         layout,
         rules: &twin.rules,
+        too_large: twin.too_large,
     };
     rmp_serde::encode::write(&mut blob, &writing)?;
     Ok(blob)
@@ -89,6 +93,7 @@ pub fn decode(blob: &[u8]) -> Result<(Twin, Layout), TwinError> {
                 heard_listening: written.heard_listening,
                 source: written.source,
                 said_offline: written.said_offline,
+                too_large: written.too_large,
                 rules: written.rules,
             };
             Ok((twin, written.layout))

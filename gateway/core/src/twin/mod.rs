@@ -30,9 +30,14 @@ pub struct Twin {
     pub source: Option<u16>,
     /// Its last will, or itself, said that it is gone.
     pub said_offline: bool,
+    /// How often in a row its connection was ended for a packet too large to take.
+    pub too_large: u32,
     /// The rules of its class.
     pub rules: RuleState,
 }
+
+/// After so many expected intervals without a word a device is not there any more.
+pub const SILENT_AFTER: i64 = 3;
 
 /// How many runs of a device are remembered.
 const MAX_BOOTS: usize = 4;

@@ -105,7 +105,7 @@ proptest! {
             stream.latest = Some(Held::new(&reading(*at, *value)));
             stream
         }).collect();
-        let twin = Twin { streams, boots, source, heard_at: Timestamp(7), heard_listening: 8, said_offline: true, rules: crate::rule::RuleState::default() };
+        let twin = Twin { streams, boots, source, heard_at: Timestamp(7), heard_listening: 8, said_offline: true, too_large: 2, rules: crate::rule::RuleState::default() };
         let blob = encode(&twin, &Layout::new(&[], &[])).unwrap();
         let (back, layout) = decode(&blob).unwrap();
         prop_assert_eq!(encode(&back, &layout).unwrap(), blob);

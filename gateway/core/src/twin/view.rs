@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::ids::StreamId;
 use crate::time::Timestamp;
 
+use super::SILENT_AFTER;
 use super::codec::{TwinError, decode};
 use super::stream::Latest;
 
@@ -62,7 +63,7 @@ impl View {
         // Half a period of grace: devices are never exact.
         if silent <= every.saturating_add(every / 2) {
             Presence::Online
-        } else if silent <= every.saturating_mul(3) {
+        } else if silent <= every.saturating_mul(SILENT_AFTER) {
             Presence::Stale
         } else {
             Presence::Offline

@@ -27,6 +27,7 @@ fn standing(status: &Status, text: &mut String) {
         ("orderly_engine_behind_records", engine.lag),
         ("orderly_commit_number", status.commit),
         ("orderly_devices", counts.devices),
+        ("orderly_devices_online", counts.online),
         ("orderly_quarantine_inputs", counts.quarantined),
         ("orderly_alerts_firing", alerts.firing),
         ("orderly_alerts_open", alerts.open),

@@ -28,6 +28,7 @@ const NEVER: Timestamp = Timestamp(253_402_214_400_000);
         ("metric" = Option<String>, Query, description = "only these metrics, separated by commas"),
         ("stream" = Option<String>, Query, description = "only this stream"),
         ("order" = Option<String>, Query, description = "`desc` (default) or `asc`"),
+        ("include" = Option<String>, Query, description = "`superseded`: also readings that a correction has replaced, marked so; never in spans"),
         ("after" = Option<String>, Query, description = "`next` of the page before"),
         ("limit" = Option<usize>, Query, description = "1 to 10000, default 500"),
     ),
@@ -37,7 +38,8 @@ pub(crate) async fn list(
     InPath(id): InPath,
     params: Params,
 ) -> Result<Json<Readings>, ApiError> {
-    let params = params.only(&["from", "to", "every", "metric", "stream", "order", "after", "limit"])?;
+    let params =
+        params.only(&["from", "to", "every", "metric", "stream", "order", "include", "after", "limit"])?;
     let from = params.moment("from")?;
     let to = params.moment("to")?;
     if from.is_some_and(|from| to.is_some_and(|to| to < from)) {
@@ -52,6 +54,7 @@ pub(crate) async fn list(
         after: params.text("after").map(parse_place).transpose()?,
         newest_first: params.word("order", &[("desc", true), ("asc", false)])?.unwrap_or(true),
         limit: params.limit(500, 10_000)?,
+        superseded: params.word("include", &[("superseded", true)])?.unwrap_or(false),
     };
     let device = find(&app, query.device.clone()).await?;
     match params.span("every")? {

@@ -57,6 +57,8 @@ pub struct ReadingQuery {
     pub newest_first: bool,
     /// At most so many.
     pub limit: usize,
+    /// Also those that a correction has replaced.
+    pub superseded: bool,
 }
 
 /// The readings of one metric in one span of time.

@@ -127,6 +127,8 @@ fn journal(settings: &Settings, faults: &mut Faults) {
         );
     }
     faults.at_least("retention.readings", settings.retention.readings, Span::days(1));
+    faults.at_least("retention.alerts", settings.retention.alerts, Span::days(1));
+    faults.at_least("retention.notices", settings.retention.notices, Span::days(1));
     for (class, keep) in &settings.retention.class {
         faults.name(&format!("retention.class.{class}"), ClassId::new(class));
         faults.at_least(&format!("retention.class.{class}"), *keep, Span::days(1));

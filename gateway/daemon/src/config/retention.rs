@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::amount::Span;
 
-/// How long the local store keeps readings. Roll-ups and latest values stay.
+/// How long the local stores keep things. Roll-ups and latest values stay.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RetentionSettings {
@@ -14,6 +14,10 @@ pub struct RetentionSettings {
     pub readings: Span,
     /// Readings of single classes.
     pub class: BTreeMap<String, Span>,
+    /// Alerts that are over and closed, with their steps, counted from the last step.
+    pub alerts: Span,
+    /// Notices that were delivered or given up.
+    pub notices: Span,
 }
 
 impl RetentionSettings {
@@ -26,6 +30,11 @@ impl RetentionSettings {
 
 impl Default for RetentionSettings {
     fn default() -> Self {
-        Self { readings: Span::days(400), class: BTreeMap::new() }
+        Self {
+            readings: Span::days(400),
+            class: BTreeMap::new(),
+            alerts: Span::days(3 * 365),
+            notices: Span::days(7),
+        }
     }
 }

@@ -27,6 +27,7 @@ pub fn committed(counts: &Counts, alerts: usize) {
     counter!("orderly_stragglers_not_replayed_total").increment(counts.unreplayed);
     counter!("orderly_readings_clock_suspect_total").increment(counts.clock_suspect);
     counter!("orderly_readings_conflicting_total").increment(counts.conflicts);
+    counter!("orderly_readings_corrections_total").increment(counts.corrections);
     counter!("orderly_inputs_quarantined_total").increment(counts.quarantined);
     counter!("orderly_alert_steps_total").increment(u64::try_from(alerts).unwrap_or(u64::MAX));
 }
@@ -40,6 +41,17 @@ pub fn commit_failed() {
 pub fn journal_damaged(records: u64) {
     counter!("orderly_journal_damaged_places_total").increment(1);
     counter!("orderly_journal_records_lost_total").increment(records);
+}
+
+/// What was over and old was taken out of the state store.
+pub fn trimmed(alerts: usize, notices: usize) {
+    counter!("orderly_alerts_trimmed_total").increment(alerts as u64);
+    counter!("orderly_notices_trimmed_total").increment(notices as u64);
+}
+
+/// Notices were given up because there is nobody to tell.
+pub fn notices_untold(notices: usize) {
+    counter!("orderly_notices_untold_total").increment(notices as u64);
 }
 
 /// What waits for the engine: records of the journal, and how long it will take for them.

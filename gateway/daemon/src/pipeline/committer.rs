@@ -8,9 +8,11 @@ use orderly_core::record::Seq;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::answers::Answers;
+use super::census::Census;
 use super::recent::Recent;
 use super::signals::Signals;
 use super::stores::{AuditCopy, DeliveryChange, OpenState, StateWrite};
+use super::trimming::Trimming;
 use crate::observe::health::Pulse;
 use crate::observe::metrics;
 
@@ -82,6 +84,10 @@ pub struct Committer {
     pub held: Vec<Answer>,
     /// Audit entries may be committed that are not in the chain.
     pub unaudited: bool,
+    /// How many devices are there.
+    pub census: Arc<Census>,
+    /// What is over and old is taken away.
+    pub trimming: Trimming,
 }
 
 impl Committer {
@@ -129,6 +135,7 @@ impl Committer {
             p.in_flight = false;
             p.committed = cursor;
         });
+        self.census.committed(&output.presence);
         metrics::committed(&output.counts, output.transitions.len());
         self.observers.iter().for_each(|observer| observer(Event::Committed { commit, output }));
         self.committed.send_replace(cursor);
@@ -209,6 +216,16 @@ impl Committer {
         self.release(&[]);
         if let Some(Err(error)) = self.store.as_mut().map(|store| store.tidy()) {
             tracing::warn!(%error, "the state store could not be tidied");
+        }
+        // Decisions go before; a step is short, but a batch that waits need not wait for it.
+        if !self.signals.look().in_flight
+            && let Some(keep) = self.trimming.due()
+            && let Some(store) = &mut self.store
+        {
+            match store.trim(keep) {
+                Ok(trimmed) => self.trimming.done(trimmed),
+                Err(error) => self.broken(error),
+            }
         }
     }
 

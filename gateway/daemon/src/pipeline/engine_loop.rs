@@ -12,6 +12,7 @@ use orderly_core::time::Clock;
 use orderly_store::journal::{Journal, JournalError, Tail};
 use tokio::sync::mpsc;
 
+use super::census::Census;
 use super::committer::StateCommand;
 use super::lane::Lane;
 use super::lookup::Lookups;
@@ -55,6 +56,8 @@ pub struct EngineLoop {
     pub refusals: Arc<Refusals>,
     /// The committer.
     pub committer: mpsc::Sender<StateCommand>,
+    /// How many devices are there.
+    pub census: Arc<Census>,
     /// Beats at least once a second.
     pub pulse: Pulse,
 }
@@ -136,6 +139,8 @@ impl EngineLoop {
             Ok(engine) => engine,
             Err(error) => return End::Failed(error.to_string()),
         };
+        // Nothing is with the committer now: what it counts next is on top of this.
+        self.census.begin(engine.presence());
         let mut life = Life {
             due: None,
             engine,

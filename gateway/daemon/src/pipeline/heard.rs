@@ -1,7 +1,7 @@
 //! What the engine cannot see in the journal, collected until the next timer run: devices that answered without
 //! a report, and links that came up or went down.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use orderly_core::ids::DeviceId;
@@ -11,6 +11,9 @@ use super::signals::Signals;
 
 /// More link changes than this between two timer runs are a storm; the oldest say nothing any more.
 const MAX_LINKS: usize = 1_000;
+
+/// More devices than this between two timer runs are not told apart by anybody.
+const MAX_TOO_LARGE: usize = 1_000;
 
 /// Collects what the next timer run will say. Cloning is cheap.
 #[derive(Debug, Clone)]
@@ -23,6 +26,7 @@ pub struct Heard {
 struct Collected {
     devices: BTreeSet<DeviceId>,
     links: Vec<LinkChange>,
+    too_large: BTreeMap<DeviceId, u32>,
 }
 
 impl Heard {
@@ -51,6 +55,16 @@ impl Heard {
         self.signals.tell(|progress| progress.nudged = true);
     }
 
+    /// The connection of a device was ended for a packet too large to take; the engine is told soon.
+    pub fn too_large(&self, device: &DeviceId) {
+        let mut collected = self.lock();
+        if collected.too_large.len() < MAX_TOO_LARGE || collected.too_large.contains_key(device) {
+            *collected.too_large.entry(device.clone()).or_default() += 1;
+        }
+        drop(collected);
+        self.signals.tell(|progress| progress.nudged = true);
+    }
+
     /// Whether a device was heard since the last call of `take`.
     pub(super) fn any(&self) -> bool {
         !self.lock().devices.is_empty()
@@ -58,8 +72,8 @@ impl Heard {
 
     /// What was collected since the last call.
     pub(super) fn take(&self) -> TimerRun {
-        let Collected { devices, links } = std::mem::take(&mut *self.lock());
-        TimerRun { heard: devices.into_iter().collect(), links }
+        let Collected { devices, links, too_large } = std::mem::take(&mut *self.lock());
+        TimerRun { heard: devices.into_iter().collect(), links, too_large: too_large.into_iter().collect() }
     }
 
     /// Puts back what could not be journalled.
@@ -68,6 +82,9 @@ impl Heard {
         collected.devices.extend(run.heard);
         let later = std::mem::replace(&mut collected.links, run.links);
         collected.links.extend(later);
+        for (device, times) in run.too_large {
+            *collected.too_large.entry(device).or_default() += times;
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Collected> {
@@ -94,7 +111,15 @@ mod tests {
         let first = heard.take();
         heard.link(change(true));
         heard.put_back(first);
-        assert_eq!(heard.take(), TimerRun { heard: vec![device], links: vec![change(false), change(true)] });
+        heard.too_large(&device);
+        heard.too_large(&device);
+        let run = heard.take();
+        assert_eq!(run.too_large, [(device.clone(), 2)]);
+        heard.put_back(run);
+        heard.too_large(&device);
+        let links = vec![change(false), change(true)];
+        let too_large = vec![(device.clone(), 3)];
+        assert_eq!(heard.take(), TimerRun { heard: vec![device], links, too_large });
         assert_eq!(heard.take(), TimerRun::default());
     }
 }

@@ -3,6 +3,7 @@
 //! Nothing leaves the daemon before its commit, and nobody but these three threads writes a store.
 
 mod answers;
+mod census;
 mod committer;
 mod engine_loop;
 mod heard;
@@ -14,8 +15,10 @@ mod series_loop;
 mod signals;
 mod stores;
 mod timers;
+mod trimming;
 
 pub use answers::{Answers, Unanswered};
+pub use census::Census;
 pub use committer::{Committer, Done, Event, Observer, StateCommand};
 pub use engine_loop::EngineLoop;
 pub use heard::Heard;
@@ -27,3 +30,4 @@ pub use series_loop::SeriesLoop;
 pub use signals::{Progress, Signals};
 pub use stores::{AuditCopy, DeliveryChange, OpenState, StateFile, StateWrite};
 pub use timers::Timers;
+pub use trimming::Trimming;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use orderly_core::output::{Output, Snapshot};
 pub use orderly_store::state::DeliveryChange;
-use orderly_store::state::{StateReader, StateStore};
+use orderly_store::state::{Keep, StateReader, StateStore, Trimmed};
 
 /// The only writer of the state store.
 pub trait StateWrite: Send {
@@ -25,6 +25,11 @@ pub trait StateWrite: Send {
     /// # Errors
     /// When the store cannot be tidied; it can still be written.
     fn tidy(&mut self) -> Result<(), String>;
+    /// Takes away some of what is over and older than is kept.
+    ///
+    /// # Errors
+    /// When nothing was taken away, or nobody knows. The store is then dropped and opened again.
+    fn trim(&mut self, keep: Keep) -> Result<Trimmed, String>;
 }
 
 /// Opens the state store, at the start and after a failed commit.
@@ -60,6 +65,10 @@ impl StateWrite for StateStore {
 
     fn tidy(&mut self) -> Result<(), String> {
         Self::tidy(self).map(drop).map_err(|e| e.to_string())
+    }
+
+    fn trim(&mut self, keep: Keep) -> Result<Trimmed, String> {
+        Self::trim(self, keep).map_err(|e| e.to_string())
     }
 }
 

@@ -25,8 +25,8 @@ use super::salts::salts;
 use crate::config::Settings;
 use crate::observe::health::Health;
 use crate::pipeline::{
-    Answers, Committer, EngineLoop, Heard, Lane, Lookups, Observer, OpenState, Recent, Refusals, SeriesLoop,
-    Signals, StateCommand, StateFile, Timers,
+    Answers, Census, Committer, EngineLoop, Heard, Lane, Lookups, Observer, OpenState, Recent, Refusals,
+    SeriesLoop, Signals, StateCommand, StateFile, Timers, Trimming,
 };
 use crate::sources::intake::{Durable, Intake};
 
@@ -63,6 +63,8 @@ pub struct Core {
     pub refusals: Arc<Refusals>,
     /// The journal.
     pub journal: Journal,
+    /// How many devices are there.
+    pub census: Arc<Census>,
     /// What the start found.
     pub found: Found,
     /// Engine, committer, series, in the order in which they end.
@@ -126,6 +128,7 @@ impl Core {
 
         let health = Health::new(Arc::clone(&clock));
         let recent = Arc::new(Recent::default());
+        let census = Arc::new(Census::default());
         let heard = Heard::new(Arc::clone(&signals));
         let (committer, inbox) = mpsc::channel(COMMANDS);
         let (committed_tx, committed) = watch::channel(snapshot.cursor);
@@ -150,6 +153,8 @@ impl Core {
             pulse: health.pulse("committer"),
             held: Vec::new(),
             unaudited: true,
+            census: Arc::clone(&census),
+            trimming: Trimming::new(Arc::clone(&clock), settings.retention.clone()),
         };
         let refusals = Arc::new(Refusals::default());
         let deciding = EngineLoop {
@@ -163,6 +168,7 @@ impl Core {
             recent: Arc::clone(&recent),
             lane: Arc::clone(&lane),
             committer: committer.clone(),
+            census: Arc::clone(&census),
             pulse: health.pulse("engine"),
         };
         let keeping = SeriesLoop {
@@ -200,6 +206,7 @@ impl Core {
             lane,
             refusals,
             journal,
+            census,
             found,
             threads,
             _lock: lock,

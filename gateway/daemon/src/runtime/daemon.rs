@@ -10,7 +10,6 @@ use orderly_core::ids::SiteId;
 use orderly_core::time::Clock;
 use tokio_util::sync::CancellationToken;
 
-use super::census::Census;
 use super::clock::SystemClock;
 use super::core::{Core, Parts};
 use super::doors::{Ending, IngestDoors, OpenListener, ended, stop_flag};
@@ -21,7 +20,7 @@ use super::overview::{Last, Overseer};
 use super::reads::StoreReads;
 use super::service::Service;
 use super::told::Told;
-use super::{census, damage, ports, texts, watchdog};
+use super::{damage, ports, texts, watchdog};
 use crate::api::{self, Overview};
 use crate::config::{Credentials, Settings};
 use crate::control;
@@ -216,7 +215,6 @@ impl Opening {
             IngestDoors::new(SiteId::new(&settings.site)?, core, &self.told.register, profiles.clone());
         let own_port = ingest.open(&settings.http.ingest_bind, doors.clone())?;
 
-        let census = Arc::new(Census::default());
         let overseer = Arc::new(Overseer {
             site: settings.site.clone(),
             started: core.clock.now(),
@@ -226,7 +224,7 @@ impl Opening {
             lane: Arc::clone(&core.lane),
             health: Arc::clone(&core.health),
             tallies: Arc::clone(&self.told.tallies),
-            census: Arc::clone(&census),
+            census: Arc::clone(&core.census),
             dir: core.dir.clone(),
             sinks: outlets.status.clone(),
             notices: outlets.notices.clone(),
@@ -238,7 +236,7 @@ impl Opening {
         let reads = Arc::new(StoreReads::new(core.dir.clone(), Arc::clone(&core.clock), wanted.expected()));
         let figures = self.figures.clone();
         let parts = api::Parts {
-            reads: Arc::clone(&reads) as _,
+            reads,
             profiles,
             older: Arc::new(OldStores::new(
                 settings,
@@ -269,7 +267,6 @@ impl Opening {
             }),
         )];
 
-        tasks.push(("census", tokio::spawn(census::count(census, reads, pages.clone()))));
         tasks.extend(own_port.map(|task| ("ingest", task)));
 
         let desk = control::Desk {

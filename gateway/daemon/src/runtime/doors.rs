@@ -59,7 +59,13 @@ impl OpenListener {
             ..mqtt_door::Settings::new(SiteId::new(&settings.site)?)
         };
         let intake = Arc::clone(&core.intake);
-        let door = Door::new(door_settings, intake, Arc::clone(register) as _, Arc::clone(&core.clock));
+        let door = Door::new(
+            door_settings,
+            intake,
+            Arc::clone(register) as _,
+            Arc::clone(&core.clock),
+            Arc::new(core.heard.clone()),
+        );
         let task = tokio::spawn(mqtt_door::serve(Arc::clone(&door), listener, stop));
         Ok(Self { address, door, task })
     }

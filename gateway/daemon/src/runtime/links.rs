@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use orderly_core::ids::{ActorId, SiteId};
+use orderly_core::ids::{ActorId, DeviceId, SiteId};
 use orderly_core::output::DeviceRow;
 use orderly_core::profile::Profile;
 use orderly_core::record::{Action, LinkChange, Order};
@@ -25,6 +25,7 @@ use crate::sources::links::Links;
 use crate::sources::modbus::{self, LinkConfig, LinkStatus};
 use crate::sources::mqtt::wire::Version;
 use crate::sources::mqtt_client::{self, Address, Remembered, Status};
+use crate::sources::mqtt_door::Troubles;
 
 impl Links for Heard {
     fn changed(&self, change: LinkChange) {
@@ -49,6 +50,12 @@ impl Remembered for StateMemory {
 
     fn remember(&self, source: &str, filters: Vec<String>) -> BoxFuture<'_, Result<(), String>> {
         self.delivery.deliver(DeliveryChange::Subscribed { source: source.to_owned(), filters })
+    }
+}
+
+impl Troubles for Heard {
+    fn too_large(&self, device: &DeviceId) {
+        Self::too_large(self, device);
     }
 }
 

@@ -1,7 +1,6 @@
 //! Start, stop and supervision: the only room that sees all others.
 
 pub mod audit;
-pub mod census;
 pub mod clock;
 pub mod core;
 pub mod daemon;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use orderly_core::ids::SiteId;
-use orderly_core::time::Clock;
+use orderly_core::time::{Clock, Timestamp};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -17,18 +17,17 @@ use crate::config::{Credentials, Settings};
 use crate::delivery::Delivery;
 use crate::notify::webhook::{self, NotifyStatus, WebhookConfig};
 use crate::notify::{Outbox, OutboxFile};
+use crate::observe::metrics;
 use crate::pipeline::{DeliveryChange, StateFile};
 use crate::sinks::influx::{self, InfluxConfig};
 use crate::sinks::{SinkState, SinkStatus, Stores};
 
 /// How often the outbox is looked at when nobody is to be told.
 const LOOK: Duration = Duration::from_secs(3_600);
-/// Notices looked at in one round.
-const TOGETHER: usize = 10_000;
+/// Notices given up together.
+const TOGETHER: usize = 200;
 /// How long notices wait for somebody to be told.
 const WAIT_MS: i64 = 86_400_000;
-/// How long those that were given up are kept for people to see.
-const KEEP_MS: i64 = 7 * 86_400_000;
 
 /// Name under which a sink's cursor is kept.
 fn consumer(sink: &str) -> String {
@@ -150,8 +149,8 @@ async fn enter(settings: &Settings, core: &Core, delivery: &CommitterDelivery) -
     Ok(())
 }
 
-/// Without a way to tell people notices wait for a day, in case one is set up; then they are given up, so that the
-/// outbox does not grow for ever.
+/// Without a way to tell people notices wait for a day, in case one is set up; then they are given up and counted, so
+/// that the outbox does not grow for ever.
 async fn nobody_to_tell(
     outbox: OutboxFile,
     delivery: CommitterDelivery,
@@ -165,23 +164,45 @@ async fn nobody_to_tell(
             () = stop.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        let now = clock.now().wall;
-        let asked = Arc::clone(&outbox);
-        let due = tokio::task::spawn_blocking(move || asked.due(now, TOGETHER)).await;
-        let due = match due {
-            Ok(Ok(due)) => due,
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "the outbox cannot be read");
-                continue;
-            }
-            Err(_) => return,
-        };
-        for notice in due.into_iter().filter(|notice| now.since(notice.decided_at) > WAIT_MS) {
-            let error = "no way to tell people is set up".to_owned();
-            let change = DeliveryChange::NoticeDead { id: notice.id, error };
-            drop(delivery.deliver(change).await);
+        match give_up(&outbox, &delivery, clock.now().wall, &stop).await {
+            Ok(0) => {}
+            Ok(untold) => tracing::warn!(untold, "notices were given up: no way to tell people is set up"),
+            Err(error) => tracing::warn!(%error, "the outbox cannot be emptied; the next try is in an hour"),
         }
-        let before = now.plus_ms(-KEEP_MS);
-        drop(delivery.deliver(DeliveryChange::NoticesTrimmed { before }).await);
     }
+}
+
+/// Gives up every notice that has waited for a day; how many there were.
+pub(super) async fn give_up(
+    outbox: &Arc<OutboxFile>,
+    delivery: &CommitterDelivery,
+    now: Timestamp,
+    stop: &CancellationToken,
+) -> Result<usize, String> {
+    let mut untold = 0;
+    while !stop.is_cancelled() {
+        let asked = Arc::clone(outbox);
+        let due = tokio::task::spawn_blocking(move || asked.due(now, TOGETHER)).await;
+        let due = due.map_err(|error| error.to_string())??;
+        let looked_at = due.len();
+        let old = due.into_iter().filter(|notice| now.since(notice.decided_at) > WAIT_MS);
+        // All together: the committer writes what waits for it in one transaction.
+        let given_up: Vec<_> = old
+            .map(|notice| {
+                let error = "no way to tell people is set up".to_owned();
+                delivery.deliver(DeliveryChange::NoticeDead { id: notice.id, error })
+            })
+            .collect();
+        let some = given_up.len();
+        for result in futures_util::future::join_all(given_up).await {
+            result?;
+        }
+        metrics::notices_untold(some);
+        untold += some;
+        // They come oldest first: the rest is younger than a day.
+        if some < looked_at || looked_at < TOGETHER {
+            break;
+        }
+    }
+    Ok(untold)
 }

@@ -10,12 +10,11 @@ use orderly_store::journal::Journal;
 use orderly_store::state::StateStatus;
 use tokio::sync::watch;
 
-use super::census::Census;
 use crate::api::dto;
 use crate::api::{Check, Overview};
 use crate::notify::webhook::NotifyStatus;
 use crate::observe::health::Health;
-use crate::pipeline::{Lane, Refusals, Signals, StateFile};
+use crate::pipeline::{Census, Lane, Refusals, Signals, StateFile};
 use crate::sinks::{SinkState, SinkStatus, StoreCheck};
 
 /// Counted since the start of this run, commit by commit.
@@ -66,7 +65,7 @@ pub struct Overseer {
     pub health: Arc<Health>,
     /// Counted commit by commit.
     pub tallies: Arc<Tallies>,
-    /// Counts the devices that report as expected.
+    /// How many devices are there.
     pub census: Arc<Census>,
     /// What is committed.
     pub dir: PathBuf,
@@ -241,7 +240,7 @@ impl Overview for Overseer {
             rates,
             counts: dto::Counts {
                 devices: state.devices,
-                online: self.census.online(),
+                online: self.census.online(self.clock.now().wall),
                 readings: load(&self.tallies.readings),
                 repeats: load(&self.tallies.repeats),
                 late: load(&self.tallies.late),

@@ -218,5 +218,6 @@ fn wanted(query: &ReadingQuery) -> Query {
         limit: query.limit,
         after: query.after,
         newest_first: query.newest_first,
+        superseded: query.superseded,
     }
 }

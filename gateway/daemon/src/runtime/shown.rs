@@ -8,12 +8,9 @@ use orderly_core::output::DeviceRow;
 use orderly_core::reading::Reading;
 use orderly_core::rule::Phase;
 use orderly_core::time::Timestamp;
-use orderly_core::twin::{Latest, StreamTwin, Twin, TwinError, decode};
+use orderly_core::twin::{Latest, SILENT_AFTER, StreamTwin, Twin, TwinError, decode};
 
 use crate::api::{DeviceView, TwinRule, TwinStream, TwinView};
-
-/// After so many expected intervals without a word a device is not there any more.
-const SILENT_AFTER: i64 = 3;
 
 /// A device with the latest reading of each of its streams; `expect_ms` is how often it should report.
 pub fn device(

@@ -1,5 +1,7 @@
 //! The durable part in process: replay after failed commits, orders, and an idle gateway that writes nothing.
 
+mod retention;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +13,7 @@ use orderly_core::reading::Reading;
 use orderly_core::record::{Action, Entry, Flags, Kind, Order};
 use orderly_core::time::{Clock, Now, Timestamp};
 use orderly_store::series::{Query, SeriesReader};
-use orderly_store::state::{AlertFilter, QuarantineFilter, StateReader};
+use orderly_store::state::{AlertFilter, Keep, QuarantineFilter, StateReader, Trimmed};
 
 use super::core::{Core, Parts};
 use super::daemon::{Daemon, Start};
@@ -95,6 +97,10 @@ impl StateWrite for ScriptedStore {
 
     fn tidy(&mut self) -> Result<(), String> {
         self.inner.tidy()
+    }
+
+    fn trim(&mut self, keep: Keep) -> Result<Trimmed, String> {
+        self.inner.trim(keep)
     }
 }
 

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use orderly_core::reading::Reading;
+use orderly_core::dedupe::replaces;
+use orderly_core::reading::{Marks, Reading};
 use orderly_core::record::Seq;
 use orderly_store::series::{SeriesError, SeriesReader};
 use orderly_store::state::{StateError, StateReader};
@@ -64,11 +65,12 @@ impl BatchSource for Stores {
     fn batches_after(&self, after: Seq, max_bytes: usize) -> Result<(Vec<Batch>, Seq), SourceError> {
         self.state(|reader| {
             let found = reader.batches_after(after, max_bytes)?;
-            let batches = found.batches.iter().map(|stored| {
-                let readings = Arc::new(stored.readings()?);
-                Ok(Batch { first: stored.first, last: stored.last, readings })
-            });
-            Ok((batches.collect::<Result<_, StateError>>()?, found.through))
+            let batches =
+                found.batches.iter().map(|stored| Ok((stored.first, stored.last, stored.readings()?)));
+            let mut batches = batches.collect::<Result<Vec<_>, StateError>>()?;
+            leave_out_replaced(&mut batches);
+            let shared = |(first, last, readings)| Batch { first, last, readings: Arc::new(readings) };
+            Ok((batches.into_iter().map(shared).collect(), found.through))
         })
     }
 
@@ -87,6 +89,18 @@ impl BatchSource for Stores {
 
     fn over_cap(&self, after: Seq, keep_bytes: u64) -> Result<Option<Seq>, SourceError> {
         self.state(|reader| reader.backlog_over(after, keep_bytes))
+    }
+}
+
+/// Leaves out what a correction in the same hand replaces: they are one point outside, and of two in one request
+/// a store may keep either.
+fn leave_out_replaced(batches: &mut [(Seq, Seq, Vec<Reading>)]) {
+    let all = batches.iter().flat_map(|(_, _, readings)| readings);
+    let corrections: Vec<Reading> = all.filter(|r| r.marks.has(Marks::CORRECTION)).cloned().collect();
+    if !corrections.is_empty() {
+        for (_, _, readings) in batches {
+            readings.retain(|r| !corrections.iter().any(|correction| replaces(correction, r)));
+        }
     }
 }
 
@@ -138,6 +152,24 @@ mod tests {
         assert_eq!(stores.holes("sink:a").unwrap(), [Hole { first: 1, last: 20 }]);
         assert_eq!(stores.over_cap(20, 0).unwrap(), Some(30));
         assert_eq!(stores.over_cap(20, u64::MAX).unwrap(), None);
+    }
+
+    #[test]
+    fn of_a_reading_and_its_correction_only_the_correction_is_sent() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut state, _) = StateStore::open(dir.path()).unwrap();
+        let mut old = reading("bp-1", 1, 120.0);
+        old.device_time = Some(old.taken_at);
+        let mut new = reading("bp-1", 2, 125.0);
+        (new.device_time, new.taken_at, new.marks) = (old.device_time, old.taken_at, Marks::CORRECTION);
+        for (seq, r) in [(1, old), (2, new)] {
+            state
+                .commit(&Output { first: seq, cursor: seq, readings: vec![r], ..Output::default() })
+                .unwrap();
+        }
+        let (batches, through) = Stores::new(dir.path()).batches_after(0, usize::MAX).unwrap();
+        let sent: Vec<Seq> = batches.iter().flat_map(|batch| seqs(&batch.readings)).collect();
+        assert_eq!((sent, through), (vec![2], 2));
     }
 
     #[test]

@@ -3,12 +3,12 @@
 use orderly_core::reading::Reading;
 use rusqlite::{Transaction, params};
 
-use super::SeriesError;
 use super::bundle::{self, STREAMS};
 use super::catalog::Catalog;
 use super::latest::Latest;
 use super::part::Bounds;
 use super::seal::Waiting;
+use super::{SeriesError, supersede};
 
 /// Writes the readings of one call.
 pub(super) fn write(
@@ -19,6 +19,7 @@ pub(super) fn write(
     readings: &[&Reading],
 ) -> Result<(), SeriesError> {
     let mut order: Vec<(u32, &Reading)> = readings.iter().map(|r| (catalog.stream_of(r), *r)).collect();
+    supersede::take_out(tx, catalog, &mut order)?;
     // Stable: within a stream the order of origin stays.
     order.sort_by_key(|(stream, _)| *stream);
     let mut insert = tx.prepare_cached(

@@ -24,6 +24,7 @@ mod rollup;
 mod rows;
 mod schema;
 mod seal;
+mod supersede;
 mod values;
 
 #[cfg(test)]
@@ -32,6 +33,8 @@ mod tests;
 mod tests_faults;
 #[cfg(test)]
 mod tests_rollup;
+#[cfg(test)]
+mod tests_supersede;
 
 use std::path::{Path, PathBuf};
 

@@ -23,7 +23,8 @@ pub(super) struct Place {
     /// Which roll-ups it is in.
     pub(super) rolled: i64,
     table: Table,
-    id: i64,
+    /// Number of its row.
+    pub(super) id: i64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,6 +45,16 @@ impl Place {
             Table::Recent => "recent",
             Table::Chunk => "chunk",
         }
+    }
+
+    /// Takes the whole part away.
+    pub(super) fn delete(&self, tx: &Transaction<'_>) -> Result<(), SeriesError> {
+        let sql = match self.table {
+            Table::Recent => "DELETE FROM recent WHERE id = ?1",
+            Table::Chunk => "DELETE FROM chunk WHERE id = ?1",
+        };
+        tx.prepare_cached(sql)?.execute([self.id])?;
+        Ok(())
     }
 }
 

@@ -25,6 +25,8 @@ pub struct Query {
     pub after: Option<(Timestamp, Origin)>,
     /// Newest first, else oldest first.
     pub newest_first: bool,
+    /// Also those that a correction has replaced; they are never in figures.
+    pub superseded: bool,
 }
 
 impl Query {
@@ -40,6 +42,7 @@ impl Query {
             limit: usize::MAX,
             after: None,
             newest_first: false,
+            superseded: false,
         }
     }
 

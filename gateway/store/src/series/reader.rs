@@ -8,12 +8,12 @@ use orderly_core::reading::Reading;
 use orderly_core::record::Seq;
 use rusqlite::Connection;
 
-use super::SeriesError;
 use super::catalog::Catalog;
 use super::part::Pick;
 use super::places::{Place, answering, of_records, overlapping, read};
 use super::query::Query;
 use super::schema::SERIES;
+use super::{SeriesError, supersede};
 use crate::sqlite;
 
 /// A device that only counts, and counts so that any part may hold any number, is looked up in so many chunks at most:
@@ -67,6 +67,11 @@ impl SeriesReader {
             read(&tx, &self.catalog, &place, &pick, &mut some)?;
             found.extend(some.drain(..).filter_map(|r| query.only(r)));
         }
+        if query.superseded {
+            for id in query.streams(&self.catalog) {
+                supersede::asked(&tx, &self.catalog, id, query, &mut found)?;
+            }
+        }
         found.sort_by_key(|r| query.key(r.taken_at, r.origin));
         found.truncate(query.limit);
         tx.commit()?;
@@ -78,10 +83,11 @@ impl SeriesReader {
     pub fn seen(&mut self, lookup: &Lookup) -> Result<Vec<Reading>, SeriesError> {
         let tx = self.db.unchecked_transaction()?;
         self.catalog.refresh(&tx)?;
-        let mut places = Vec::new();
+        let (mut places, mut replaced) = (Vec::new(), Vec::new());
         for (id, stream) in self.catalog.of_device(&lookup.device) {
             if stream.epoch == lookup.epoch && stream.stream == lookup.stream {
                 answering(&tx, id, lookup, &mut places)?;
+                supersede::seen(&tx, &self.catalog, id, lookup, &mut replaced)?;
             }
         }
         let pick = Pick {
@@ -112,6 +118,10 @@ impl SeriesReader {
         tx.commit()?;
         if counted {
             found.drain(..found.len().saturating_sub(1));
+        }
+        if !replaced.is_empty() {
+            found.append(&mut replaced);
+            found.sort_by_key(|r| r.origin);
         }
         Ok(found)
     }

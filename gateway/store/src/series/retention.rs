@@ -4,8 +4,8 @@ use orderly_core::ids::ClassId;
 use orderly_core::time::Timestamp;
 use rusqlite::{Transaction, params};
 
-use super::SeriesError;
 use super::catalog::Catalog;
+use super::{SeriesError, supersede};
 
 /// What was let go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -32,6 +32,7 @@ pub(super) fn drop_before(
             dropped.chunks += 1;
             dropped.readings += row.get::<_, i64>(0)?.max(0) as u64;
         }
+        supersede::drop_before(tx, id, from)?;
     }
     Ok(dropped)
 }

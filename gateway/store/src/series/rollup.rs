@@ -142,6 +142,34 @@ impl Level {
         Ok(())
     }
 
+    /// Writes what one slot holds anew: these readings of the stream, in order of time taken, and no others.
+    pub(super) fn set(
+        &self,
+        tx: &Transaction<'_>,
+        catalog: &mut Catalog,
+        stream: u32,
+        slot: i64,
+        readings: &[&Reading],
+    ) -> Result<(), SeriesError> {
+        if !in_reach(Timestamp(slot)) {
+            return Ok(());
+        }
+        let key = self.key(stream, slot);
+        let known: Option<Vec<u8>> =
+            tx.prepare_cached(self.select)?.query_row([key], |row| row.get(0)).optional()?;
+        let Some(blob) = known else { return Ok(()) };
+        let mut slots = self.decode(&blob, key, catalog).map_err(SeriesError::row("rollup"))?;
+        for of_metric in slots.values_mut() {
+            of_metric.remove(&slot);
+        }
+        for (metric, sums) in sums_of(readings) {
+            slots.entry(metric.clone()).or_default().insert(slot, sums);
+        }
+        slots.retain(|_, of_metric| !of_metric.is_empty());
+        tx.prepare_cached(self.insert)?.execute(params![key, self.encode(&slots, key, catalog)])?;
+        Ok(())
+    }
+
     /// Gives the slots of a stream that begin in `from..to`.
     pub(super) fn slots(
         &self,

@@ -4,7 +4,7 @@
 //! and is written with each batch, a `chunk` those of one stream, once there are enough. Both carry the bounds by
 //! which they are found: time taken (`t0`, `t1`), device times that differ from it (`d0`, `d1`), counters
 //! of readings without device time (`q0`, `q1`) and journal sequence (`s0`, `s1`). `latest` is written less often than batches come: it holds what was taken in up to
-//! `applied.latest_through`, the rest is in recent rows.
+//! `applied.latest_through`, the rest is in recent rows. `superseded` holds what a correction has replaced.
 
 use crate::sqlite::Kind;
 
@@ -12,12 +12,27 @@ use crate::sqlite::Kind;
 pub(super) const SERIES: Kind = Kind {
     file: "series.db",
     application_id: 0x4f52_4432,
-    version: 1,
+    version: 2,
     full: false,
     page: 4096,
     schema: SCHEMA,
-    steps: &[],
+    steps: &[REPLACED_BY_TIME],
 };
+
+/// Version 2: what a correction replaced is found by its time. The table of version 1 was never written.
+const REPLACED_BY_TIME: &str = "
+DROP TABLE superseded;
+CREATE TABLE superseded(
+  stream INTEGER NOT NULL,
+  at INTEGER NOT NULL,
+  seq INTEGER NOT NULL,
+  idx INTEGER NOT NULL,
+  by_seq INTEGER NOT NULL,
+  by_idx INTEGER NOT NULL,
+  blob BLOB NOT NULL,
+  PRIMARY KEY(stream, at, seq, idx)
+) STRICT, WITHOUT ROWID;
+";
 
 const SCHEMA: &str = "
 CREATE TABLE applied(

@@ -159,7 +159,8 @@ fn put_chunks(
     Ok(())
 }
 
-fn put_chunk(
+/// Writes readings of one stream, in order of time taken, as a chunk; no readings are no chunk.
+pub(super) fn put_chunk(
     tx: &Transaction<'_>,
     catalog: &mut Catalog,
     stream: u32,

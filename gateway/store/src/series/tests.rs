@@ -2,7 +2,7 @@ use super::*;
 use crate::batch::tests::same_bits;
 use orderly_core::dedupe::{Lookup, matches};
 use orderly_core::ids::DeviceId;
-use orderly_core::reading::Origin;
+use orderly_core::reading::{Marks, Origin};
 use proptest::prelude::*;
 
 /// A moment at which every recent row is old.
@@ -30,6 +30,8 @@ fn batches() -> impl Strategy<Value = Vec<Vec<Reading>>> {
             for r in batches.iter_mut().flatten() {
                 seq += 1;
                 r.origin = Origin { seq, index: (seq % 3) as u16 };
+                // Corrections have tests of their own.
+                r.marks = Marks(r.marks.0 & !Marks::CORRECTION.0);
             }
             batches
         })

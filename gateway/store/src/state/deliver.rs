@@ -82,11 +82,6 @@ pub enum DeliveryChange {
         /// Why.
         error: String,
     },
-    /// Notices decided before this moment that are delivered or dead are taken away.
-    NoticesTrimmed {
-        /// The moment.
-        before: Timestamp,
-    },
     /// `series.db` surely has everything up to `seq` on disk: batches up to there and up to every consumer's
     /// cursor are taken away.
     BatchesTrimmed {
@@ -222,14 +217,6 @@ fn apply(tx: &Transaction<'_>, change: &DeliveryChange) -> Result<isize, StateEr
                  WHERE outbox = (SELECT n FROM outbox WHERE id = ?1) AND state = 'waiting'",
                 params![id, error],
             )?;
-        }
-        DeliveryChange::NoticesTrimmed { before } => {
-            run(
-                "DELETE FROM outbox WHERE decided_at < ?1
-                 AND n IN (SELECT outbox FROM attempt WHERE state <> 'waiting')",
-                params![before.0],
-            )?;
-            run("DELETE FROM attempt WHERE outbox NOT IN (SELECT n FROM outbox)", &[])?;
         }
         DeliveryChange::BatchesTrimmed { seq } => {
             run(

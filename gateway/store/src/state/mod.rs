@@ -8,6 +8,7 @@ mod deliver;
 mod load;
 mod reader;
 mod schema;
+mod trim;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -15,6 +16,8 @@ pub(crate) mod tests;
 mod tests_delivery;
 #[cfg(test)]
 mod tests_faults;
+#[cfg(test)]
+mod tests_trim;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -31,6 +34,7 @@ pub use reader::{
     AlertFilter, Batches, Cursors, DueNotice, QuarantineFilter, QuarantineRow, StateReader, StateStatus,
     StoredBatch,
 };
+pub use trim::{Keep, Trimmed};
 
 /// Pages of the log from which an idle committer should copy it into the file (4 MiB).
 const TIDY_PAGES: u64 = 1024;
@@ -85,6 +89,8 @@ pub struct StateStore {
     quarantine_cap: usize,
     /// From so many pages the log is copied when idle, and in any case.
     log_pages: (u64, u64),
+    /// The last alert that trimming looked at.
+    trimmed_to: i64,
     broken: bool,
 }
 
@@ -114,6 +120,7 @@ impl StateStore {
             quarantine_kept: load::quarantine_kept(&db)?,
             quarantine_cap: QUARANTINE_CAP,
             log_pages: (TIDY_PAGES, FORCE_PAGES),
+            trimmed_to: 0,
             broken: false,
             db,
         };
@@ -202,6 +209,21 @@ impl StateStore {
     /// When SQLite refuses.
     pub fn tidy(&mut self) -> Result<Wal, StateError> {
         self.shorten_log(self.log_pages.0)
+    }
+
+    /// Takes away some of what is over and older than is kept, when the committer has nothing to do. Says whether
+    /// there is more.
+    ///
+    /// # Errors
+    /// When SQLite or the disk refuses: then nothing was taken away, and the store must be opened again.
+    pub fn trim(&mut self, keep: Keep) -> Result<Trimmed, StateError> {
+        if self.broken {
+            return Err(StateError::Broken);
+        }
+        self.broken = true;
+        let trimmed = trim::step(&mut self.db, keep, &mut self.trimmed_to)?;
+        self.broken = false;
+        Ok(trimmed)
     }
 
     fn shorten_log(&self, from: u64) -> Result<Wal, StateError> {

@@ -100,6 +100,7 @@ pub(crate) fn output(n: u64) -> Output {
             subject: format!("bp-{n:04}"),
             detail: "{}".into(),
         }],
+        presence: Vec::new(),
         engine: Some(vec![n as u8; 3]),
         answers: vec![],
         counts: Default::default(),

@@ -93,7 +93,7 @@ fn a_notice_is_due_until_it_is_delivered_or_dead() {
     assert_eq!(due(T.plus_ms(1000)), [(id(1), 1)]);
     let status = reader.status().unwrap();
     assert_eq!((status.notices_waiting, status.notices_dead), (1, 0));
-    store.deliver(&DeliveryChange::NoticesTrimmed { before: T.plus_ms(1) }).unwrap();
+    store.trim(Keep { alerts_from: T, notices_from: T.plus_ms(1) }).unwrap();
     let left: i64 = store.db.query_row("SELECT count(*) FROM outbox", [], |row| row.get(0)).unwrap();
     assert_eq!(left, 1, "a waiting notice is never trimmed");
 }

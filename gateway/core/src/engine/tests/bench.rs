@@ -162,6 +162,10 @@ pub struct Written {
     pub twins: BTreeMap<DeviceId, TwinRow>,
     pub texts: BTreeMap<ConfigKind, TextRow>,
     pub engine: Option<Vec<u8>>,
+    /// How many devices are there until when, summed up from what was told.
+    pub presence: BTreeMap<Timestamp, i32>,
+    /// The same, as the engine knows it at the end of a run.
+    pub standing: Vec<Timestamp>,
     pub cursor: u64,
 }
 
@@ -188,6 +192,13 @@ impl Written {
         self.devices.extend(out.devices.into_iter().map(|row| (row.device.clone(), row)));
         self.twins.extend(out.twins.into_iter().map(|row| (row.device.clone(), row)));
         self.texts.extend(out.texts.into_iter().map(|row| (row.what.clone(), row)));
+        for change in out.presence {
+            for (until, by) in [(change.was, -1), (change.is, 1)] {
+                let Some(until) = until else { continue };
+                *self.presence.entry(until).or_default() += by;
+            }
+        }
+        self.presence.retain(|_, devices| *devices != 0);
         self.engine = out.engine.or(self.engine.take());
     }
 
@@ -322,7 +333,7 @@ impl Bench {
 
     pub fn link(&mut self, source: &str, up: bool) {
         let change = LinkChange { source: source.to_owned(), up, session_lost: false };
-        self.timer_run(&TimerRun { heard: Vec::new(), links: vec![change] });
+        self.timer_run(&TimerRun { links: vec![change], ..TimerRun::default() });
     }
 
     /// Lets time pass to a moment as a shell would: a timer run whenever the engine asks for one.

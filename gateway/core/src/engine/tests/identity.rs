@@ -1,7 +1,7 @@
 //! Repeats, conflicts, clocks, streams, epochs.
 
 use super::bench::{Bench, COUNTER, START};
-use crate::dedupe::CountedOffset;
+use crate::dedupe::{CountedOffset, replaces};
 use crate::output::Counts;
 use crate::reading::Marks;
 use crate::record::{ConfigKind, Flags};
@@ -48,13 +48,48 @@ fn the_same_time_with_other_values_is_kept_and_marked() {
 
 #[test]
 fn a_profile_may_ask_that_the_later_one_replaces() {
-    let mut bench = Bench::fridge();
     let text = super::bench::FRIDGE
         .replace("[expect]", "[dedupe]\nby = \"time+value\"\ncorrect = \"replace\"\n[expect]");
-    bench.config(ConfigKind::Profile("fridge".parse().unwrap()), Some(&text));
-    bench.at(1_000).temp("f1", 900, 5.0);
-    bench.temp("f1", 900, 6.0);
-    assert_eq!(marks(&mut bench), [Marks::default(), Marks::CORRECTION]);
+    for drained in [false, true] {
+        let mut bench = replacing(&text);
+        for (received, temp) in [(1_000, 5.0), (2_000, 6.0), (3_000, 5.0), (4_000, 6.0), (5_000, 7.0)] {
+            bench.at(received).temp("f1", 900, temp);
+            if drained {
+                bench.restore();
+            }
+        }
+        // The old one and the correction, sent again, are repeats.
+        assert_eq!(marks(&mut bench), [Marks::default(), Marks::CORRECTION, Marks::CORRECTION]);
+        let readings = bench.readings();
+        assert!(replaces(&readings[1], &readings[0]) && replaces(&readings[2], &readings[0]));
+        assert!(replaces(&readings[2], &readings[1]) && !replaces(&readings[1], &readings[2]));
+        let points: Vec<_> = readings.iter().map(crate::reading::Reading::export_ns).collect();
+        assert!(points.iter().all(|point| *point == points[0]), "one point outside: {points:?}");
+        let view = bench.view("f1");
+        assert_eq!(view.latest[0].1.values[0].value, crate::value::Value::Number(7.0));
+    }
+}
+
+fn replacing(profile: &str) -> Bench {
+    let mut bench = Bench::fridge();
+    bench.config(ConfigKind::Profile("fridge".parse().unwrap()), Some(profile));
+    bench
+}
+
+#[test]
+fn a_clock_that_stands_still_replaces_nothing() {
+    let mut bench = replacing(
+        &super::bench::FRIDGE
+            .replace("[expect]", "[dedupe]\nby = \"time+value\"\ncorrect = \"replace\"\n[expect]"),
+    );
+    for temp in [5.0, 6.0, 7.0] {
+        bench.pass(1_000);
+        bench.temp("f1", -START, temp);
+    }
+    let both = Marks::CLOCK_SUSPECT.with(Marks::CONFLICT);
+    assert_eq!(marks(&mut bench), [Marks::CLOCK_SUSPECT, both, both]);
+    let readings = bench.readings().to_vec();
+    assert!(readings.iter().all(|one| readings.iter().all(|other| !replaces(one, other))));
 }
 
 #[test]
@@ -186,6 +221,7 @@ fn counts_what_it_notices() {
         unreplayed: 0,
         clock_suspect: 1,
         conflicts: 1,
+        corrections: 0,
         quarantined: 1,
     };
     assert_eq!(counts, expected);

@@ -6,3 +6,4 @@ mod identity;
 mod orders;
 mod properties;
 mod silence;
+mod technical;

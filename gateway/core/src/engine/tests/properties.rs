@@ -147,6 +147,8 @@ fn run(events: &[Event], cut: impl Fn(usize) -> u8) -> Written {
         happen(&mut bench, event, number);
     }
     bench.drain();
+    bench.written.standing = bench.engine.presence().collect();
+    bench.written.standing.sort();
     bench.written
 }
 
@@ -236,6 +238,11 @@ proptest! {
         let whole = run(&events, |_| 0);
         let each = run(&events, |_| 1);
         let cut = run(&events, |number| cuts[number]);
+        let mut standing = BTreeMap::new();
+        for until in whole.standing.iter().copied() {
+            *standing.entry(until).or_default() += 1;
+        }
+        prop_assert_eq!(&standing, &whole.presence);
         for other in [each, cut] {
             prop_assert_eq!(&whole.readings, &other.readings);
             prop_assert_eq!(&whole.transitions, &other.transitions);

@@ -1,7 +1,7 @@
 //! No data: of a device in listening time, of a metric in wall time, and never because of a gap of ours.
 
 use super::bench::{Bench, START};
-use crate::record::{Flags, TimerRun};
+use crate::record::{ConfigKind, Flags, Order, TimerRun};
 
 const SECOND: i64 = 1_000;
 const MINUTE: i64 = 60_000;
@@ -74,7 +74,7 @@ fn a_silent_poll_that_answered_is_a_sign_of_life() {
     let mut bench = Bench::fridge();
     for n in 1..10 {
         bench.run_to(n * MINUTE);
-        bench.timer_run(&TimerRun { heard: vec!["f1".parse().unwrap()], links: Vec::new() });
+        bench.timer_run(&TimerRun { heard: vec!["f1".parse().unwrap()], ..TimerRun::default() });
     }
     assert_eq!(device(&mut bench), Vec::<String>::new());
 }
@@ -165,4 +165,29 @@ fn presence_follows_what_the_profile_expects() {
         assert_eq!(view.presence(Some(60_000), now), presence, "{after} s");
     }
     assert_eq!(view.presence(None, Timestamp(i64::MAX)), Presence::Online);
+}
+
+#[test]
+fn when_a_device_will_be_missed_is_told_as_it_changes() {
+    let mut bench = Bench::fridge();
+    let minute = 60_000;
+    let there = |bench: &mut Bench| {
+        bench.drain();
+        let told: Vec<_> = bench.written.presence.iter().map(|(until, n)| (until.0 - START, *n)).collect();
+        let mut known: Vec<_> = bench.engine.presence().map(|until| until.0 - START).collect();
+        known.sort();
+        assert_eq!(told.iter().map(|(until, _)| *until).collect::<Vec<_>>(), known);
+        told
+    };
+    assert_eq!(there(&mut bench), [], "registered, but never heard");
+    bench.at(1_000).temp("f1", 900, 5.0);
+    assert_eq!(there(&mut bench), [(1_000 + 3 * minute, 1)]);
+    bench.restore();
+    bench.at(5_000).temp("f1", 4_900, 5.0);
+    assert_eq!(there(&mut bench), [(5_000 + 3 * minute, 1)]);
+    let slower = super::bench::FRIDGE.replace("1min", "2min");
+    bench.config(ConfigKind::Profile("fridge".parse().unwrap()), Some(&slower));
+    assert_eq!(there(&mut bench), [(5_000 + 6 * minute, 1)]);
+    bench.act("revoke", Order::RevokeDevice { device: "f1".parse().unwrap() });
+    assert_eq!(there(&mut bench), []);
 }

@@ -29,10 +29,8 @@ use crate::retry::Backoff;
 
 /// Notices under way at the same time.
 const MOST_AT_ONCE: usize = 16;
-/// Notices that were delivered or given up are kept for people to see.
-const KEEP_MS: i64 = 7 * 86_400_000;
-/// How often old ones are taken away, and how long a wait lasts at most.
-const TIDY_EVERY: Duration = Duration::from_secs(3_600);
+/// How long a wait lasts at most.
+const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
 
 /// What the notifier is given by the runtime.
 pub struct Deps {
@@ -76,8 +74,8 @@ pub async fn run(
 ) -> Result<(), OutboundError> {
     let open = |config| Channel::new(config, &deps.credentials);
     let channels = configs.iter().map(open).collect::<Result<Vec<_>, _>>()?;
-    let least = configs.iter().map(|c| c.retry_least.0).min().unwrap_or(TIDY_EVERY);
-    let most = configs.iter().map(|c| c.retry_most.0).max().unwrap_or(TIDY_EVERY);
+    let least = configs.iter().map(|c| c.retry_least.0).min().unwrap_or(LONGEST_WAIT);
+    let most = configs.iter().map(|c| c.retry_most.0).max().unwrap_or(LONGEST_WAIT);
     let Deps { outbox, delivery, clock, head, status, credentials: _ } = deps;
     let seed = clock.now().wall.0.unsigned_abs();
     let notifier = Notifier {
@@ -122,15 +120,9 @@ struct Notifier {
 impl Notifier {
     async fn run(mut self, mut head: watch::Receiver<Seq>) {
         let mut rounds: Rounds = FuturesUnordered::new();
-        self.tidy().await;
-        let mut tidied = self.clock.now().wall;
         loop {
             head.borrow_and_update();
             let now = self.clock.now();
-            if now.wall.since(tidied) >= TIDY_EVERY.as_millis() as i64 {
-                self.tidy().await;
-                tidied = now.wall;
-            }
             let wait = self.begin(now, rounds.len()).await;
             let wait = match wait {
                 Ok((due, wait)) => {
@@ -160,12 +152,12 @@ impl Notifier {
         if shut.len() == self.channels.len() {
             let open = shut.into_iter().min().unwrap_or(now.steady_ms);
             let wait = Duration::from_millis(open.saturating_sub(now.steady_ms).max(1));
-            return Ok((Vec::new(), if self.channels.is_empty() { TIDY_EVERY } else { wait }));
+            return Ok((Vec::new(), if self.channels.is_empty() { LONGEST_WAIT } else { wait }));
         }
         let most = if self.channels.iter().any(Channel::is_doubted) { 1 } else { MOST_AT_ONCE };
         let room = most.saturating_sub(under_way);
         if room == 0 {
-            return Ok((Vec::new(), TIDY_EVERY));
+            return Ok((Vec::new(), LONGEST_WAIT));
         }
         let outbox = Arc::clone(&self.outbox);
         let limit = MOST_AT_ONCE + self.busy.len();
@@ -174,11 +166,11 @@ impl Notifier {
             asked.await.map_err(|e| e.to_string()).and_then(|answer: Result<_, String>| answer)?;
         due.retain(|notice| !self.busy.contains(&notice.id));
         due.truncate(room);
-        let ahead = next.map_or(TIDY_EVERY, |at| {
-            Duration::from_millis(u64::try_from(at.since(now.wall)).unwrap_or(0)).min(TIDY_EVERY)
+        let ahead = next.map_or(LONGEST_WAIT, |at| {
+            Duration::from_millis(u64::try_from(at.since(now.wall)).unwrap_or(0)).min(LONGEST_WAIT)
         });
         // What is due but under way wakes us when it ends.
-        let wait = if ahead.is_zero() { TIDY_EVERY } else { ahead };
+        let wait = if ahead.is_zero() { LONGEST_WAIT } else { ahead };
         Ok((due, wait))
     }
 
@@ -283,12 +275,5 @@ impl Notifier {
                 s.last_error = Some(why);
             }
         });
-    }
-
-    async fn tidy(&self) {
-        let before = self.clock.now().wall.plus_ms(-KEEP_MS);
-        if let Err(why) = self.delivery.deliver(DeliveryChange::NoticesTrimmed { before }).await {
-            tracing::warn!(why, "old notices could not be taken away; the next try is in an hour");
-        }
     }
 }

@@ -69,6 +69,16 @@ impl Frames {
         Packets { inbox, at, large, limits: *limits }
     }
 
+    /// The topic of the message that comes next, if that much of it has come; also of one that is not taken.
+    #[must_use]
+    pub fn topic(&self) -> Option<&str> {
+        let rest = self.inbox.get(self.at..)?;
+        let header = wire::header(rest).ok()?.filter(wire::Header::is_publish)?;
+        let body = rest.get(header.head..)?;
+        let body = body.get(..header.body).unwrap_or(body);
+        wire::publish(self.limits.version, header.first, body).ok().map(|publish| publish.topic)
+    }
+
     /// Lets go of what was handled. An idle connection holds no buffer.
     pub fn tidy(&mut self) {
         if self.at == self.inbox.len() {

@@ -5,7 +5,9 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use orderly_core::ids::DeviceId;
 use orderly_core::record::{Entry, Flags, Kind};
+use orderly_core::topic::Topic;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{oneshot, watch};
 use tokio::time::sleep;
@@ -262,8 +264,18 @@ where
         }
         if end == End::Bad(Bad::TooLarge) {
             let times = door.sessions.too_large(&client.key);
-            tracing::warn!(client.id = %client.key.client_id, device.id = %client.key.device, times,
+            // With a login the device is known; without one only the topic tells, if it has come.
+            let own = |topic: &&str| client.rights.may_publish(topic);
+            let named = self.frames.topic().filter(own).and_then(|topic| Topic::parse(topic).ok());
+            let logged_in = (!client.key.device.is_empty()).then_some(client.key.device.as_str());
+            let device =
+                logged_in.or(named.map(|topic| topic.device)).and_then(|name| DeviceId::new(name).ok());
+            let shown = device.as_ref().map_or("?", |device| device.as_str());
+            tracing::warn!(client.id = %client.key.client_id, device.id = shown, times,
                 "closed for a packet larger than is taken");
+            if let Some(device) = &device {
+                door.troubles.too_large(device);
+            }
         }
         if let Some(will) = client.will.filter(|_| end.wants_will()) {
             will.execute(&door, client.key.clone(), client.number, client.session);

@@ -87,12 +87,19 @@ impl Settings {
     }
 }
 
+/// Told of what is wrong with a device's way to us; `runtime` passes it on to the engine.
+pub trait Troubles: Send + Sync + 'static {
+    /// The connection of a device was ended for a packet too large to take. Must not wait.
+    fn too_large(&self, device: &DeviceId);
+}
+
 /// One listener.
 pub struct Door {
     settings: Settings,
     intake: Arc<dyn Intake>,
     logins: Arc<dyn Logins>,
     clock: Arc<dyn Clock>,
+    troubles: Arc<dyn Troubles>,
     sessions: Sessions,
     tally: Tally,
     connections: AtomicU32,
@@ -119,6 +126,7 @@ impl Door {
         intake: Arc<dyn Intake>,
         logins: Arc<dyn Logins>,
         clock: Arc<dyn Clock>,
+        troubles: Arc<dyn Troubles>,
     ) -> Arc<Self> {
         let opened_ms = clock.now().steady_ms;
         let generation = intake.durable().borrow().generation;
@@ -128,6 +136,7 @@ impl Door {
             intake,
             logins,
             clock,
+            troubles,
             tally: Tally::new(),
             connections: AtomicU32::new(0),
             opened_ms,

@@ -1,0 +1,99 @@
+//! Letting go of what is over: closed alerts with their steps, and notices that were delivered or given up.
+//!
+//! Each step looks at a bounded number of rows and is a transaction of its own, for the committer's quiet time.
+
+use orderly_core::alert::Transition;
+use orderly_core::time::Timestamp;
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+
+use super::StateError;
+use super::schema::LIVE;
+
+/// Rows of each kind that one step looks at.
+const STEP: usize = 256;
+
+/// From when on things are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keep {
+    /// Alerts that are over, when their last step was decided at this moment or later.
+    pub alerts_from: Timestamp,
+    /// Notices that are delivered or dead, when they were decided at this moment or later.
+    pub notices_from: Timestamp,
+}
+
+/// What one step took away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Trimmed {
+    /// Alerts, each with all of its steps.
+    pub alerts: usize,
+    /// Notices.
+    pub notices: usize,
+    /// There is more to look at: call again.
+    pub more: bool,
+}
+
+/// Number and name of an alert that may go.
+type Over = (i64, String);
+
+/// One step. `place` is the last alert that was looked at, 0 at the beginning; it is moved on.
+pub(super) fn step(db: &mut Connection, keep: Keep, place: &mut i64) -> Result<Trimmed, StateError> {
+    let (over, next) = alerts(db, keep.alerts_from, *place)?;
+    let notices = notices(db, keep.notices_from)?;
+    if !over.is_empty() || !notices.is_empty() {
+        let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for (n, id) in &over {
+            tx.prepare_cached("DELETE FROM alert_transition WHERE alert = ?1")?.execute([id])?;
+            tx.prepare_cached("DELETE FROM alert WHERE n = ?1")?.execute([n])?;
+        }
+        for n in &notices {
+            tx.prepare_cached("DELETE FROM attempt WHERE outbox = ?1")?.execute([n])?;
+            tx.prepare_cached("DELETE FROM outbox WHERE n = ?1")?.execute([n])?;
+        }
+        tx.commit()?;
+    }
+    *place = next.unwrap_or(0);
+    let more = next.is_some() || notices.len() == STEP;
+    Ok(Trimmed { alerts: over.len(), notices: notices.len(), more })
+}
+
+/// The alerts that may go among the next ones, and where to go on; `None`: all that is old enough was looked at.
+fn alerts(db: &Connection, from: Timestamp, place: i64) -> Result<(Vec<Over>, Option<i64>), StateError> {
+    let sql = format!("SELECT n, id, began_at, {LIVE} FROM alert WHERE n > ?1 ORDER BY n LIMIT ?2");
+    let mut statement = db.prepare_cached(&sql)?;
+    let mut rows = statement.query(params![place, STEP as i64])?;
+    let (mut over, mut last, mut seen) = (Vec::new(), None, 0);
+    while let Some(row) = rows.next()? {
+        let (n, id, began): (i64, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        // Rows stand in the order in which alerts were first decided: what follows is younger still.
+        if decided(db, &id, "number")?.unwrap_or(began) >= from.0 {
+            return Ok((over, None));
+        }
+        let live: bool = row.get(3)?;
+        if !live && decided(db, &id, "number DESC")?.unwrap_or(began) < from.0 {
+            over.push((n, id));
+        }
+        (last, seen) = (Some(n), seen + 1);
+    }
+    Ok((over, last.filter(|_| seen == STEP)))
+}
+
+/// When the first step of an alert was decided, in this order.
+fn decided(db: &Connection, alert: &str, order: &str) -> Result<Option<i64>, StateError> {
+    let sql = format!("SELECT blob FROM alert_transition WHERE alert = ?1 ORDER BY {order} LIMIT 1");
+    let blob: Option<Vec<u8>> = db.prepare_cached(&sql)?.query_row([alert], |row| row.get(0)).optional()?;
+    let wrong =
+        |e: rmp_serde::decode::Error| StateError::Row { table: "alert_transition", why: e.to_string() };
+    let step: Option<Transition> =
+        blob.map(|blob| rmp_serde::from_slice(&blob)).transpose().map_err(wrong)?;
+    Ok(step.map(|step| step.decided_at.0))
+}
+
+/// Notices that may go, the oldest first.
+fn notices(db: &Connection, from: Timestamp) -> Result<Vec<i64>, StateError> {
+    let mut statement = db.prepare_cached(
+        "SELECT o.n FROM outbox o JOIN attempt a ON a.outbox = o.n
+         WHERE o.decided_at < ?1 AND a.state <> 'waiting' ORDER BY o.n LIMIT ?2",
+    )?;
+    let rows = statement.query_map(params![from.0, STEP as i64], |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
