@@ -9,6 +9,7 @@ mod browser;
 mod corrections;
 mod decode;
 mod demo;
+mod devices;
 mod diagnostics;
 mod http_ingest;
 mod kill;

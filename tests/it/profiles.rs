@@ -43,22 +43,22 @@ fn every_shipped_profile_passes_its_own_tests() {
         );
         classes.push(profile.class().to_string());
     }
-    assert_eq!(
-        classes,
-        [
-            "bedside_monitor",
-            "bp_meter",
-            "charger",
-            "cold_store",
-            "drug_cabinet",
-            "glucose_meter",
-            "guidance_sign",
-            "parking_sensor",
-            "powerbank_cabinet",
-            "wheelchair",
-            "wheelchair_dock",
-        ]
-    );
+    // With those that the demonstration has.
+    for class in [
+        "bedside_monitor",
+        "bp_meter",
+        "charger",
+        "cold_store",
+        "drug_cabinet",
+        "glucose_meter",
+        "guidance_sign",
+        "parking_sensor",
+        "powerbank_cabinet",
+        "wheelchair",
+        "wheelchair_dock",
+    ] {
+        assert!(classes.iter().any(|known| known == class), "no profile is of the class {class}");
+    }
 }
 
 #[test]
@@ -75,5 +75,5 @@ fn every_polled_metric_says_when_it_is_worth_a_record() {
             );
         }
     }
-    assert_eq!(polled, 4);
+    assert!(polled >= 4, "{polled} profiles are polled");
 }

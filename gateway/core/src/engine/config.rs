@@ -131,9 +131,12 @@ impl Config {
         self.profiles.values()
     }
 
-    /// The only profile of a class.
+    /// The profile of a device that only says its class: the only one that speaks on our own topics, or the
+    /// only one at all.
     pub(super) fn only_profile(&self, class: &str) -> Result<Arc<Profile>, (&'static str, String)> {
-        let mut found = self.profiles().filter(|profile| profile.class().as_str() == class);
+        let of_class = || self.profiles().filter(|profile| profile.class().as_str() == class);
+        let some = of_class().any(|profile| profile.is_for_any_of_its_class());
+        let mut found = of_class().filter(|profile| !some || profile.is_for_any_of_its_class());
         match (found.next(), found.next()) {
             (Some(only), None) => Ok(Arc::clone(only)),
             (None, _) => {

@@ -28,6 +28,7 @@ pub(super) fn parse(text: &str, file: &str) -> Result<Profile, Vec<Diagnostic>> 
         let vendor = head.as_ref().and_then(|s| s.need_text("vendor"));
         let model = head.as_ref().and_then(|s| s.need_text("model"));
         let version = head.as_ref().and_then(|s| s.need_text("version"));
+        let named_only = head.as_ref().and_then(|s| s.flag("named_only")).unwrap_or(false);
         if let Some(head) = &head {
             schema(head);
         }
@@ -97,6 +98,7 @@ pub(super) fn parse(text: &str, file: &str) -> Result<Profile, Vec<Diagnostic>> 
                 dedupe: dedupe?,
                 every_ms,
                 private: private?,
+                named_only,
                 tests: tests.len(),
                 hash: short_hash(text.as_bytes()),
                 text: Arc::from(text),

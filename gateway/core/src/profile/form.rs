@@ -79,6 +79,11 @@ impl Form {
             )
     }
 
+    /// Whether it is a Bluetooth characteristic.
+    pub(super) const fn is_gatt(&self) -> bool {
+        matches!(self.coder, Coder::Gatt(_))
+    }
+
     /// The document of a payload; a JSON payload is its own.
     pub(super) fn document<'a>(
         &self,

@@ -60,6 +60,7 @@ pub struct Profile {
     dedupe: Dedupe,
     every_ms: Option<u64>,
     private: Vec<String>,
+    named_only: bool,
     tests: usize,
     hash: u64,
     text: Arc<str>,
@@ -250,6 +251,18 @@ impl Profile {
     #[must_use]
     pub fn source(&self) -> &Source {
         &self.source
+    }
+
+    /// Whether a device of its class may be given this profile without naming it: it speaks on our own topics.
+    ///
+    /// A model that comes through a network server, on a topic of its own, as Bluetooth bytes, or that says
+    /// `named_only` is only for devices that are registered with it. So the models of makers stand beside
+    /// the one of the class that strangers and bare registrations get.
+    #[must_use]
+    pub fn is_for_any_of_its_class(&self) -> bool {
+        let foreign = self.matching != Matching::default() || self.envelope.is_some();
+        let bluetooth = self.form.as_ref().is_some_and(form::Form::is_gatt);
+        !(foreign || bluetooth || self.named_only)
     }
 
     /// Which foreign messages it reads.

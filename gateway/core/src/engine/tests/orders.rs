@@ -149,6 +149,28 @@ fn on_loopback_a_device_registers_itself_once() {
 }
 
 #[test]
+fn a_stranger_gets_the_model_that_speaks_on_our_topics_not_one_of_a_maker() {
+    let mut bench = Bench::empty();
+    bench.config(ConfigKind::Profile("fridge".parse().unwrap()), Some(FRIDGE));
+    let named = FRIDGE.replace("id = \"fridge\"", "id = \"named\"\nnamed_only = true");
+    let foreign =
+        FRIDGE.replace("id = \"fridge\"", "id = \"foreign\"") + "\n[match]\ntopic = \"fridges/{device}\"\n";
+    for (id, text) in [("named", &named), ("foreign", &foreign)] {
+        bench.config(ConfigKind::Profile(id.parse().unwrap()), Some(text));
+    }
+    let body = format!(r#"{{"temp":5.0,"t":{START}}}"#);
+    bench.send_as(Flags::ANONYMOUS, "listener", TOPIC, &body);
+    assert_eq!(bench.quarantine_codes(), [""; 0]);
+    assert_eq!(bench.written.devices["f1"].profile.as_str(), "fridge");
+    // The only one at all is taken for who registers by class.
+    bench.config(ConfigKind::Profile("fridge".parse().unwrap()), None);
+    bench.config(ConfigKind::Profile("foreign".parse().unwrap()), None);
+    bench.register("f2", "cold_store");
+    bench.drain();
+    assert_eq!(bench.written.devices["f2"].profile.as_str(), "named");
+}
+
+#[test]
 fn what_cannot_be_read_is_put_aside_with_code_and_sentence() {
     let mut bench = Bench::fridge();
     let body = r#"{"temp":5.0}"#;

@@ -99,7 +99,13 @@ impl Polled {
 
 fn choose(profiles: &[Arc<Profile>], class: &str, name: &str) -> Result<Arc<Profile>, String> {
     let polled = |p: &&Arc<Profile>| matches!(p.codec(), Codec::Registers(_)) && p.class().as_str() == class;
-    let mut found = profiles.iter().filter(polled).filter(|p| name.is_empty() || p.id().as_str() == name);
+    // Without a name it is the generic model: the models of makers are for devices that name them.
+    let some = name.is_empty() && profiles.iter().filter(polled).any(|p| p.is_for_any_of_its_class());
+    let wanted = |p: &&Arc<Profile>| match name {
+        "" => !some || p.is_for_any_of_its_class(),
+        name => p.id().as_str() == name,
+    };
+    let mut found = profiles.iter().filter(polled).filter(wanted);
     match (found.next(), found.next()) {
         (Some(one), None) => Ok(Arc::clone(one)),
         (Some(_), Some(_)) => {
@@ -107,5 +113,53 @@ fn choose(profiles: &[Arc<Profile>], class: &str, name: &str) -> Result<Arc<Prof
         }
         (None, _) if name.is_empty() => Err(format!("class {class:?} has no Modbus profile")),
         (None, _) => Err(format!("class {class:?} has no Modbus profile {name:?}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn profile(id: &str, head: &str) -> Arc<Profile> {
+        let text = format!(
+            r#"
+[profile]
+id = "{id}"
+class = "charger"
+vendor = "v"
+model = "m"
+version = "1"
+schema = 1
+{head}
+[source]
+document = "d"
+[codec]
+kind = "registers"
+[[metric]]
+name = "power"
+register = {{ kind = "input", address = 0 }}
+unit = "W"
+[[test]]
+input = ["input 0 = 5"]
+from = "constructed"
+[test.expect]
+power = 5
+"#
+        );
+        Arc::new(Profile::parse(&text, id).unwrap())
+    }
+
+    #[test]
+    fn a_device_that_names_no_profile_gets_the_generic_one() {
+        let maker = |id: &str| profile(id, "named_only = true");
+        let mut profiles = vec![maker("acme-1"), profile("generic", ""), maker("acme-2")];
+        let chosen = |profiles: &[Arc<Profile>], name: &str| {
+            choose(profiles, "charger", name).map(|profile| profile.id().to_string())
+        };
+        assert_eq!(chosen(&profiles, ""), Ok("generic".to_owned()));
+        assert_eq!(chosen(&profiles, "acme-2"), Ok("acme-2".to_owned()));
+        profiles.remove(1);
+        assert!(chosen(&profiles, "").unwrap_err().contains("several"));
+        assert_eq!(chosen(&profiles[..1], ""), Ok("acme-1".to_owned()));
     }
 }
