@@ -215,7 +215,8 @@ fn a_power_cut_after_a_failed_sync_loses_nothing() {
     let work = scratch();
     let (mut fell, mut stayed) = (0, 0);
     let step = if is_long() { 1 } else { 4 };
-    for n in (1..if is_long() { 400 } else { 120 }).step_by(step) {
+    // The fourteenth sync is the one before a log is copied for the first time: closing after it once broke the file.
+    for n in (2..if is_long() { 400 } else { 120 }).step_by(step) {
         let seed = 1_000 + n;
         let plan = Plan::new(seed, COMMITS).unwrap();
         let scene = Scene::new(work.path(), seed, "none");

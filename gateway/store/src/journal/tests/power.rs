@@ -143,7 +143,7 @@ fn judge(run: &Run, at: usize, seed: u64) -> Result<SimDisk, String> {
 }
 
 fn cuts() -> u64 {
-    let usual = if setting("ORDERLY_LONG", 0) == 1 { 100_000 } else { 500 };
+    let usual = if setting("ORDERLY_LONG", 0) == 1 { 100_000 } else { 2_000 };
     setting("ORDERLY_CUTS", usual)
 }
 
