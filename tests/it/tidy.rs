@@ -63,6 +63,7 @@ const CORE_RANKS: &[(&str, u8)] = &[
     ("diagnostic", 0),
     ("duration", 0),
     ("reading", 1),
+    ("wire", 1),
     ("record", 1),
     ("topic", 2),
     ("codec", 2),

@@ -21,3 +21,4 @@ pub mod topic;
 pub mod twin;
 pub mod unit;
 pub mod value;
+pub mod wire;

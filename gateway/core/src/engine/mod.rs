@@ -178,6 +178,7 @@ impl Engine {
         by_name(&self.register, &mut batch.twins);
         by_name(&self.register, &mut batch.devices);
         let mut twins = Vec::with_capacity(batch.twins.len());
+        let mut blob = Vec::with_capacity(4_096);
         for number in std::mem::take(&mut batch.twins) {
             let device = self.register.get_mut(number);
             device.twin_changed = false;
@@ -185,10 +186,9 @@ impl Engine {
                 let Some(newest) = batch.newest(Some(chain)) else { continue };
                 stream.latest = Some(Held::new(newest));
             }
-            // Ids, numbers and texts always have a MessagePack form.
-            if let Ok(blob) = twin::encode(&device.twin, &self.config.rules(device.class).layout) {
-                twins.push(TwinRow { device: device.row.device.clone(), blob });
-            }
+            blob.clear();
+            twin::encode_into(&mut blob, &device.twin, &self.config.rules(device.class).layout);
+            twins.push(TwinRow { device: device.row.device.clone(), blob: blob.as_slice().to_vec() });
         }
         let mut devices = Vec::with_capacity(batch.devices.len());
         for number in batch.devices {

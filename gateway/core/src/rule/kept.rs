@@ -1,14 +1,12 @@
 //! The samples of a device that a straggler may replay, in event time.
 //!
-//! A sample holds only what it changes: most readings repeat most values of the one before.
+//! A sample holds only what it changes: most readings repeat most values of the one before. The samples are held as
+//! the bytes that the twin on disk has: mostly they are only written again, and each commit writes all of them.
 
-use std::collections::VecDeque;
-use std::collections::vec_deque::Iter;
-
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smallvec::SmallVec;
 
 use crate::time::Timestamp;
+use crate::wire::{DecodeError, Reader, put_number, put_varint, put_zigzag};
 
 /// Slot and value.
 pub type SlotValue = (u8, f64);
@@ -25,7 +23,7 @@ pub struct Sample {
     /// The slots that it sets, as bits.
     pub mask: u64,
     /// Those of them whose value differs from the one before.
-    pub changed: SmallVec<[SlotValue; 2]>,
+    pub changed: SmallVec<[SlotValue; 16]>,
 }
 
 impl Sample {
@@ -46,65 +44,119 @@ impl Sample {
             *known = value;
         }
     }
+
+    /// Appends the sample; its time is the difference to the one before.
+    fn put(&self, bytes: &mut Vec<u8>, before: Timestamp) {
+        put_zigzag(bytes, self.at.0.wrapping_sub(before.0));
+        put_zigzag(bytes, self.age_ms);
+        bytes.push(self.stream);
+        put_varint(bytes, self.mask);
+        bytes.push(u8::try_from(self.changed.len()).unwrap_or(u8::MAX));
+        for (slot, value) in self.changed.iter().take(usize::from(u8::MAX)) {
+            bytes.push(*slot);
+            put_number(bytes, *value);
+        }
+    }
+
+    fn read(r: &mut Reader<'_>, before: Timestamp) -> Result<Self, DecodeError> {
+        let at = Timestamp(before.0.wrapping_add(r.zigzag()?));
+        let age_ms = r.zigzag()?;
+        let (stream, mask) = (r.u8()?, r.varint()?);
+        let mut changed = SmallVec::new();
+        for _ in 0..r.u8()? {
+            changed.push((r.u8()?, r.number()?));
+        }
+        Ok(Self { at, age_ms, stream, mask, changed })
+    }
 }
 
-/// The kept samples.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Kept(VecDeque<Sample>);
+/// The kept samples, one after the other as bytes.
+#[derive(Debug, Clone, Default)]
+pub struct Kept {
+    bytes: Vec<u8>,
+    /// Where the first sample begins; what stands before it was let go.
+    begin: u32,
+    count: u32,
+    /// What the time of the first sample is a difference to.
+    before: Timestamp,
+    last: Timestamp,
+}
 
 impl Kept {
     /// Whether there is none.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
     }
 
     /// How many there are.
     #[must_use]
-    pub fn len(&self) -> usize {
-        self.0.len()
+    pub const fn len(&self) -> usize {
+        self.count as usize
     }
 
     /// From the first to the last.
-    pub fn iter(&self) -> Iter<'_, Sample> {
-        self.0.iter()
+    pub fn iter(&self) -> impl Iterator<Item = Sample> + '_ {
+        let (mut rest, mut before) = (self.rest(), self.before);
+        std::iter::from_fn(move || {
+            if rest.left() == 0 {
+                return None;
+            }
+            let sample = Sample::read(&mut rest, before).ok()?;
+            before = sample.at;
+            Some(sample)
+        })
     }
 
     /// When the first was taken.
     #[must_use]
     pub fn first_at(&self) -> Option<Timestamp> {
-        self.0.front().map(|sample| sample.at)
+        let first = self.rest().zigzag().ok()?;
+        Some(Timestamp(self.before.0.wrapping_add(first)))
     }
 
     /// When the last was taken.
     #[must_use]
     pub fn last_at(&self) -> Option<Timestamp> {
-        self.0.back().map(|sample| sample.at)
+        (!self.is_empty()).then_some(self.last)
     }
 
     /// Adds the last one.
-    pub fn push(&mut self, sample: Sample) {
-        if self.0.is_empty() {
-            // Most devices report seldom: one sample is all they ever keep.
-            self.0.reserve_exact(1);
+    pub fn push(&mut self, sample: &Sample) {
+        if self.is_empty() {
+            self.clear();
+            self.before = sample.at;
+        } else if self.begin as usize > self.bytes.len() / 2 {
+            self.bytes.drain(..self.begin as usize);
+            self.begin = 0;
         }
-        self.0.push_back(sample);
+        let before = if self.is_empty() { self.before } else { self.last };
+        sample.put(&mut self.bytes, before);
+        self.last = sample.at;
+        self.count += 1;
     }
 
     /// Takes the first one.
     pub fn pop_first(&mut self) -> Option<Sample> {
-        self.0.pop_front()
+        let mut rest = self.rest();
+        let sample = Sample::read(&mut rest, self.before).ok()?;
+        self.begin = u32::try_from(self.bytes.len() - rest.left()).ok()?;
+        self.before = sample.at;
+        self.count -= 1;
+        Some(sample)
     }
 
     /// Forgets all.
     pub fn clear(&mut self) {
-        self.0.clear();
+        self.bytes.clear();
+        (self.begin, self.count) = (0, 0);
     }
 
     /// Puts a straggler in its place. `values` are those before the first sample; those after the last come back.
     pub fn insert(&mut self, mut straggler: Sample, set: &[SlotValue], mut values: Vec<f64>) -> Vec<f64> {
-        let place = self.0.partition_point(|kept| kept.at <= straggler.at);
-        for sample in self.0.iter().take(place) {
+        let mut samples: Vec<Sample> = self.iter().collect();
+        let place = samples.partition_point(|kept| kept.at <= straggler.at);
+        for sample in samples.iter().take(place) {
             sample.apply(&mut values);
         }
         // What the later samples said, as they were before the straggler stood in front of them.
@@ -114,7 +166,7 @@ impl Kept {
                 straggler.set(*slot, *value, known);
             }
         }
-        for sample in self.0.iter_mut().skip(place) {
+        for sample in samples.iter_mut().skip(place) {
             sample.apply(&mut said);
             let mask = std::mem::take(&mut sample.mask);
             sample.changed.clear();
@@ -125,13 +177,14 @@ impl Kept {
                 }
             }
         }
-        self.0.insert(place, straggler);
+        samples.insert(place, straggler);
+        *self = samples.into_iter().collect();
         values
     }
 
     /// The same samples under other slot numbers; what is left of nothing goes.
     #[must_use]
-    pub fn renumbered(self, slots: &[Option<usize>]) -> Self {
+    pub fn renumbered(&self, slots: &[Option<usize>]) -> Self {
         let renumber = |mut sample: Sample| {
             let (mask, changed) = (std::mem::take(&mut sample.mask), std::mem::take(&mut sample.changed));
             for (new, old) in (0_u8..).zip(slots) {
@@ -146,83 +199,54 @@ impl Kept {
             }
             (sample.mask != 0).then_some(sample)
         };
-        Self(self.0.into_iter().filter_map(renumber).collect())
+        self.iter().filter_map(renumber).collect()
     }
-}
 
-impl Serialize for Kept {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut bytes = Vec::with_capacity(self.0.len() * 16);
-        let (mut at, mut mask) = (0, 0);
-        for sample in &self.0 {
-            put(&mut bytes, zigzag(sample.at.0.wrapping_sub(at)));
-            put(&mut bytes, zigzag(sample.age_ms));
-            put(&mut bytes, u64::from(sample.stream));
-            // Mostly a device tells the same metrics each time.
-            put(&mut bytes, sample.mask ^ mask);
-            put(&mut bytes, sample.changed.len() as u64);
-            for (slot, value) in &sample.changed {
-                bytes.push(*slot);
-                bytes.extend_from_slice(&value.to_le_bytes());
-            }
-            (at, mask) = (sample.at.0, sample.mask);
+    /// Appends all samples to a blob.
+    pub fn put(&self, out: &mut Vec<u8>) {
+        let bytes = &self.bytes[self.begin as usize..];
+        put_varint(out, u64::from(self.count));
+        put_zigzag(out, self.before.0);
+        put_varint(out, bytes.len() as u64);
+        out.extend_from_slice(bytes);
+    }
+
+    /// Reads what [`Kept::put`] wrote.
+    ///
+    /// # Errors
+    /// When a sample cannot be read.
+    pub fn read(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let count = u32::try_from(r.varint()?).map_err(|_| DecodeError::Malformed("number of samples"))?;
+        let before = Timestamp(r.zigzag()?);
+        let n = r.count()?;
+        let bytes = r.bytes(n)?;
+        let (mut rest, mut last) = (Reader::new(bytes), before);
+        for _ in 0..count {
+            last = Sample::read(&mut rest, last)?.at;
         }
-        serializer.serialize_bytes(&bytes)
-    }
-}
-
-impl<'de> Deserialize<'de> for Kept {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let bytes = serde_bytes::ByteBuf::deserialize(deserializer)?;
-        read(&bytes).ok_or_else(|| serde::de::Error::custom("the kept samples end too early"))
-    }
-}
-
-fn read(mut bytes: &[u8]) -> Option<Kept> {
-    let mut kept = VecDeque::new();
-    let (mut at, mut mask) = (0_i64, 0);
-    while !bytes.is_empty() {
-        at = at.wrapping_add(unzigzag(take(&mut bytes)?));
-        let age_ms = unzigzag(take(&mut bytes)?);
-        let stream = u8::try_from(take(&mut bytes)?).ok()?;
-        mask ^= take(&mut bytes)?;
-        let mut changed = SmallVec::new();
-        for _ in 0..take(&mut bytes)? {
-            let (slot, rest) = bytes.split_first()?;
-            let (value, rest) = rest.split_first_chunk()?;
-            changed.push((*slot, f64::from_le_bytes(*value)));
-            bytes = rest;
+        if rest.left() > 0 {
+            return Err(DecodeError::Malformed("end of the samples"));
         }
-        kept.push_back(Sample { at: Timestamp(at), age_ms, stream, mask, changed });
+        Ok(Self { bytes: bytes.to_vec(), begin: 0, count, before, last })
     }
-    Some(Kept(kept))
-}
 
-const fn zigzag(n: i64) -> u64 {
-    ((n << 1) ^ (n >> 63)).cast_unsigned()
-}
-
-const fn unzigzag(n: u64) -> i64 {
-    (n >> 1).cast_signed() ^ -((n & 1).cast_signed())
-}
-
-fn put(bytes: &mut Vec<u8>, mut n: u64) {
-    while n >= 0x80 {
-        bytes.push((n & 0x7f) as u8 | 0x80);
-        n >>= 7;
+    fn rest(&self) -> Reader<'_> {
+        Reader::new(self.bytes.get(self.begin as usize..).unwrap_or_default())
     }
-    bytes.push(n as u8);
 }
 
-fn take(bytes: &mut &[u8]) -> Option<u64> {
-    let mut n = 0_u64;
-    for shift in (0..64).step_by(7) {
-        let (byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        n |= u64::from(byte & 0x7f).checked_shl(shift)?;
-        if byte & 0x80 == 0 {
-            return Some(n);
+impl PartialEq for Kept {
+    fn eq(&self, other: &Self) -> bool {
+        self.count == other.count && self.iter().eq(other.iter())
+    }
+}
+
+impl FromIterator<Sample> for Kept {
+    fn from_iter<I: IntoIterator<Item = Sample>>(samples: I) -> Self {
+        let mut kept = Self::default();
+        for sample in samples {
+            kept.push(&sample);
         }
+        kept
     }
-    None
 }

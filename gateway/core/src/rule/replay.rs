@@ -3,8 +3,6 @@
 //! What was raised is never withdrawn: an alert that the replay disproves is cleared, with the straggler
 //! as reason; a condition that was true and is already over fires once and clears at once.
 
-use serde::{Deserialize, Serialize};
-
 use crate::time::Timestamp;
 
 use super::model::Threshold;
@@ -13,7 +11,7 @@ use super::state::{Change, RuleState, sees, threshold};
 use super::track::{Clocks, NEVER, Phase, Step, Track};
 
 /// An alert that was raised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Raised {
     /// By which rule of the set.
     pub rule: u16,
@@ -126,7 +124,7 @@ impl RuleState {
         }
         for sample in self.kept.iter() {
             sample.apply(&mut values);
-            let Some((rule, threshold)) = sees(set, n, sample) else { continue };
+            let Some((rule, threshold)) = sees(set, n, &sample) else { continue };
             if recall(&mut track, threshold, rule, sample.at, &self.raised) {
                 remember(&mut episodes, &track, threshold, sample.at);
             }

@@ -1,7 +1,5 @@
 //! The rules of one class together: numbered slots, windows and the layout that twins on disk refer to.
 
-use serde::{Deserialize, Serialize};
-
 use crate::ids::{ClassId, RuleId};
 use crate::reading::Measured;
 
@@ -30,9 +28,8 @@ pub struct RuleSet {
 }
 
 /// The names of slots and rules in order, packed: a twin carries it, and nearly always it is that of now.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Layout(#[serde(with = "serde_bytes")] Vec<u8>);
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Layout(Vec<u8>);
 
 impl Layout {
     /// The layout of these slots and rules.
@@ -42,6 +39,18 @@ impl Layout {
         let rules: Vec<_> = rules.iter().map(|rule| &rule.id).collect();
         // Texts and numbers always have a MessagePack form.
         Self(rmp_serde::to_vec(&(slots, rules)).unwrap_or_default())
+    }
+
+    /// The layout of these bytes, as a twin has them.
+    #[must_use]
+    pub fn of_bytes(bytes: &[u8]) -> Self {
+        Self(bytes.to_vec())
+    }
+
+    /// As bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
     }
 
     /// Metric and aspect of each slot.

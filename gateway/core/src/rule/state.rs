@@ -1,6 +1,5 @@
 //! The state of all rules on one device: values, tracks, and the samples that a straggler may replay.
 
-use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::reading::Measured;
@@ -42,7 +41,7 @@ pub struct Change {
 }
 
 /// The state of all rules of the class on one device.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct RuleState {
     /// Last known value of each slot; NaN: never seen.
     pub values: Vec<f64>,
@@ -57,7 +56,7 @@ pub struct RuleState {
 }
 
 /// Where a replay begins.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Base {
     /// Last known value of each slot.
     pub values: Vec<f64>,
@@ -144,7 +143,7 @@ impl RuleState {
                 return true;
             }
             self.step(set, &sample, clocks, out);
-            self.kept.push(sample);
+            self.kept.push(&sample);
         }
         if self.kept.len() > MAX_KEPT {
             self.fold_first(set, clocks);

@@ -266,7 +266,20 @@ proptest! {
             prop_assert_eq!(format!("{known:?}"), format!("{expected:?}"));
         }
         prop_assert_eq!(format!("{head:?}"), format!("{expected:?}"));
-        let bytes = rmp_serde::to_vec(&kept).expect("it is written");
-        prop_assert_eq!(rmp_serde::from_slice::<Kept>(&bytes).expect("it is read"), kept);
+        let mut bytes = Vec::new();
+        kept.put(&mut bytes);
+        let mut back = Kept::read(&mut crate::wire::Reader::new(&bytes)).expect("it is read");
+        prop_assert_eq!(&back, &kept);
+        // The first can be let go, one after the other, and new ones come behind the last.
+        for (gone, at) in said.keys().enumerate() {
+            prop_assert_eq!((back.len(), back.first_at()), (said.len() - gone, Some(Timestamp(*at))));
+            prop_assert_eq!(back.pop_first().map(|sample| sample.at), Some(Timestamp(*at)));
+            if let Some(last) = kept.iter().last() {
+                back.push(&last);
+                prop_assert_eq!((back.iter().count(), back.last_at()), (said.len() - gone, kept.last_at()));
+                back = back.iter().take(said.len() - gone - 1).collect();
+            }
+        }
+        prop_assert!(back.is_empty());
     }
 }

@@ -1,7 +1,5 @@
 //! What is known of one rule on one device: calm, pending, firing, or about to clear.
 
-use serde::{Deserialize, Serialize};
-
 use crate::time::Timestamp;
 
 use super::model::Threshold;
@@ -39,7 +37,7 @@ impl Clocks {
 }
 
 /// How far it has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Phase {
     /// The condition is not so.
     #[default]
@@ -53,7 +51,7 @@ pub enum Phase {
 }
 
 /// The state of one rule on one device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Track {
     /// How far it has come.
     pub phase: Phase,
@@ -66,7 +64,6 @@ pub struct Track {
     /// When the next step is due in even time; [`NEVER`] when none is.
     pub due: i64,
     /// Which life of the rule on this device it is, see [`RuleState::born`](super::RuleState::born).
-    #[serde(default)]
     pub life: u32,
 }
 

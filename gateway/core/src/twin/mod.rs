@@ -3,7 +3,9 @@
 //! It holds no history: windows that rules need are bounded, everything older is in the stores.
 
 mod codec;
+mod rules_codec;
 mod stream;
+mod stream_codec;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -11,7 +13,7 @@ mod view;
 use crate::rule::RuleState;
 use crate::time::Timestamp;
 
-pub use codec::{TwinError, decode, encode};
+pub use codec::{TwinError, decode, encode, encode_into};
 pub use stream::{Disbelief, Held, Latest, MAX_STREAMS, Odd, StreamTwin};
 pub use view::{Presence, View};
 

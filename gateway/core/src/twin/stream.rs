@@ -1,11 +1,13 @@
 //! One stream of a twin: watermark, latest reading, and what else tells repeats from new readings.
 
-use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::ids::StreamId;
 use crate::reading::{Marks, Measured, Origin, Reading};
 use crate::time::Timestamp;
+use crate::wire::{DecodeError, Reader};
+
+use super::stream_codec;
 
 /// The most streams that one device may have (DESIGN 7.3).
 pub const MAX_STREAMS: usize = 64;
@@ -14,7 +16,7 @@ pub const MAX_STREAMS: usize = 64;
 const MAX_TIMELESS: usize = 64;
 
 /// One stream of a device.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct StreamTwin {
     /// Its name.
     pub stream: StreamId,
@@ -35,13 +37,12 @@ pub struct StreamTwin {
 }
 
 /// A reading that is held until a newer one comes: as bytes, because it is mostly only written again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
     /// Its epoch.
     pub epoch: u32,
     /// When it was taken.
     pub taken_at: Timestamp,
-    #[serde(with = "serde_bytes")]
     bytes: Box<[u8]>,
 }
 
@@ -49,32 +50,31 @@ impl Held {
     /// Holds a reading.
     #[must_use]
     pub fn new(reading: &Reading) -> Self {
-        let latest = LatestRef {
-            origin: reading.origin,
-            epoch: reading.epoch,
-            device_time: reading.device_time,
-            taken_at: reading.taken_at,
-            received_at: reading.received_at,
-            sequence: reading.sequence,
-            marks: reading.marks,
-            values: &reading.values,
-        };
-        // Ids, numbers and texts always have a MessagePack form.
-        let bytes = rmp_serde::to_vec(&latest).unwrap_or_default();
+        let mut bytes = Vec::with_capacity(512);
+        stream_codec::put_latest(&mut bytes, reading);
         Self { epoch: reading.epoch, taken_at: reading.taken_at, bytes: bytes.into() }
+    }
+
+    pub(super) fn of_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let (epoch, taken_at) = stream_codec::head(&mut Reader::new(bytes))?;
+        Ok(Self { epoch, taken_at, bytes: bytes.into() })
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// The reading again.
     ///
     /// # Errors
     /// When the bytes are damaged.
-    pub fn read(&self) -> Result<Latest, rmp_serde::decode::Error> {
-        rmp_serde::from_slice(&self.bytes)
+    pub fn read(&self) -> Result<Latest, DecodeError> {
+        stream_codec::latest(&mut Reader::new(&self.bytes))
     }
 }
 
 /// Bounds of the device times that never moved the watermark; a repeat of such a reading must still be found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Odd {
     /// The newest among those that were too old.
     pub past: Option<Timestamp>,
@@ -83,7 +83,7 @@ pub struct Odd {
 }
 
 /// The reading of a stream that was taken last.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Latest {
     /// Where it came from.
     pub origin: Origin,
@@ -101,19 +101,6 @@ pub struct Latest {
     pub marks: Marks,
     /// The values.
     pub values: SmallVec<[Measured; 1]>,
-}
-
-/// The same, borrowed.
-#[derive(Serialize)]
-struct LatestRef<'a> {
-    origin: Origin,
-    epoch: u32,
-    device_time: Option<Timestamp>,
-    taken_at: Timestamp,
-    received_at: Timestamp,
-    sequence: Option<u64>,
-    marks: Marks,
-    values: &'a [Measured],
 }
 
 /// Why a device time did not move the watermark.

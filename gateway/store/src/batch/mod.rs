@@ -4,7 +4,6 @@
 //! decode a payload again. Every name is written once per batch; the first byte is the format.
 
 pub(crate) mod row;
-pub(crate) mod wire;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -15,6 +14,9 @@ use std::sync::Arc;
 
 use orderly_core::ids::{ClassId, DeviceId, StreamId, ZoneId};
 use orderly_core::reading::Reading;
+
+pub(crate) use orderly_core::wire;
+pub use orderly_core::wire::DecodeError;
 
 use row::{Names, Previous, Row, RowWriter, Rows, Shapes, Texts, name, put_name};
 use wire::{Reader, put_text, put_varint};
@@ -27,20 +29,6 @@ pub const PACKED: u8 = 2;
 const PACK_FROM: usize = 2048;
 /// The largest batch that is unpacked; the engine stops far earlier.
 const MAX_UNPACKED: u64 = 64 << 20;
-
-/// Why bytes are not a batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum DecodeError {
-    /// Written by a later version.
-    #[error("format {0} is not known to this version")]
-    Format(u8),
-    /// The bytes end before what they announce.
-    #[error("it ends before what it announces")]
-    Short,
-    /// Something in it cannot be.
-    #[error("its {0} cannot be read")]
-    Malformed(&'static str),
-}
 
 /// Packs readings, in their order.
 #[must_use]

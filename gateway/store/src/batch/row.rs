@@ -10,11 +10,12 @@ use std::sync::Arc;
 use orderly_core::ids::MetricId;
 use orderly_core::reading::{Marks, Measured, Origin, Reading};
 use orderly_core::time::Timestamp;
-use orderly_core::value::{Missing, Quality, Reason, Value};
+use orderly_core::value::{Quality, Value};
 use smallvec::SmallVec;
 
 use super::DecodeError;
 use super::wire::{Reader, put_number, put_text, put_varint, put_zigzag};
+pub(crate) use super::wire::{missing, missing_code, trust, trust_code};
 
 const DEVICE_TIME: u8 = 1;
 const DEVICE_TIME_IS_TAKEN: u8 = 2;
@@ -418,65 +419,4 @@ pub(crate) const fn kind(value: &Value) -> u8 {
         Value::Text(_) => 2,
         Value::Missing(_) => 3,
     }
-}
-
-/// The number of a reason for a missing value on disk.
-pub(crate) const fn missing_code(why: Missing) -> u8 {
-    match why {
-        Missing::High => 0,
-        Missing::Low => 1,
-        Missing::NotANumber => 2,
-        Missing::Absent => 3,
-        Missing::SensorFault => 4,
-    }
-}
-
-/// The way back from [`missing_code`].
-pub(crate) const fn missing(code: u8) -> Result<Missing, DecodeError> {
-    Ok(match code {
-        0 => Missing::High,
-        1 => Missing::Low,
-        2 => Missing::NotANumber,
-        3 => Missing::Absent,
-        4 => Missing::SensorFault,
-        _ => return Err(DecodeError::Malformed("missing")),
-    })
-}
-
-/// Quality and reason in one byte; 0 is good.
-pub(crate) const fn trust_code(quality: Quality, reason: Option<Reason>) -> u8 {
-    let q = match quality {
-        Quality::Good => 0,
-        Quality::Uncertain => 1,
-        Quality::Bad => 2,
-    };
-    let r = match reason {
-        None => 0,
-        Some(Reason::OutOfRange) => 1,
-        Some(Reason::UnknownState) => 2,
-        Some(Reason::DeviceFlag) => 3,
-        Some(Reason::Implausible) => 4,
-        Some(Reason::Missing) => 5,
-    };
-    q * 16 + r
-}
-
-/// The way back from [`trust_code`].
-pub(crate) const fn trust(code: u8) -> Result<(Quality, Option<Reason>), DecodeError> {
-    let quality = match code >> 4 {
-        0 => Quality::Good,
-        1 => Quality::Uncertain,
-        2 => Quality::Bad,
-        _ => return Err(DecodeError::Malformed("quality")),
-    };
-    let reason = match code & 15 {
-        0 => None,
-        1 => Some(Reason::OutOfRange),
-        2 => Some(Reason::UnknownState),
-        3 => Some(Reason::DeviceFlag),
-        4 => Some(Reason::Implausible),
-        5 => Some(Reason::Missing),
-        _ => return Err(DecodeError::Malformed("reason")),
-    };
-    Ok((quality, reason))
 }

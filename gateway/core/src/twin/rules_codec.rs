@@ -1,0 +1,115 @@
+//! The rule state of a twin as bytes: most tracks are calm, most values short.
+
+use crate::rule::{Base, Kept, NEVER, Phase, Raised, RuleState, Track};
+use crate::time::Timestamp;
+use crate::wire::{DecodeError, Reader, put_number, put_varint, put_zigzag};
+
+use super::codec::{many, option, put_option, put_time, small, time};
+
+const DUE: u8 = 4;
+const MOVED: u8 = 8;
+const LIFE: u8 = 16;
+
+pub(super) fn put(out: &mut Vec<u8>, rules: &RuleState) {
+    put_values(out, &rules.values);
+    put_tracks(out, &rules.tracks);
+    put_option(out, rules.base.as_deref(), |out, base| {
+        put_values(out, &base.values);
+        put_tracks(out, &base.tracks);
+        put_time(out, base.at);
+    });
+    rules.kept.put(out);
+    put_varint(out, rules.raised.len() as u64);
+    for raised in &rules.raised {
+        put_varint(out, u64::from(raised.rule));
+        put_time(out, raised.began);
+        put_time(out, raised.fired);
+        put_option(out, raised.ended, put_time);
+    }
+}
+
+pub(super) fn read(r: &mut Reader<'_>) -> Result<RuleState, DecodeError> {
+    let values = many(r, value)?;
+    let tracks = read_tracks(r)?;
+    let base =
+        option(r, |r| Ok(Box::new(Base { values: many(r, value)?, tracks: read_tracks(r)?, at: time(r)? })))?;
+    let kept = Kept::read(r)?;
+    let raised = many(r, |r| {
+        Ok(Raised { rule: small(r, "rule")?, began: time(r)?, fired: time(r)?, ended: option(r, time)? })
+    })?;
+    Ok(RuleState { values, tracks, kept, base, raised })
+}
+
+fn put_values(out: &mut Vec<u8>, values: &[f64]) {
+    put_varint(out, values.len() as u64);
+    for value in values {
+        put_option(out, Some(*value).filter(|value| value.is_finite()), put_number);
+    }
+}
+
+/// A slot's value; NaN: never seen.
+fn value(r: &mut Reader<'_>) -> Result<f64, DecodeError> {
+    Ok(option(r, |r| r.number())?.unwrap_or(f64::NAN))
+}
+
+/// Mostly calm, and all of one life.
+fn put_tracks(out: &mut Vec<u8>, tracks: &[Track]) {
+    put_varint(out, tracks.len() as u64);
+    let mut of_life = 0;
+    for track in tracks {
+        // All fields by name: a new one must find its place here.
+        let Track { phase, stream, began, mark, due, life } = *track;
+        let moved = (stream, began, mark) != (0, Timestamp(0), Timestamp(0));
+        let phase = match phase {
+            Phase::Calm => 0,
+            Phase::Pending => 1,
+            Phase::Firing => 2,
+            Phase::Clearing => 3,
+        };
+        let flag = |so: bool, flag: u8| if so { flag } else { 0 };
+        out.push(phase | flag(due != NEVER, DUE) | flag(moved, MOVED) | flag(life != of_life, LIFE));
+        if moved {
+            out.push(stream);
+            put_time(out, began);
+            put_time(out, mark);
+        }
+        if due != NEVER {
+            put_zigzag(out, due);
+        }
+        if life != of_life {
+            put_varint(out, u64::from(life));
+            of_life = life;
+        }
+    }
+}
+
+fn read_tracks(r: &mut Reader<'_>) -> Result<Vec<Track>, DecodeError> {
+    let mut life = 0;
+    many(r, |r| track(r, &mut life))
+}
+
+fn track(r: &mut Reader<'_>, of_life: &mut u32) -> Result<Track, DecodeError> {
+    let flags = r.u8()?;
+    let mut track = Track {
+        phase: match flags & 3 {
+            0 => Phase::Calm,
+            1 => Phase::Pending,
+            2 => Phase::Firing,
+            _ => Phase::Clearing,
+        },
+        ..Track::default()
+    };
+    if flags & MOVED != 0 {
+        track.stream = r.u8()?;
+        track.began = time(r)?;
+        track.mark = time(r)?;
+    }
+    if flags & DUE != 0 {
+        track.due = r.zigzag()?;
+    }
+    if flags & LIFE != 0 {
+        *of_life = small(r, "life")?;
+    }
+    track.life = *of_life;
+    Ok(track)
+}
