@@ -17,8 +17,8 @@ pub struct Output {
     pub first: Seq,
     /// Last record that was handled: the engine's cursor after the commit.
     pub cursor: Seq,
-    /// The decoded batch, in order of origin.
-    pub readings: Vec<Reading>,
+    /// The decoded batch, in order of origin; those who read it after the commit share it.
+    pub readings: Arc<Vec<Reading>>,
     /// Rows of the register that changed.
     pub devices: Vec<DeviceRow>,
     /// Twins that changed, once each.

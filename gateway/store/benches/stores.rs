@@ -182,7 +182,7 @@ fn state() {
                 first,
                 cursor: seq,
                 twins: twins.collect(),
-                readings,
+                readings: std::sync::Arc::new(readings),
                 ..Output::default()
             });
         }

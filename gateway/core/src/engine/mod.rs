@@ -203,7 +203,7 @@ impl Engine {
         Output {
             first: batch.first,
             cursor: batch.cursor,
-            readings: batch.readings,
+            readings: Arc::new(batch.readings),
             devices,
             twins,
             alerts,

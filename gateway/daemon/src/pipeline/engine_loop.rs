@@ -234,7 +234,7 @@ impl EngineLoop {
         if output.is_empty() {
             return;
         }
-        self.recent.push(Arc::clone(&output));
+        self.recent.push(&output);
         self.signals.tell(|p| p.in_flight = true);
         if self.committer.blocking_send(StateCommand::Commit(output)).is_err() {
             self.signals.tell(|p| p.failed = Some("the committer ended".to_owned()));

@@ -35,8 +35,9 @@ impl Lookups {
 
     fn one(&mut self, lookup: &Lookup) -> Result<Seen, String> {
         // The batches at hand first: one that is applied meanwhile is then found twice, never not at all.
-        let batches = self.recent.all();
-        let near = batches.iter().flat_map(|batch| &batch.readings).filter(|r| matches(lookup, r)).cloned();
+        let batches = self.recent.ahead();
+        let near =
+            batches.iter().flat_map(|batch| batch.readings.iter()).filter(|r| matches(lookup, r)).cloned();
         let mut readings: Vec<Reading> = near.collect();
         readings.extend(self.series.seen(lookup).map_err(|e| e.to_string())?);
         readings.sort_by_key(|r| r.origin);

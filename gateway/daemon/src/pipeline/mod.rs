@@ -24,7 +24,7 @@ pub use engine_loop::EngineLoop;
 pub use heard::Heard;
 pub use lane::Lane;
 pub use lookup::Lookups;
-pub use recent::Recent;
+pub use recent::{Decided, Recent};
 pub use refused::Refusals;
 pub use series_loop::SeriesLoop;
 pub use signals::{Progress, Signals};

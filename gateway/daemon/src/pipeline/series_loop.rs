@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use orderly_core::ids::ClassId;
-use orderly_core::output::Output;
 use orderly_core::record::Seq;
 use orderly_core::time::{Clock, Now, Timestamp};
 use orderly_store::journal::Journal;
@@ -14,7 +13,7 @@ use orderly_store::state::StateReader;
 use tokio::sync::{mpsc, oneshot};
 
 use super::committer::StateCommand;
-use super::recent::Recent;
+use super::recent::{Decided, Recent};
 use super::signals::Signals;
 use super::stores::{DeliveryChange, StateFile};
 use crate::config::RetentionSettings;
@@ -121,13 +120,13 @@ impl SeriesLoop {
         while let Some(first) = rest.first() {
             self.pulse.beat();
             let mut readings = 0;
-            let fits = |b: &&Arc<Output>| {
+            let fits = |b: &&Decided| {
                 readings += b.readings.len();
                 readings <= TOGETHER
             };
             let (now, later) = rest.split_at(rest.iter().take_while(fits).count().max(1));
             let last = now.last().map_or(first.cursor, |b| b.cursor);
-            let all = now.iter().flat_map(|b| &b.readings);
+            let all = now.iter().flat_map(|b| b.readings.iter());
             self.store.apply(first.first, last, all).map_err(|e| e.to_string())?;
             rest = later;
         }

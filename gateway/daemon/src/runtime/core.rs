@@ -57,6 +57,8 @@ pub struct Core {
     pub health: Arc<Health>,
     /// How far the threads are.
     pub signals: Arc<Signals>,
+    /// Decided batches at hand.
+    pub recent: Arc<Recent>,
     /// The bulk lane.
     pub lane: Arc<Lane>,
     /// Texts that this version refuses although they were in force.
@@ -176,7 +178,7 @@ impl Core {
             store: series,
             state: state_reader,
             signals: Arc::clone(&signals),
-            recent,
+            recent: Arc::clone(&recent),
             committer: committer.clone(),
             journal: journal.clone(),
             clock: Arc::clone(&clock),
@@ -203,6 +205,7 @@ impl Core {
             durable,
             health,
             signals,
+            recent,
             lane,
             refusals,
             journal,

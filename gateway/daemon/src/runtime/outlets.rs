@@ -18,9 +18,9 @@ use crate::delivery::Delivery;
 use crate::notify::webhook::{self, NotifyStatus, WebhookConfig};
 use crate::notify::{Outbox, OutboxFile};
 use crate::observe::metrics;
-use crate::pipeline::{DeliveryChange, StateFile};
+use crate::pipeline::{Decided, DeliveryChange, StateFile};
 use crate::sinks::influx::{self, InfluxConfig};
-use crate::sinks::{SinkState, SinkStatus, Stores};
+use crate::sinks::{AtHand, Batch, SinkState, SinkStatus, Stores};
 
 /// How often the outbox is looked at when nobody is to be told.
 const LOOK: Duration = Duration::from_secs(3_600);
@@ -62,7 +62,7 @@ impl Outlets {
             let (tell, told) =
                 watch::channel(SinkStatus { name: name.as_str().into(), ..SinkStatus::default() });
             let deps = influx::Deps {
-                source: Arc::new(Stores::new(&core.dir)),
+                source: Arc::new(Stores::new(&core.dir, at_hand(core))),
                 delivery: Arc::new(delivery.clone()),
                 clock: Arc::clone(&core.clock),
                 head: core.committed.clone(),
@@ -126,6 +126,18 @@ impl Outlets {
     pub fn ending(self) -> Vec<Ending> {
         self.tasks
     }
+}
+
+/// Committed batches that a sink that keeps up need not read from the state store.
+fn at_hand(core: &Core) -> AtHand {
+    let (recent, committed) = (Arc::clone(&core.recent), core.committed.clone());
+    let sink = recent.follow();
+    Box::new(move |after| {
+        let committed = *committed.borrow();
+        let (found, through) = recent.follow_up(sink, after, committed)?;
+        let batch = |d: Decided| Batch { first: d.first, last: d.cursor, readings: d.readings };
+        Some((found.into_iter().map(batch).collect(), through))
+    })
 }
 
 async fn enter(settings: &Settings, core: &Core, delivery: &CommitterDelivery) -> anyhow::Result<()> {

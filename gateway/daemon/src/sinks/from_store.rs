@@ -11,18 +11,23 @@ use orderly_store::state::{StateError, StateReader};
 
 use super::{Batch, BatchSource, Hole, SourceError};
 
+/// Committed batches after a record that are still at hand, and the record up to which they reach; `None`: read them
+/// from the store.
+pub type AtHand = Box<dyn Fn(Seq) -> Option<(Vec<Batch>, Seq)> + Send + Sync>;
+
 /// Both stores, for one sink. A connection that failed is closed and opened again at the next call.
 pub struct Stores {
     dir: PathBuf,
+    at_hand: AtHand,
     state: Mutex<Option<StateReader>>,
     series: Mutex<Option<SeriesReader>>,
 }
 
 impl Stores {
-    /// The stores in this directory; they are opened when they are first needed.
+    /// The stores in this directory; they are opened when they are first needed. What is at hand is not read again.
     #[must_use]
-    pub fn new(dir: &Path) -> Self {
-        Self { dir: dir.to_owned(), state: Mutex::default(), series: Mutex::default() }
+    pub fn new(dir: &Path, at_hand: AtHand) -> Self {
+        Self { dir: dir.to_owned(), at_hand, state: Mutex::default(), series: Mutex::default() }
     }
 
     fn state<T>(&self, ask: impl FnOnce(&StateReader) -> Result<T, StateError>) -> Result<T, SourceError> {
@@ -63,15 +68,19 @@ impl BatchSource for Stores {
     }
 
     fn batches_after(&self, after: Seq, max_bytes: usize) -> Result<(Vec<Batch>, Seq), SourceError> {
-        self.state(|reader| {
-            let found = reader.batches_after(after, max_bytes)?;
-            let batches =
-                found.batches.iter().map(|stored| Ok((stored.first, stored.last, stored.readings()?)));
-            let mut batches = batches.collect::<Result<Vec<_>, StateError>>()?;
-            leave_out_replaced(&mut batches);
-            let shared = |(first, last, readings)| Batch { first, last, readings: Arc::new(readings) };
-            Ok((batches.into_iter().map(shared).collect(), found.through))
-        })
+        let (mut batches, through) = match (self.at_hand)(after) {
+            Some(found) => found,
+            None => self.state(|reader| {
+                let found = reader.batches_after(after, max_bytes)?;
+                let batches = found.batches.iter().map(|stored| {
+                    let readings = Arc::new(stored.readings()?);
+                    Ok(Batch { first: stored.first, last: stored.last, readings })
+                });
+                Ok((batches.collect::<Result<_, StateError>>()?, found.through))
+            })?,
+        };
+        leave_out_replaced(&mut batches);
+        Ok((batches, through))
     }
 
     fn holes(&self, consumer: &str) -> Result<Vec<Hole>, SourceError> {
@@ -94,12 +103,14 @@ impl BatchSource for Stores {
 
 /// Leaves out what a correction in the same hand replaces: they are one point outside, and of two in one request
 /// a store may keep either.
-fn leave_out_replaced(batches: &mut [(Seq, Seq, Vec<Reading>)]) {
-    let all = batches.iter().flat_map(|(_, _, readings)| readings);
+fn leave_out_replaced(batches: &mut [Batch]) {
+    let all = batches.iter().flat_map(|batch| batch.readings.iter());
     let corrections: Vec<Reading> = all.filter(|r| r.marks.has(Marks::CORRECTION)).cloned().collect();
-    if !corrections.is_empty() {
-        for (_, _, readings) in batches {
-            readings.retain(|r| !corrections.iter().any(|correction| replaces(correction, r)));
+    let is_replaced = |r: &Reading| corrections.iter().any(|correction| replaces(correction, r));
+    for batch in batches {
+        // What is at hand is shared with others, who see all of it.
+        if !corrections.is_empty() && batch.readings.iter().any(is_replaced) {
+            Arc::make_mut(&mut batch.readings).retain(|r| !is_replaced(r));
         }
     }
 }
@@ -121,7 +132,9 @@ mod tests {
             let (first, cursor) = (10 * n + 1, 10 * n + 10);
             let readings: Vec<Reading> =
                 (first..=cursor).map(|seq| reading("bp-1", seq as i64, 1.0)).collect();
-            state.commit(&Output { first, cursor, readings: readings.clone(), ..Output::default() }).unwrap();
+            state
+                .commit(&Output { first, cursor, readings: Arc::new(readings.clone()), ..Output::default() })
+                .unwrap();
             if n < 2 {
                 series.apply(first, cursor, &readings).unwrap();
             }
@@ -138,12 +151,17 @@ mod tests {
     fn a_sink_reads_batches_cursor_and_holes_of_the_real_stores() {
         let dir = tempfile::tempdir().unwrap();
         let mut state = stores(dir.path());
-        let stores = Stores::new(dir.path());
+        let stores = Stores::new(dir.path(), Box::new(|_| None));
         let (batches, through) = stores.batches_after(10, usize::MAX).unwrap();
         assert_eq!((batches.len(), through), (2, 30));
         assert_eq!((batches[0].first, batches[0].last), (11, 20));
         assert_eq!(seqs(&batches[1].readings), (21..=30).collect::<Vec<_>>());
         assert_eq!(stores.batches_after(30, 1).unwrap(), (Vec::new(), 30));
+        let made = |after| vec![Batch { first: after + 1, last: 30, readings: Arc::default() }];
+        let at_hand =
+            Stores::new(dir.path(), Box::new(move |after| (after >= 20).then(|| (made(after), 30))));
+        assert_eq!(at_hand.batches_after(20, 1).unwrap(), (made(20), 30), "what is at hand is not read");
+        assert_eq!(at_hand.batches_after(10, 1).unwrap().0[0], batches[0], "the rest is");
 
         let consumer = "sink:a".to_owned();
         state.deliver(&DeliveryChange::HoleOpened { consumer, from: 1, to: 20 }).unwrap();
@@ -162,21 +180,27 @@ mod tests {
         old.device_time = Some(old.taken_at);
         let mut new = reading("bp-1", 2, 125.0);
         (new.device_time, new.taken_at, new.marks) = (old.device_time, old.taken_at, Marks::CORRECTION);
+        let mut decided = Vec::new();
         for (seq, r) in [(1, old), (2, new)] {
-            state
-                .commit(&Output { first: seq, cursor: seq, readings: vec![r], ..Output::default() })
-                .unwrap();
+            let readings = Arc::new(vec![r]);
+            decided.push(Batch { first: seq, last: seq, readings: Arc::clone(&readings) });
+            state.commit(&Output { first: seq, cursor: seq, readings, ..Output::default() }).unwrap();
         }
-        let (batches, through) = Stores::new(dir.path()).batches_after(0, usize::MAX).unwrap();
-        let sent: Vec<Seq> = batches.iter().flat_map(|batch| seqs(&batch.readings)).collect();
-        assert_eq!((sent, through), (vec![2], 2));
+        let shared = decided.clone();
+        let at_hand: [AtHand; 2] = [Box::new(|_| None), Box::new(move |_| Some((shared.clone(), 2)))];
+        for at_hand in at_hand {
+            let (batches, through) = Stores::new(dir.path(), at_hand).batches_after(0, usize::MAX).unwrap();
+            let sent: Vec<Seq> = batches.iter().flat_map(|batch| seqs(&batch.readings)).collect();
+            assert_eq!((sent, through), (vec![2], 2));
+        }
+        assert_eq!(seqs(&decided[0].readings), [1], "who shares what is at hand still has both");
     }
 
     #[test]
     fn history_is_complete_only_as_far_as_the_series_store_is() {
         let dir = tempfile::tempdir().unwrap();
         let _state = stores(dir.path());
-        let stores = Stores::new(dir.path());
+        let stores = Stores::new(dir.path(), Box::new(|_| None));
         let (found, through) = stores.history(5, 25, 1_000).unwrap();
         assert_eq!((seqs(&found), through), ((5..=20).collect::<Vec<_>>(), 20));
         assert_eq!(stores.history(21, 30, 1_000).unwrap(), (Vec::new(), 20), "nothing is vouched for yet");

@@ -10,7 +10,7 @@ use orderly_core::reading::Reading;
 use orderly_core::record::Seq;
 use orderly_core::time::Timestamp;
 
-pub use from_store::Stores;
+pub use from_store::{AtHand, Stores};
 
 /// One decided batch: the readings of one commit.
 #[derive(Debug, Clone, PartialEq)]

@@ -66,7 +66,7 @@ pub(crate) fn output(n: u64) -> Output {
     Output {
         first: cursor - 9,
         cursor,
-        readings: readings(10, cursor - 9),
+        readings: readings(10, cursor - 9).into(),
         devices: vec![device(n), device(n + 1)],
         twins: if n == 1 { vec![twin(1, 1)] } else { vec![twin(n, n as u8), twin(1, n as u8)] },
         alerts: vec![

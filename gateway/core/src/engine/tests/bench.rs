@@ -182,7 +182,7 @@ impl Written {
             let told = aside.code == "bad_config" || crate::refusal::read(&aside.reason).is_some();
             assert!(told, "no sentence of ours: {}", aside.reason);
         }
-        self.readings.extend(out.readings);
+        self.readings.extend(out.readings.iter().cloned());
         self.transitions.extend(out.transitions);
         self.notices.extend(out.notices);
         self.quarantined.extend(out.quarantined);
