@@ -58,7 +58,8 @@ pub(crate) fn seal(
     let number = segment.header.number;
     let temporary = segment::temporary(dir, number);
     let file = disk.open(&raw).map_err(JournalError::io("open", &raw))?;
-    let mut packed = Packer::new(segment.header, frame_bytes.min(MAX_FRAME));
+    let packer = Packer::new(segment.header, frame_bytes.min(MAX_FRAME));
+    let mut packed = packer.map_err(JournalError::io("compress", &raw))?;
     let mut scanner = Scanner::new(file, segment.header.key(), segment.header.first, segment.bytes);
     let mut last = segment.header.first.saturating_sub(1);
     while last < segment.last {
@@ -99,13 +100,17 @@ struct Packer {
     key: Key,
     last: Seq,
     wall: Timestamp,
+    /// One for all frames: to make one costs as much as to pack a frame.
+    zstd: zstd::bulk::Compressor<'static>,
 }
 
 impl Packer {
-    fn new(header: Header, frame_bytes: usize) -> Self {
+    fn new(header: Header, frame_bytes: usize) -> io::Result<Self> {
+        let zstd = zstd::bulk::Compressor::new(LEVEL)?;
         let out = Header { form: Form::Sealed, ..header }.zone();
         let key = header.key();
-        Self { frame_bytes, out, plain: Vec::new(), frames: Vec::new(), key, last: 0, wall: header.created }
+        let (plain, frames) = (Vec::new(), Vec::new());
+        Ok(Self { frame_bytes, out, plain, frames, key, last: 0, wall: header.created, zstd })
     }
 
     fn add(&mut self, record: &[u8]) -> io::Result<()> {
@@ -119,7 +124,7 @@ impl Packer {
         if self.plain.is_empty() {
             return Ok(());
         }
-        let packed = zstd::bulk::compress(&self.plain, LEVEL)?;
+        let packed = self.zstd.compress(&self.plain)?;
         let frame =
             Frame { offset: self.out.len() as u64, first: format::seq_of(&self.plain), last: self.last };
         let at = self.out.len();
