@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::args::Demo;
-use super::run::{end, runtime, wait_for_the_end};
+use super::run::{Asked, end, runtime, wait_for_the_end};
 use super::{Context, Failure, Lang, out};
 use crate::config::{ModbusDevice, ModbusSettings, Settings, Span};
 use crate::observe::log;
@@ -56,10 +56,11 @@ async fn show(context: &Context, what: &Demo, mut settings: Settings) -> Result<
     settings.modbus.insert("demo".to_owned(), polled(&simulation));
     let mut start = Start::new(settings, context.credentials());
     start.clock = Some(clock);
+    let mut asked = Asked::listen().map_err(Failure::because)?;
     let daemon = Daemon::start(start).await?;
     announce(context.lang, &daemon, &simulation);
     let simulating = tokio::spawn(simulation.run());
-    wait_for_the_end(&daemon).await?;
+    wait_for_the_end(&daemon, &mut asked).await;
     stop.cancel();
     // The devices go first, so that the ledger knows which acknowledgements came.
     match tokio::time::timeout(std::time::Duration::from_millis(800), simulating).await {
@@ -68,7 +69,7 @@ async fn show(context: &Context, what: &Demo, mut settings: Settings) -> Result<
         Ok(Err(error)) => tracing::warn!(%error, "the simulated hospital ended badly"),
         Err(_) => tracing::debug!("the simulated hospital did not end in time"),
     }
-    end(daemon).await
+    end(daemon, asked).await
 }
 
 fn announce(lang: Lang, daemon: &Daemon, simulation: &Simulation) {

@@ -1,6 +1,6 @@
 //! `orderly run`
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Context, Failure};
 use crate::config::{Credentials, Loaded};
@@ -27,23 +27,48 @@ pub fn run(context: &Context) -> Result<(), Failure> {
     let start = Start::new(settings, context.credentials());
     let runtime = runtime()?;
     let ended = runtime.block_on(async {
-        let daemon = Daemon::start(start).await?;
-        wait_for_the_end(&daemon).await?;
-        end(daemon).await
+        let mut asked = Asked::listen().map_err(Failure::because)?;
+        let daemon = tokio::select! {
+            started = Daemon::start(start) => started?,
+            why = asked.signal() => return Err(Failure::Other(format!("{why} came before the gateway was ready"))),
+        };
+        wait_for_the_end(&daemon, &mut asked).await;
+        end(daemon, asked).await
     });
     // After an end that somebody cut short, what still hangs is left to the operating system.
     runtime.shutdown_background();
     ended
 }
 
+/// What asks the daemon to end. Listened to before READY is said: whoever waits for that may say stop at once.
+pub struct Asked {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Asked {
+    /// Listens from now on.
+    ///
+    /// # Errors
+    /// When the operating system gives no way to listen.
+    pub fn listen() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Returns at the next SIGTERM or Ctrl-C.
+    pub async fn signal(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "Ctrl-C",
+        }
+    }
+}
+
 /// Ends the daemon in order; a second Ctrl-C or SIGTERM cuts that short. What was acknowledged is on disk anyway.
-pub async fn end(daemon: Daemon) -> Result<(), Failure> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(Failure::because)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::because)?;
+pub async fn end(daemon: Daemon, mut asked: Asked) -> Result<(), Failure> {
     tokio::select! {
         stopped = daemon.stop() => Ok(stopped?),
-        _ = terminate.recv() => Err(Failure::Other("the end was cut short".to_owned())),
-        _ = interrupt.recv() => Err(Failure::Other("the end was cut short".to_owned())),
+        _ = asked.signal() => Err(Failure::Other("the end was cut short".to_owned())),
     }
 }
 
@@ -53,14 +78,10 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 }
 
 /// Returns at SIGTERM, Ctrl-C, or when somebody asks by the control socket.
-pub async fn wait_for_the_end(daemon: &Daemon) -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+pub async fn wait_for_the_end(daemon: &Daemon, asked: &mut Asked) {
     let why = tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "Ctrl-C",
+        why = asked.signal() => why,
         () = daemon.asked_to_stop.cancelled() => "orderly stop",
     };
     tracing::info!(why, "stopping");
-    Ok(())
 }

@@ -5,10 +5,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use orderly_core::output::PresenceChange;
 use orderly_core::time::Timestamp;
+use tokio::sync::watch;
 
 /// The devices by the second until which they are there.
 #[derive(Debug, Default)]
-pub struct Census(Mutex<Count>);
+pub struct Census {
+    count: Mutex<Count>,
+    begun: watch::Sender<bool>,
+}
 
 #[derive(Debug, Default)]
 struct Count {
@@ -25,6 +29,19 @@ impl Census {
         let mut count = self.lock();
         *count = Count { edge: count.edge, ..Count::default() };
         devices.for_each(|until| count.add(until));
+        drop(count);
+        self.begun.send_replace(true);
+    }
+
+    /// The first engine could not be built; nobody is counted until one can.
+    pub fn failed(&self) {
+        self.begun.send_replace(true);
+    }
+
+    /// Waits until the first engine has begun, or could not.
+    pub async fn begun(&self) {
+        // The sender is this very census: it cannot be gone.
+        drop(self.begun.subscribe().wait_for(|begun| *begun).await);
     }
 
     /// A commit changed these.
@@ -49,7 +66,7 @@ impl Census {
 
     fn lock(&self) -> MutexGuard<'_, Count> {
         // Counts are plain numbers; a panic elsewhere leaves nothing half done that a restart would not mend.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.count.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

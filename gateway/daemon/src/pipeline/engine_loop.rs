@@ -137,7 +137,10 @@ impl EngineLoop {
         let cursor = snapshot.cursor;
         let engine = match Engine::new(self.settings.clone(), snapshot) {
             Ok(engine) => engine,
-            Err(error) => return End::Failed(error.to_string()),
+            Err(error) => {
+                self.census.failed();
+                return End::Failed(error.to_string());
+            }
         };
         // Nothing is with the committer now: what it counts next is on top of this.
         self.census.begin(engine.presence());

@@ -224,6 +224,8 @@ impl Core {
         let goal = self.journal.durable().seq;
         let mut committed = self.committed.clone();
         committed.wait_for(|cursor| *cursor >= goal).await.context("the committer ended")?;
+        // Who asks how many devices are there is not told "none" because the engine is only just being built.
+        self.census.begun().await;
         Ok(())
     }
 
