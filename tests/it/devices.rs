@@ -1,7 +1,6 @@
 //! docs/devices.md: which things of a hospital the shipped profiles read, written from the profiles themselves.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use orderly_core::profile::Profile;
@@ -185,9 +184,8 @@ fn page(models: &BTreeMap<String, Vec<Model>>) -> String {
         let (profile, source) = (&model.profile, model.profile.source());
         let place = [source.version.as_deref(), source.section.as_deref()];
         let place: Vec<&str> = place.into_iter().flatten().collect();
-        let _ = writeln!(
-            page,
-            "| {} | {} {} | `{}` | {} | {} | {} | {} |",
+        page.push_str(&format!(
+            "| {} | {} {} | `{}` | {} | {} | {} | {} |\n",
             profile.id(),
             profile.vendor(),
             profile.model(),
@@ -196,7 +194,7 @@ fn page(models: &BTreeMap<String, Vec<Model>>) -> String {
             place.join(", "),
             profile.tests(),
             model.own
-        );
+        ));
     }
     page
 }
