@@ -215,25 +215,34 @@ fn cpu() -> String {
 }
 
 fn series() {
-    for (what, metrics, states, step_ms, devices, per_apply) in [
-        ("vitals, 10 numbers at 1 Hz", 10, false, 1000, 4, 200),
-        ("vitals, 5 numbers at 1 Hz", 5, false, 1000, 4, 200),
-        ("states, 8 each 10 s", 8, true, 10_000, 20, 200),
-        ("state, 1 each minute", 1, true, 60_000, 200, 200),
-        ("busy: 1,000 devices of 10 numbers, 4,000 a call", 10, false, 50, 1000, 4000),
-        ("busy: 1,000 devices of 10 numbers, 16,000 a call", 10, false, 50, 1000, 16_000),
+    for (what, metrics, states, step_ms, devices, per_apply, days) in [
+        ("vitals, 10 numbers at 1 Hz", 10, false, 1000, 4, 200, 1),
+        ("vitals, 5 numbers at 1 Hz", 5, false, 1000, 4, 200, 1),
+        ("states, 8 each 10 s", 8, true, 10_000, 20, 200, 1),
+        ("state, 1 each minute", 1, true, 60_000, 200, 200, 1),
+        ("state, 1 each minute, ten days", 1, true, 60_000, 200, 200, 10),
+        ("busy: 1,000 devices of 10 numbers, 4,000 a call", 10, false, 50, 1000, 4000, 1),
+        ("busy: 1,000 devices of 10 numbers, 16,000 a call", 10, false, 50, 1000, 16_000, 1),
     ] {
-        one_series(what, metrics, states, step_ms, devices, per_apply);
+        one_series(what, metrics, states, step_ms, devices, per_apply, days);
     }
 }
 
-fn one_series(what: &str, metrics: usize, states: bool, step_ms: i64, devices: usize, per_apply: usize) {
+fn one_series(
+    what: &str,
+    metrics: usize,
+    states: bool,
+    step_ms: i64,
+    devices: usize,
+    per_apply: usize,
+    days: usize,
+) {
     let dir = tempfile::tempdir().unwrap();
     let mut store = SeriesStore::open(dir.path()).unwrap();
     let mut dice = Dice(11);
     let mut sources: Vec<Source> = (0..devices).map(|n| Source::new(n, "monitor", metrics, states)).collect();
-    let total =
-        (devices * (DAY * 1000 / step_ms) as usize).min(if devices > 100 { 1_000_000 } else { usize::MAX });
+    let of_days = devices * days * (DAY * 1000 / step_ms) as usize;
+    let total = of_days.min(if devices > 500 { 1_000_000 } else { usize::MAX });
     let (mut taking, mut sealing) = (Duration::ZERO, Duration::ZERO);
     let mut seq = 0;
     while (seq as usize) < total {

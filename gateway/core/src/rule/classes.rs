@@ -13,6 +13,9 @@ const MINUTE_MS: i64 = 60_000;
 /// Meters that people use at home; their values come when the phone is near.
 const HOME: [&str; 6] = ["bp_meter", "glucose_meter", "cgm", "scale", "thermometer", "oximeter"];
 
+/// Devices of which every access is accounted for.
+const CONTROLLED: [&str; 1] = ["drug_cabinet"];
+
 /// Devices at the bed.
 const BEDSIDE: [&str; 6] =
     ["bedside_monitor", "infusion_pump", "drip_monitor", "bed_sensor", "nurse_call", "ambulance"];
@@ -27,6 +30,13 @@ pub fn late_ms(class: &str) -> i64 {
     } else {
         2 * MINUTE_MS
     }
+}
+
+/// Whether the history keeps everything of the class exactly. Of the others, which report all day long, the sealed
+/// history keeps the time of receipt to the second; everything else is exact for all.
+#[must_use]
+pub fn is_kept_exactly(class: &str) -> bool {
+    HOME.contains(&class) || CONTROLLED.contains(&class)
 }
 
 /// Whether values of the class are a patient's: they never go into a notice (DOMAIN rule 9).

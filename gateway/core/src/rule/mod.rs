@@ -19,7 +19,7 @@ mod text;
 mod track;
 mod vectors;
 
-pub use classes::{ClassTable, is_clinical, late_ms};
+pub use classes::{ClassTable, is_clinical, is_kept_exactly, late_ms};
 pub use file::{ParsedRule, RuleFile, TECHNICAL};
 pub use kept::{Kept, Sample, SlotValue};
 pub use lower::{Aspect, Lowered, MAX_SLOTS, MetricInfo, MetricKind, Slot, Truth};

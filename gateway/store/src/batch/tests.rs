@@ -52,7 +52,7 @@ pub(crate) fn reading() -> impl Strategy<Value = Reading> {
     ];
     (
         (any::<u64>(), prop_oneof![3 => Just(0_u16), 1 => any::<u16>()]),
-        ("[a-c]-[0-9]", "(bp|bay)", 0_u32..3, "(reading|alt)"),
+        ("[a-c]-[0-9]", "(bp_meter|drug_cabinet)", 0_u32..3, "(reading|alt)"),
         (proptest::option::of(time.clone()), any::<bool>(), time.clone(), time),
         (proptest::option::of(any::<u64>()), 0_u32..1_000_000, any::<u64>(), 0_u8..32),
         proptest::option::of("z[0-9]"),

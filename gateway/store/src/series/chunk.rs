@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use orderly_core::reading::{Measured, Reading};
+use orderly_core::rule::is_kept_exactly;
 
 use super::catalog::Catalog;
 use super::ints::{put_column, put_ints};
@@ -17,6 +18,7 @@ use crate::batch::wire::put_varint;
 
 /// First byte of such a blob.
 pub(super) const COLUMNS: u8 = 2;
+const SECOND_MS: i64 = 1_000;
 /// More readings than this are never in one chunk.
 pub(super) const MAX_ROWS: usize = 1 << 16;
 
@@ -35,7 +37,8 @@ pub(super) fn encode(readings: &[&Reading], catalog: &mut Catalog) -> Vec<u8> {
         |f: &dyn Fn(&Reading) -> Option<i64>| readings.iter().filter_map(|r| f(r)).collect::<Vec<i64>>();
     put(&mut out, &each(&|r| r.taken_at.0));
     put(&mut out, &contexts);
-    put(&mut out, &each(&|r| r.received_at.0.wrapping_sub(r.taken_at.0)));
+    let exact = readings.first().is_none_or(|r| is_kept_exactly(r.class.as_str()));
+    put(&mut out, &each(&|r| delay(r, exact)));
     put(&mut out, &each(&|r| r.device_time.map_or(0, |t| if t == r.taken_at { 1 } else { 2 })));
     put(
         &mut out,
@@ -49,6 +52,13 @@ pub(super) fn encode(readings: &[&Reading], catalog: &mut Catalog) -> Vec<u8> {
     put(&mut out, &each(&|r| r.marks.0.into()));
     put_metrics(&mut out, readings, catalog);
     out
+}
+
+/// How long after it was taken a reading was received. The milliseconds of it are chance, and a sensor that says one
+/// word a minute would spend more bytes on them than on all the rest.
+fn delay(r: &Reading, exact: bool) -> i64 {
+    let delay = r.received_at.0.wrapping_sub(r.taken_at.0);
+    if exact { delay } else { delay.saturating_add(SECOND_MS / 2).div_euclid(SECOND_MS) * SECOND_MS }
 }
 
 /// Appends the contexts and gives the number of each reading's.

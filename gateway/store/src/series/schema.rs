@@ -12,11 +12,11 @@ use crate::sqlite::Kind;
 pub(super) const SERIES: Kind = Kind {
     file: "series.db",
     application_id: 0x4f52_4432,
-    version: 2,
+    version: 3,
     full: false,
     page: 4096,
     schema: SCHEMA,
-    steps: &[REPLACED_BY_TIME],
+    steps: &[REPLACED_BY_TIME, LARGER_CHUNKS],
 };
 
 /// Version 2: what a correction replaced is found by its time. The table of version 1 was never written.
@@ -32,6 +32,12 @@ CREATE TABLE superseded(
   blob BLOB NOT NULL,
   PRIMARY KEY(stream, at, seq, idx)
 ) STRICT, WITHOUT ROWID;
+";
+
+/// Version 3: streams that say little are gathered until a chunk has 4,096 readings; what is smaller must be found.
+const LARGER_CHUNKS: &str = "
+DROP INDEX chunk_small;
+CREATE INDEX chunk_small ON chunk(stream) WHERE n < 4096;
 ";
 
 const SCHEMA: &str = "

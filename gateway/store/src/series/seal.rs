@@ -16,6 +16,8 @@ use super::{SeriesError, chunk, rows};
 pub(super) const ENOUGH: u32 = 1024;
 /// Recent rows older than this are sealed, few as they may be.
 const OLD_MS: i64 = 3_600_000;
+/// A stream with fewer new readings when it is sealed says little.
+const SAYS_LITTLE: usize = 256;
 /// More readings than this are cut into several chunks.
 const MOST: usize = 4096;
 /// Fewer readings than this are as quickly read as their roll-up.
@@ -100,20 +102,22 @@ fn recent(tx: &Transaction<'_>, bucket: u32) -> Result<Vec<Vec<u8>>, SeriesError
 }
 
 /// Takes up small chunks, the smallest first, as long as none is much larger than what there is; so a reading
-/// is packed again a few times at most until its chunk is large.
+/// is packed again a few times at most until its chunk is large. Only a stream that says little goes on so beyond
+/// [`ENOUGH`]: its chunks then hold days, and their own bytes no longer matter. One that says much has no time for it.
 fn take_small(
     tx: &Transaction<'_>,
     catalog: &Catalog,
     stream: u32,
     all: &mut Merged,
 ) -> Result<(), SeriesError> {
-    let sql = "SELECT id, n, rolled, blob FROM chunk WHERE stream = ?1 AND n < 1024 ORDER BY n, id";
+    let sql = "SELECT id, n, rolled, blob FROM chunk WHERE stream = ?1 AND n < 4096 ORDER BY n, id";
+    let says_little = all.rows.len() < SAYS_LITTLE;
     let mut statement = tx.prepare_cached(sql)?;
     let mut taken = Vec::new();
     let mut found = statement.query([stream])?;
     while let Some(row) = found.next()? {
         let n: usize = row.get::<_, i64>(1)?.max(0) as usize;
-        if n > 3 * all.rows.len() {
+        if n > 3 * all.rows.len() || (n >= ENOUGH as usize && !says_little) {
             break;
         }
         let rolled: i64 = row.get(2)?;

@@ -2,7 +2,8 @@ use super::*;
 use crate::batch::tests::same_bits;
 use orderly_core::dedupe::{Lookup, matches};
 use orderly_core::ids::DeviceId;
-use orderly_core::reading::{Marks, Origin};
+use orderly_core::reading::{Marks, Measured, Origin};
+use orderly_core::value::{Quality, Value};
 use proptest::prelude::*;
 
 /// A moment at which every recent row is old.
@@ -175,7 +176,7 @@ proptest! {
         let mut all: Vec<Reading> = batches.into_iter().flatten().collect();
         for r in &mut all {
             r.device = DeviceId::new("x").unwrap();
-            r.class = orderly_core::ids::ClassId::new("c").unwrap();
+            r.class = orderly_core::ids::ClassId::new("bp_meter").unwrap();
             r.stream = orderly_core::ids::StreamId::new("s").unwrap();
             r.epoch = 0;
         }
@@ -209,4 +210,79 @@ proptest! {
             prop_assert!(read(&blob[..cut]).is_err());
         }
     }
+}
+
+/// One device of a class that says one word a minute; the time of receipt is a little later, by chance.
+fn each_minute(class: &str, count: u64) -> Vec<Reading> {
+    let reading = |n: u64| {
+        let taken_at = Timestamp(1_790_000_000_000 + n as i64 * 60_000);
+        let token = if (n / 300).is_multiple_of(2) { "free" } else { "occupied" };
+        Reading {
+            origin: Origin { seq: n * 200 + n * n % 7, index: 0 },
+            device: DeviceId::new("bay-1").unwrap(),
+            class: class.parse().unwrap(),
+            epoch: 0,
+            stream: "reading".parse().unwrap(),
+            device_time: Some(taken_at),
+            taken_at,
+            received_at: taken_at.plus_ms((n * 7_919 % 31) as i64),
+            sequence: Some(n),
+            offset_ns: 0,
+            profile: 7,
+            marks: Marks::default(),
+            zone: None,
+            values: smallvec::smallvec![Measured {
+                metric: "occupied".parse().unwrap(),
+                value: Value::State(token.into()),
+                unit: "".into(),
+                quality: Quality::Good,
+                reason: None,
+                raw: None,
+            }],
+        }
+    };
+    (1..=count).map(reading).collect()
+}
+
+#[test]
+fn a_class_that_reports_all_day_keeps_the_time_of_receipt_to_the_second() {
+    let sealed = |class: &str| {
+        let all = each_minute(class, 1_000);
+        let mut catalog = Catalog::default();
+        let id = catalog.stream_of(&all[0]);
+        let blob = chunk::encode(&all.iter().collect::<Vec<_>>(), &mut catalog);
+        let mut found = Vec::new();
+        let stream = catalog.stream(id).unwrap();
+        part::of_stream(&blob, stream, &catalog, &part::Pick::ALL, &mut found).unwrap();
+        (all, found, blob.len())
+    };
+    let (all, found, exact) = sealed("bp_meter");
+    assert_eq!(found, all);
+    let (all, found, short) = sealed("parking_sensor");
+    assert!(exact > short + 500, "{exact} and {short} bytes for a thousand readings");
+    for (found, mut r) in found.into_iter().zip(all) {
+        assert!(found.received_at.since(r.received_at).abs() <= 500);
+        r.received_at = found.received_at;
+        assert_eq!(found, r, "all else is exact");
+    }
+}
+
+#[test]
+fn a_stream_that_says_little_is_gathered_into_large_chunks() {
+    let dir = tempfile::tempdir().unwrap();
+    let all = each_minute("parking_sensor", 60 * 24 * 6);
+    let mut store = SeriesStore::open(dir.path()).unwrap();
+    for hour in all.chunks(60) {
+        store.apply(hour[0].origin.seq, hour[59].origin.seq, hour).unwrap();
+        while store.seal(LATE).unwrap().more {}
+    }
+    drop(store);
+    let db = rusqlite::Connection::open(dir.path().join("series.db")).unwrap();
+    let (chunks, largest): (i64, i64) =
+        db.query_row("SELECT count(*), max(n) FROM chunk", [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    assert!(chunks <= 6 && largest > 2_000, "{chunks} chunks, the largest has {largest}");
+    let mut reader = SeriesReader::open(dir.path()).unwrap();
+    let found = reader.readings(&Query::all(DeviceId::new("bay-1").unwrap())).unwrap();
+    let origins = |of: &[Reading]| of.iter().map(|r| r.origin).collect::<Vec<_>>();
+    assert_eq!(origins(&found), origins(&all));
 }

@@ -31,7 +31,7 @@ fn vitals(device: &str, seq: u64, second: i64) -> Reading {
         stream: StreamId::new("vitals").unwrap(),
         device_time: Some(taken_at),
         taken_at,
-        received_at: taken_at.plus_ms(20 + (seq % 7) as i64),
+        received_at: taken_at.plus_ms(1_000 * (seq % 7) as i64),
         sequence: Some(seq),
         offset_ns: (seq * 7919 % 1_000_000) as u32,
         profile: 42,
