@@ -39,6 +39,22 @@ pub enum Kind {
     Signal,
     /// Sound or gain, without reference.
     Level,
+    /// Plane angle: latitude, longitude, tilt.
+    Angle,
+    /// Speed.
+    Speed,
+    /// Mass of what is dissolved in water; that of glucose is [`Kind::Glucose`].
+    Dissolved,
+    /// How cloudy water is.
+    Turbidity,
+    /// How fast glucose changes.
+    GlucoseChange,
+    /// Mass for the square of the height.
+    BodyMass,
+    /// Apparent power.
+    ApparentPower,
+    /// Acceleration.
+    Acceleration,
 }
 
 /// One row of the table: `canonical value = (value - zero) * num / den`.
@@ -66,7 +82,7 @@ const fn row(
 }
 
 /// All units. 1 mm[Hg] is 133.322387415 Pa; glucose is 180.156 g/mol (DOMAIN 3.1).
-static ROWS: [Row; 40] = [
+static ROWS: [Row; 52] = [
     row("mm[Hg]", Kind::Pressure, "mm[Hg]", (1, 1), &["mmHg", "mmhg", "torr"]),
     row("kPa", Kind::Pressure, "mm[Hg]", (1_000_000_000_000, 133_322_387_415), &["kpa", "KPa"]),
     row("Pa", Kind::Pressure, "mm[Hg]", (1_000_000_000, 133_322_387_415), &["pa"]),
@@ -123,6 +139,18 @@ static ROWS: [Row; 40] = [
     row("d", Kind::Duration, "s", (86_400, 1), &["days", "day"]),
     row("dB[mW]", Kind::Signal, "dB[mW]", (1, 1), &["dBm", "dbm"]),
     row("dB", Kind::Level, "dB", (1, 1), &["db"]),
+    row("/h", Kind::Rate, "/min", (1, 60), &["1/h"]),
+    row("[lb_av]", Kind::Mass, "kg", (45_359_237, 100_000_000), &["lb", "lbs", "pound"]),
+    row("deg", Kind::Angle, "deg", (1, 1), &["°", "degrees"]),
+    row("km/h", Kind::Speed, "km/h", (1, 1), &["kmh", "kph"]),
+    row("m/s", Kind::Speed, "km/h", (36, 10), &["mps"]),
+    row("mg/L", Kind::Dissolved, "mg/L", (1, 1), &["mg/l", "ppm"]),
+    row("{NTU}", Kind::Turbidity, "{NTU}", (1, 1), &["NTU", "ntu"]),
+    row("mmol/L/min", Kind::GlucoseChange, "mmol/L/min", (1, 1), &["mmol/l/min"]),
+    row("mg/dL/min", Kind::GlucoseChange, "mmol/L/min", (10_000, 180_156), &["mg/dl/min"]),
+    row("kg/m2", Kind::BodyMass, "kg/m2", (1, 1), &["kg/m^2", "kg/m²"]),
+    row("V.A", Kind::ApparentPower, "V.A", (1, 1), &["VA"]),
+    row("m/s2", Kind::Acceleration, "m/s2", (1, 1), &["m/s^2"]),
 ];
 
 /// A unit of measure.
@@ -303,6 +331,9 @@ mod tests {
         assert_eq!(convert(4.35, "kW", "W"), 4350.0);
         assert_eq!(convert(0.07, "1", "%"), 7.0);
         assert_eq!(convert(90.0, "min", "h"), 1.5);
+        assert!((convert(220.0, "[lb_av]", "kg") - 99.790_321_4).abs() < 1e-9);
+        assert_eq!(convert(10.0, "m/s", "km/h"), 36.0);
+        assert_eq!(convert(120.0, "/h", "/min"), 2.0);
     }
 
     #[test]
