@@ -14,6 +14,7 @@ mod diagnostics;
 mod http_ingest;
 mod kill;
 mod modbus;
+mod modbus_truth;
 mod mqtt_client;
 mod mqtt_door;
 mod older;

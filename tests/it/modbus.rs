@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use orderly::config::ModbusSettings;
 use orderly::sources::links::Links;
+use orderly::sources::modbus::wire::Endpoint;
 use orderly::sources::modbus::{self, Deps, LinkConfig, LinkStatus, Polled};
 use orderly_core::codec::registers::{Blocks, Form, Order, Register, Table};
 use orderly_core::ids::{ClassId, DeviceId, SiteId};
@@ -165,8 +167,14 @@ impl Rig {
         };
         let config = LinkConfig {
             name: "test".to_owned(),
-            address: proxy.address().to_string(),
+            endpoints: vec![Endpoint::new(&proxy.address().to_string(), &ModbusSettings::default())],
             timeout: Duration::from_millis(30),
+            late: Duration::from_millis(30),
+            patience: modbus::Patience {
+                failures: 3,
+                least: Duration::from_millis(1),
+                most: Duration::from_millis(100),
+            },
             connect_delay: Duration::ZERO,
             gap: Duration::ZERO,
             devices: units.iter().map(device).collect(),
@@ -236,6 +244,7 @@ async fn late_short_lost_and_broken_answers_never_become_a_value() {
         flip: 0,
         drop: 2,
         close: 3,
+        ..Odds::default()
     });
     rig.intake.wait_for(600).await;
     let records = rig.intake.records();
@@ -264,7 +273,7 @@ async fn an_answer_of_the_wrong_length_is_dropped_with_its_connection() {
     let mut status = rig.status.clone();
     let failed = status.wait_for(|s| s.failed >= 3).await.unwrap().clone();
     let said = failed.last_error.unwrap();
-    assert!(said.contains("asked for") || said.contains("no answer"), "{said}");
+    assert!(said.contains("was answered with") || said.contains("no answer"), "{said}");
     let records = rig.intake.records().len();
     *rig.unit.short.lock().unwrap() = false;
     rig.intake.wait_for(records + 5).await;

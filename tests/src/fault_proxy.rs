@@ -6,8 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
@@ -45,6 +44,8 @@ pub struct Odds {
     pub short: u8,
     /// Share of answers with one bit turned.
     pub flip: u8,
+    /// Only among so many first bytes of the answer; 0: anywhere.
+    pub flip_within: usize,
     /// Share of answers that never come.
     pub drop: u8,
     /// Share of connections closed instead of an answer.
@@ -63,13 +64,13 @@ impl Faults {
         if let Some(fault) = self.script.pop_front().or(self.for_ever) {
             return fault;
         }
-        let Odds { late, short, flip, drop, close, .. } = self.odds;
+        let Odds { late, short, flip, flip_within: within, drop, close, .. } = self.odds;
         let place = draw(&mut self.odds.seed) as usize % len.max(1);
         let mut left = (draw(&mut self.odds.seed) % 100) as u8;
         let faults = [
             (late.0, Fault::Delay(late.1)),
             (short, Fault::Short(place)),
-            (flip, Fault::Flip(place)),
+            (flip, Fault::Flip(if within > 0 { place % within } else { place })),
             (drop, Fault::Drop),
             (close, Fault::Close),
         ];
@@ -166,14 +167,35 @@ impl Drop for FaultProxy {
     }
 }
 
+/// Stands between two streams that are open already, such as two ends of serial lines, until one of them ends. What
+/// comes from the far one is spoilt by these chances; says how many pieces were.
+pub async fn between<N, F>(near: N, far: F, odds: Odds, spoilt: &AtomicU64)
+where
+    N: AsyncRead + AsyncWrite,
+    F: AsyncRead + AsyncWrite,
+{
+    let rules = Mutex::new(Faults { odds, ..Faults::default() });
+    let (near_in, near_out) = tokio::io::split(near);
+    let (far_in, far_out) = tokio::io::split(far);
+    tokio::select! {
+        () = pass(near_in, far_out) => {}
+        () = spoil(far_in, near_out, &rules, spoilt) => {}
+    }
+}
+
 /// Passes what the near side sends, as it is.
-async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
+async fn pass(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin) {
     // An error ends the connection on both sides, which is all a proxy can tell.
     drop(tokio::io::copy(&mut from, &mut to).await);
 }
 
 /// Passes what the far side answers, spoilt as the rules say.
-async fn spoil(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, rules: &Mutex<Faults>, marks: &AtomicU64) {
+async fn spoil(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    rules: &Mutex<Faults>,
+    marks: &AtomicU64,
+) {
     let mut piece = vec![0; 64 * 1024];
     let mut half_open = false;
     while let Ok(len @ 1..) = from.read(&mut piece).await {

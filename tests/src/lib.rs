@@ -14,6 +14,7 @@ pub mod gateway;
 pub mod generator;
 pub mod ledger;
 pub mod memory_intake;
+pub mod modbus_truth;
 pub mod mosquitto;
 pub mod mqtt_load;
 pub mod mqtt_raw;

@@ -132,6 +132,12 @@ pub fn push_bits(body: &mut Vec<u8>, table: Table, start: u16, bits: &[bool]) {
     }
 }
 
+/// Adds what was read, as it came over the wire.
+pub fn push_raw(body: &mut Vec<u8>, table: Table, start: u16, count: u16, data: &[u8]) {
+    head(body, table as u8, start, usize::from(count));
+    body.extend_from_slice(data);
+}
+
 /// Adds a request that the unit refused with an exception code.
 pub fn push_refused(body: &mut Vec<u8>, table: Table, start: u16, count: u16, exception: u8) {
     head(body, table as u8 | REFUSED, start, usize::from(count));

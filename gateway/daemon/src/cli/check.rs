@@ -72,7 +72,8 @@ fn explain(texts: &Texts) {
 
 /// What a link asks its devices, request by request.
 fn read_plan(link: &LinkConfig) {
-    out::line(&format!("modbus {} ({})", link.name, link.address));
+    let ways: Vec<String> = link.endpoints.iter().map(ToString::to_string).collect();
+    out::line(&format!("modbus {} ({})", link.name, ways.join(", else ")));
     for device in &link.devices {
         let asks: Vec<String> = plan(&device.profile)
             .iter()

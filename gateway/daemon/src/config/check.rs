@@ -161,11 +161,19 @@ fn links(settings: &Settings, faults: &mut Faults) {
     for (name, modbus) in &settings.modbus {
         faults.link("modbus", name);
         let path = format!("modbus.{name}");
-        match modbus.address.rsplit_once(':') {
-            Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {}
-            _ => {
-                faults.add(&format!("{path}.address"), "is not a host with a port", "as in \"10.0.0.7:502\"")
-            }
+        modbus_address(&format!("{path}.address"), &modbus.address, faults);
+        for (i, address) in modbus.backup.iter().enumerate() {
+            modbus_address(&format!("{path}.backup.{i}"), address, faults);
+        }
+        if !(300..=4_000_000).contains(&modbus.baud) {
+            faults.add(&format!("{path}.baud"), format!("{} is no speed", modbus.baud), "as in 9600");
+        }
+        if !(1..=2).contains(&modbus.stop_bits) {
+            faults.add(
+                &format!("{path}.stop_bits"),
+                format!("{} is not possible", modbus.stop_bits),
+                "1 or 2",
+            );
         }
         faults.at_least(&format!("{path}.timeout"), modbus.timeout, Span::ms(10));
         for (i, device) in modbus.device.iter().enumerate() {
@@ -181,6 +189,18 @@ fn links(settings: &Settings, faults: &mut Faults) {
                 );
             }
         }
+    }
+}
+
+fn modbus_address(path: &str, address: &str, faults: &mut Faults) {
+    match address.rsplit_once(':') {
+        _ if address.starts_with('/') => {}
+        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {}
+        _ => faults.add(
+            path,
+            "is neither a host with a port nor a serial port",
+            "as in \"10.0.0.7:502\" or \"/dev/ttyS1\"",
+        ),
     }
 }
 

@@ -34,7 +34,7 @@ pub use journal::JournalSettings;
 pub use layers::INSTALLED;
 pub use listener::ListenerSettings;
 pub use log::{LogFormat, LogSettings};
-pub use modbus::{ModbusDevice, ModbusSettings};
+pub use modbus::{ModbusDevice, ModbusFraming, ModbusSettings, Parity};
 pub use mqtt::{MqttSettings, MqttVersion};
 pub use notify::{NotifyKind, NotifySettings};
 pub use problem::{Problem, draw};

@@ -4,20 +4,56 @@ use serde::{Deserialize, Serialize};
 
 use super::amount::Span;
 
-/// One Modbus TCP link that we poll.
+/// One Modbus link that we poll: TCP, a serial port, or a serial line behind a converter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ModbusSettings {
-    /// Host and port.
+    /// Host and port, or the path of a serial port such as /dev/ttyS1.
     pub address: String,
+    /// Other ways to the same devices, tried when the first cannot be reached.
+    pub backup: Vec<String>,
+    /// `tcp`, or `rtu` for a serial line behind a TCP converter. A serial port always speaks `rtu`.
+    pub framing: ModbusFraming,
+    /// Speed of a serial port.
+    pub baud: u32,
+    /// Parity of a serial port.
+    pub parity: Parity,
+    /// Stop bits of a serial port, 1 or 2.
+    pub stop_bits: u8,
     /// How long an answer may take.
     pub timeout: Span,
+    /// How long a serial line must be silent after an answer that did not come in time.
+    pub late: Span,
     /// Pause between a new connection and its first request; some gateways need it.
     pub connect_delay: Span,
     /// Pause between two requests; some devices need it.
     pub gap: Span,
     /// The devices behind the link.
     pub device: Vec<ModbusDevice>,
+}
+
+/// How requests are framed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ModbusFraming {
+    /// Modbus TCP.
+    #[default]
+    Tcp,
+    /// The frames of a serial line.
+    Rtu,
+}
+
+/// The parity bit of a serial port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Parity {
+    /// There is none.
+    #[default]
+    None,
+    /// The number of ones is even.
+    Even,
+    /// The number of ones is odd.
+    Odd,
 }
 
 /// One device behind a Modbus link.
@@ -42,7 +78,13 @@ impl Default for ModbusSettings {
     fn default() -> Self {
         Self {
             address: String::new(),
+            backup: Vec::new(),
+            framing: ModbusFraming::Tcp,
+            baud: 9_600,
+            parity: Parity::None,
+            stop_bits: 1,
             timeout: Span::seconds(1),
+            late: Span::ms(200),
             connect_delay: Span::ms(0),
             gap: Span::ms(0),
             device: Vec::new(),

@@ -7,17 +7,23 @@ use orderly_core::ids::{ClassId, DeviceId, SiteId, ZoneId};
 use orderly_core::profile::{Codec, Profile};
 use orderly_core::record::Order;
 
+use super::schedule::Patience;
+use super::wire::Endpoint;
 use crate::config::ModbusSettings;
 
-/// A Modbus TCP link.
+/// A Modbus link: a TCP connection or a serial line, and the devices behind it.
 #[derive(Debug, Clone)]
 pub struct LinkConfig {
     /// Its name in the settings.
     pub name: String,
-    /// Host and port.
-    pub address: String,
+    /// The ways to them; the first that can be reached is used.
+    pub endpoints: Vec<Endpoint>,
     /// How long an answer, or a connection, may take.
     pub timeout: Duration,
+    /// How long a serial line must be silent after an answer that did not come.
+    pub late: Duration,
+    /// How devices that do not answer are treated.
+    pub patience: Patience,
     /// Pause between a new connection and its first request.
     pub connect_delay: Duration,
     /// Pause between two requests.
@@ -66,8 +72,13 @@ impl LinkConfig {
         });
         Ok(Self {
             name: name.to_owned(),
-            address: settings.address.clone(),
+            endpoints: std::iter::once(&settings.address)
+                .chain(&settings.backup)
+                .map(|address| Endpoint::new(address, settings))
+                .collect(),
             timeout: settings.timeout.0,
+            late: settings.late.0,
+            patience: Patience::default(),
             connect_delay: settings.connect_delay.0,
             gap: settings.gap.0,
             devices: devices.collect::<Result<_, String>>()?,

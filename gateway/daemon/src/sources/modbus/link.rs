@@ -3,32 +3,30 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use orderly_core::codec::registers::begin;
+use orderly_core::codec::registers::{begin, push_raw, push_refused};
 use orderly_core::record::{Entry, Flags, Kind, LinkChange};
 use tokio::sync::watch;
 
-use super::ask::{Connection, Failure};
+use super::bus::{Bus, Failure, pause};
 use super::config::{LinkConfig, Polled};
 use super::plan::{Ask, plan};
 use super::report::{Reported, values};
+use super::schedule::{Next, Schedule};
 use super::{Deps, LinkStatus};
-use crate::retry::{Backoff, draw};
+use crate::retry::Backoff;
 use crate::sources::intake::{Appended, Durable};
 
 /// The longest pause between two tries to connect.
 const LONGEST_RECONNECT: Duration = Duration::from_secs(10);
-/// The longest pause between two polls of a device that does not answer.
-const LONGEST_SILENCE: Duration = Duration::from_secs(60);
 
 pub(super) struct Link {
     config: LinkConfig,
     deps: Deps,
     source: String,
     devices: Vec<Device>,
+    schedule: Schedule,
     durable: watch::Receiver<Durable>,
-    connection: Option<Connection>,
-    /// Grows with each connection, so that the records of two can be told apart.
-    number: u32,
+    bus: Bus,
     reconnect: Backoff,
     up: Option<bool>,
 }
@@ -37,9 +35,6 @@ struct Device {
     polled: Polled,
     topic: String,
     asks: Vec<Ask>,
-    /// Steady time of the next poll.
-    due: u64,
-    backoff: Backoff,
     reported: Reported,
     /// What was handed over last and is not known to be durable yet.
     pending: Option<Appended>,
@@ -49,22 +44,19 @@ impl Link {
     pub(super) fn new(config: LinkConfig, deps: Deps) -> Self {
         let now = deps.clock.now();
         let mut seed = now.wall.0.unsigned_abs();
+        let every = config.devices.iter().map(|polled| polled.every);
+        let schedule = Schedule::new(every, config.patience, now.steady_ms, &mut seed);
         let devices = config.devices.iter().map(|polled| {
-            let every = polled.every.max(Duration::from_millis(1));
-            // Spread over the first period: devices that start together would be asked together for ever.
-            let due = now.steady_ms + draw(&mut seed) % millis(every);
-            let backoff = Backoff::new(every, LONGEST_SILENCE.max(every), draw(&mut seed));
             let (topic, asks) = (polled.topic(&deps.site), plan(&polled.profile));
-            let polled = Polled { every, ..polled.clone() };
-            Device { polled, topic, asks, due, backoff, reported: Reported::default(), pending: None }
+            Device { polled: polled.clone(), topic, asks, reported: Reported::default(), pending: None }
         });
         let devices = devices.collect();
         Self {
             source: format!("modbus:{}", config.name),
             devices,
+            schedule,
             durable: deps.intake.durable(),
-            connection: None,
-            number: 0,
+            bus: Bus::default(),
             reconnect: Backoff::new(Duration::from_millis(200), LONGEST_RECONNECT, seed),
             up: None,
             config,
@@ -74,83 +66,81 @@ impl Link {
 
     /// Polls for ever.
     pub(super) async fn run(mut self) {
-        while let Some(next) = (0..self.devices.len()).min_by_key(|n| self.devices[*n].due) {
+        loop {
             let now = self.deps.clock.now().steady_ms;
-            let due = self.devices[next].due;
-            if due > now {
-                tokio::time::sleep(Duration::from_millis(due - now)).await;
-                continue;
+            match self.schedule.next(now) {
+                Next::Never => return std::future::pending().await,
+                Next::Wait(until) => tokio::time::sleep(Duration::from_millis(until - now)).await,
+                Next::Poll(n) => {
+                    if self.connected().await {
+                        let began = self.deps.clock.now().steady_ms;
+                        let polled = self.poll(n).await;
+                        self.settle(n, polled, began);
+                    }
+                }
             }
-            let Some(mut connection) = self.connected().await else { continue };
-            let polled = self.poll(&mut connection, next).await;
-            // After an error the connection is dropped: what still comes on it is the answer to an old question.
-            if !matches!(polled, Err(Failure::Link(_))) {
-                self.connection = Some(connection);
-            }
-            self.settle(next, polled);
         }
-        std::future::pending::<()>().await;
     }
 
-    /// The connection, or a new one; `None` after a failed try and its pause.
-    async fn connected(&mut self) -> Option<Connection> {
-        if let Some(connection) = self.connection.take() {
-            return Some(connection);
+    /// Whether there is a connection; there is none after a failed try and its pause.
+    async fn connected(&mut self) -> bool {
+        if self.bus.is_open() {
+            return true;
         }
-        match Connection::open(&self.config.address, self.config.timeout).await {
-            Ok(connection) => {
-                self.number = self.number.wrapping_add(1);
-                pause(self.config.connect_delay).await;
-                Some(connection)
+        let before = self.bus.endpoint();
+        match self.bus.open(&self.config).await {
+            Ok(()) => {
+                if self.bus.endpoint() != before {
+                    let endpoint = self.config.endpoints[self.bus.endpoint()].to_string();
+                    tracing::warn!(source = %self.source, endpoint, "the link goes another way");
+                }
+                true
             }
             Err(why) => {
                 self.tell(false, Some(why));
                 tokio::time::sleep(self.reconnect.pause()).await;
-                None
+                false
             }
         }
     }
 
-    async fn poll(&mut self, connection: &mut Connection, n: usize) -> Result<Vec<u8>, Failure> {
+    async fn poll(&mut self, n: usize) -> Result<Vec<u8>, Failure> {
         let device = &self.devices[n];
+        let (clock, unit) = (&self.deps.clock, device.polled.unit);
         let mut body = begin();
-        for (i, ask) in device.asks.iter().enumerate() {
-            if i > 0 {
-                pause(self.config.gap).await;
+        for ask in &device.asks {
+            let now = || clock.now().steady_ms;
+            match self.bus.read(&self.config, unit, *ask, &device.asks, now).await? {
+                Ok(data) => push_raw(&mut body, ask.table, ask.start, ask.count, &data),
+                Err(code) => push_refused(&mut body, ask.table, ask.start, ask.count, code),
             }
-            connection.ask(device.polled.unit, *ask, &mut body).await?;
+            pause(self.bus.gap(&self.config)).await;
         }
-        pause(self.config.gap).await;
         Ok(body)
     }
 
-    fn settle(&mut self, n: usize, polled: Result<Vec<u8>, Failure>) {
-        let now = self.deps.clock.now();
+    fn settle(&mut self, n: usize, polled: Result<Vec<u8>, Failure>, began: u64) {
         match polled {
             Ok(body) => {
                 self.reconnect.reset();
                 self.tell(true, None);
                 self.took(n, body);
-                let device = &mut self.devices[n];
-                device.backoff.reset();
-                // Polls that were missed are not made up for.
-                device.due = (device.due + millis(device.polled.every)).max(now.steady_ms);
+                self.schedule.answered(n, self.deps.clock.now().steady_ms);
             }
             Err(Failure::Unit(why)) => {
                 self.tell(true, None);
-                self.failed(n, &why);
+                self.failed(n, &why, began);
             }
-            Err(Failure::Link(why)) => self.failed(n, &why),
+            Err(Failure::Silent(why)) => self.failed(n, &why, began),
         }
     }
 
     /// A device that does not answer is asked less often, so that it does not hold up the others.
-    fn failed(&mut self, n: usize, why: &str) {
+    fn failed(&mut self, n: usize, why: &str, began: u64) {
         let now = self.deps.clock.now().steady_ms;
-        let device = &mut self.devices[n];
-        device.due = now + millis(device.backoff.pause());
-        let (id, tries) = (device.polled.id.clone(), device.backoff.tries());
-        if tries == 1 {
+        let died = self.schedule.failed(n, now, now.saturating_sub(began).max(1));
+        let id = self.devices[n].polled.id.clone();
+        if died {
             tracing::warn!(source = %self.source, device.id = %id, why, "the device does not answer");
         }
         self.deps.status.send_modify(|s| {
@@ -184,7 +174,7 @@ impl Link {
             // Whoever may write the settings may add devices: like a client on loopback before any credential.
             flags: Flags::ANONYMOUS,
             source: &self.source,
-            connection: self.number,
+            connection: self.bus.number,
             address: &device.topic,
             body: &body,
         };
@@ -218,17 +208,6 @@ impl Link {
             }
         });
     }
-}
-
-/// Sleeps; not at all for nothing, since a timer has a grain of a millisecond.
-async fn pause(wait: Duration) {
-    if !wait.is_zero() {
-        tokio::time::sleep(wait).await;
-    }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).max(1)
 }
 
 /// Called with a device that answered without news.

@@ -1,13 +1,15 @@
-//! Modbus TCP: polls the registers that a profile names, one request at a time on each link.
+//! Modbus: polls the registers that a profile names, one request at a time on each link, over TCP or a serial line.
 //!
-//! Nothing that comes late is ever believed: after any error the connection is dropped. Only polls with news become
-//! records; the others are signs of life.
+//! Nothing that comes late is ever believed: after any error the connection is dropped, and a serial line falls silent
+//! and proves that nothing is on its way ([`wire`]). Only polls with news become records; the others are signs of life.
 
-mod ask;
+mod bus;
 mod config;
 mod link;
 mod plan;
 mod report;
+mod schedule;
+pub mod wire;
 
 use std::sync::Arc;
 
@@ -19,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::config::{LinkConfig, Polled};
 pub use self::link::Heard;
 pub use self::plan::{Ask, plan};
+pub use self::schedule::Patience;
 use super::intake::Intake;
 use super::links::Links;
 
