@@ -77,3 +77,23 @@ fn every_polled_metric_says_when_it_is_worth_a_record() {
     }
     assert!(polled >= 4, "{polled} profiles are polled");
 }
+
+#[test]
+fn who_says_only_its_class_gets_one_model_and_models_of_makers_say_their_document() {
+    let (mut classes, mut generic) = (std::collections::BTreeSet::new(), Vec::new());
+    for (path, text) in shipped() {
+        let name = path.display();
+        let profile = Profile::parse(&text, &name.to_string()).unwrap();
+        classes.insert(profile.class().to_string());
+        if profile.is_for_any_of_its_class() {
+            assert_eq!(profile.vendor(), "Orderly", "{name}: a maker's model is for devices that name it");
+            generic.push(profile.class().to_string());
+        }
+        let source = profile.source();
+        assert!(
+            profile.vendor() == "Orderly" || (source.version.is_some() && source.section.is_some()),
+            "{name}: where do the facts come from?"
+        );
+    }
+    assert_eq!(generic, classes.into_iter().collect::<Vec<_>>(), "one generic model for each class");
+}
