@@ -284,17 +284,17 @@ async fn an_answer_of_the_wrong_length_is_dropped_with_its_connection() {
 #[tokio::test]
 async fn a_register_that_is_not_there_is_told_and_a_busy_unit_is_asked_less_often() {
     let rig = Rig::start(PROFILE, &[1], Duration::from_millis(1), Disk::Fast).await;
+    *rig.unit.exception.lock().unwrap() = Some(ExceptionCode::ServerDeviceBusy);
+    let mut status = rig.status.clone();
+    let busy = status.wait_for(|s| s.failed >= 4).await.unwrap().clone();
+    assert!(busy.up && busy.last_error.unwrap().contains("exception 6"), "the link is up, the unit is not");
     *rig.unit.exception.lock().unwrap() = Some(ExceptionCode::IllegalDataAddress);
+    status.wait_for(|s| s.refused == 1).await.unwrap();
     let before = rig.intake.records().len();
     rig.intake.wait_for(before + 5).await;
     let last = rig.intake.records().pop().unwrap();
     assert_eq!(word(&last, Table::Holding, 7), None);
     assert_eq!(word(&last, Table::Input, 11), Some(i64::from(constant(Table::Input, 1, 11))));
-
-    *rig.unit.exception.lock().unwrap() = Some(ExceptionCode::ServerDeviceBusy);
-    let mut status = rig.status.clone();
-    let busy = status.wait_for(|s| s.failed >= 4).await.unwrap().clone();
-    assert!(busy.up && busy.last_error.unwrap().contains("exception 6"), "the link is up, the unit is not");
     assert_eq!(rig.proxy.connections(), 1, "an exception is an answer: the connection is sound");
 }
 

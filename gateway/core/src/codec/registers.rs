@@ -12,6 +12,8 @@
 //! The address of the envelope is the topic that the device would publish on:
 //! `orderly/v1/<site>/<class>/<device>/up/<stream>`.
 
+mod number;
+
 use smallvec::SmallVec;
 
 use super::Sent;
@@ -56,6 +58,16 @@ impl Table {
 /// How registers are read as a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
+    /// Half a word, from 0.
+    U8 {
+        /// The upper half.
+        high: bool,
+    },
+    /// Half a word with sign.
+    I8 {
+        /// The upper half.
+        high: bool,
+    },
     /// One word, from 0.
     U16,
     /// One word with sign.
@@ -64,13 +76,45 @@ pub enum Form {
     U32,
     /// Two words with sign.
     I32,
+    /// Four words, from 0.
+    U64,
+    /// Four words with sign.
+    I64,
+    /// One word, IEEE 754.
+    F16,
     /// Two words, IEEE 754.
     F32,
+    /// Four words, IEEE 754.
+    F64,
     /// A coil or input, or one bit of a word (0 is the lowest).
     Bit(u8),
+    /// Some bits of a word as a number from 0.
+    Bits {
+        /// The lowest of them.
+        from: u8,
+        /// How many.
+        count: u8,
+    },
+    /// So many words, a decimal digit in every four bits.
+    Bcd(u8),
+    /// So many words, two characters each.
+    Text(u8),
 }
 
-/// In which order the four bytes of a two-word value are sent, `abcd` being big-endian.
+impl Form {
+    /// How many registers (or coils) it takes.
+    #[must_use]
+    pub const fn words(self) -> u16 {
+        match self {
+            Self::U32 | Self::I32 | Self::F32 => 2,
+            Self::U64 | Self::I64 | Self::F64 => 4,
+            Self::Bcd(words) | Self::Text(words) => words as u16,
+            _ => 1,
+        }
+    }
+}
+
+/// In which order the bytes of a value are sent, `abcd` being big-endian; longer values by the same rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Order {
     /// Big-endian throughout.
@@ -222,26 +266,14 @@ impl<'a> Blocks<'a> {
     }
 
     fn read(&self, register: &Register) -> Sent<'static> {
-        match register.form {
-            Form::Bit(_) if register.table.holds_bits() => match self.bit(register.table, register.address) {
-                Some(bit) => Sent::Flag(bit),
-                None => Sent::Absent,
-            },
-            Form::Bit(n) => match self.word(register.table, register.address) {
-                Some(word) => Sent::Flag(u16::from_be_bytes(word) >> n & 1 == 1),
-                None => Sent::Absent,
-            },
-            Form::U16 | Form::I16 => match self.word(register.table, register.address) {
-                Some(word) => one_word(register, word),
-                None => Sent::Absent,
-            },
-            Form::U32 | Form::I32 | Form::F32 => {
-                let second = register.address.checked_add(1).and_then(|next| self.word(register.table, next));
-                match (self.word(register.table, register.address), second) {
-                    (Some(first), Some(second)) => two_words(register, first, second),
-                    _ => Sent::Absent,
-                }
-            }
+        if register.table.holds_bits() {
+            return self.bit(register.table, register.address).map_or(Sent::Absent, Sent::Flag);
+        }
+        let words = (0..register.form.words())
+            .map(|n| register.address.checked_add(n).and_then(|address| self.word(register.table, address)));
+        match words.collect::<Option<SmallVec<[[u8; 2]; 4]>>>() {
+            Some(words) => number::value(register.form, register.order, words.as_flattened()),
+            None => Sent::Absent,
         }
     }
 
@@ -261,34 +293,8 @@ impl<'a> Blocks<'a> {
     }
 }
 
-fn one_word(register: &Register, [a, b]: [u8; 2]) -> Sent<'static> {
-    let word = match register.order {
-        Order::Abcd | Order::Cdab => [a, b],
-        Order::Badc | Order::Dcba => [b, a],
-    };
-    Sent::Whole(match register.form {
-        Form::I16 => i64::from(i16::from_be_bytes(word)),
-        _ => i64::from(u16::from_be_bytes(word)),
-    })
-}
-
-fn two_words(register: &Register, [a, b]: [u8; 2], [c, d]: [u8; 2]) -> Sent<'static> {
-    let bytes = match register.order {
-        Order::Abcd => [a, b, c, d],
-        Order::Cdab => [c, d, a, b],
-        Order::Badc => [b, a, d, c],
-        Order::Dcba => [d, c, b, a],
-    };
-    match register.form {
-        Form::U32 => Sent::Whole(i64::from(u32::from_be_bytes(bytes))),
-        Form::I32 => Sent::Whole(i64::from(i32::from_be_bytes(bytes))),
-        // Through its shortest decimal: 36.4 sent as f32 stays 36.4 and does not become 36.400001525878906.
-        _ => {
-            let value = f32::from_be_bytes(bytes);
-            Sent::Float(value.to_string().parse().unwrap_or(f64::from(value)))
-        }
-    }
-}
+#[cfg(test)]
+mod types_tests;
 
 #[cfg(test)]
 mod tests {

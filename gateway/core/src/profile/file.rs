@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::check::Check;
 use super::form::{Envelope, Form, KINDS, Usual};
-use super::layout::{Codec, Layout, Place, Places, Poll, Wanted};
+use super::layout::{Codec, Illegal, Layout, Place, Places, Poll, Wanted};
 use super::metric::Metric;
 use super::metric_text::metric;
 use super::time::TimeRule;
@@ -150,11 +150,40 @@ fn codec(root: &Section<'_, '_>, envelope: bool) -> Option<(Codec, Option<Form>,
         _ => {
             let every_ms = section.millis("poll").unwrap_or(5_000).max(100);
             let gap = section.integer("max_gap").unwrap_or(8).clamp(0, 100);
-            let count = section.integer("max_count").unwrap_or(120).clamp(1, 125);
-            let (max_gap, max_count) = (u16::try_from(gap).ok()?, u16::try_from(count).ok()?);
-            Some((Codec::Registers(Poll { every_ms, max_gap, max_count }), None, Places::Registers))
+            let registers = section.integer("max_registers").or_else(|| section.integer("max_count"));
+            let (registers, bits) = (registers.unwrap_or(125), section.integer("max_bits").unwrap_or(2_000));
+            let poll = Poll {
+                every_ms,
+                max_gap: u16::try_from(gap).ok()?,
+                max_registers: u16::try_from(registers.clamp(1, 125)).ok()?,
+                max_bits: u16::try_from(bits.clamp(1, 2_000)).ok()?,
+                illegal: illegal(&section)?,
+            };
+            Some((Codec::Registers(poll), None, Places::Registers))
         }
     }
+}
+
+fn illegal(section: &Section<'_, '_>) -> Option<[Option<Illegal>; 8]> {
+    let mut ranges = [None; 8];
+    if !section.has("illegal") {
+        return Some(ranges);
+    }
+    let texts = section.texts("illegal")?;
+    if texts.len() > ranges.len() {
+        section.wrong("illegal", format!("{} ranges; eight is the most", texts.len()), None);
+        return None;
+    }
+    for (range, text) in ranges.iter_mut().zip(texts) {
+        match Illegal::parse(text) {
+            Ok(illegal) => *range = Some(illegal),
+            Err(why) => {
+                section.wrong("illegal", why, None);
+                return None;
+            }
+        }
+    }
+    Some(ranges)
 }
 
 fn matching(

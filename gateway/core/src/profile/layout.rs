@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::codec::Sent;
 use crate::codec::json::{Limits, Paths};
 use crate::codec::line::{Field, Line};
-use crate::codec::registers::{Blocks, Form, Order, Register, Table};
+use crate::codec::registers::{Blocks, Register, Table};
 use crate::diagnostic::Section;
 use crate::ids::StreamId;
 
@@ -28,7 +28,44 @@ pub struct Poll {
     /// Registers that nobody wants may be read along with others, if not more than this lie between.
     pub max_gap: u16,
     /// Registers that one request may ask for.
-    pub max_count: u16,
+    pub max_registers: u16,
+    /// Coils or inputs that one request may ask for.
+    pub max_bits: u16,
+    /// What must never be asked for, not even along with others.
+    pub illegal: [Option<Illegal>; 8],
+}
+
+/// Registers that a unit does not have, or must not be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Illegal {
+    /// Of which table.
+    pub table: Table,
+    /// The first.
+    pub first: u16,
+    /// The last.
+    pub last: u16,
+}
+
+impl Illegal {
+    /// Reads `holding 10..19` or `input 7`.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let wrong = || format!("{text:?} is no range of registers; write \"holding 10..19\" or \"input 7\"");
+        let (table, range) = text.split_once(' ').ok_or_else(wrong)?;
+        let table = match table {
+            "coil" => Table::Coil,
+            "discrete" => Table::Discrete,
+            "holding" => Table::Holding,
+            "input" => Table::Input,
+            _ => return Err(wrong()),
+        };
+        let (first, last) = range.split_once("..").unwrap_or((range, range));
+        let number = |n: &str| n.trim().parse::<u16>().map_err(|_| wrong());
+        let (first, last) = (number(first)?, number(last)?);
+        if first <= last { Ok(Self { table, first, last }) } else { Err(wrong()) }
+    }
 }
 
 /// The kinds of place that a codec knows.
@@ -83,7 +120,7 @@ impl Places {
                 (Some(field), None) => Some(Place::Field(field.to_owned())),
                 (None, tag) => tag.map(|tag| Place::Tag(tag.to_owned())),
             },
-            Self::Registers => register(&section.section("register")?).map(Place::Register),
+            Self::Registers => super::register::read(&section.section("register")?).map(Place::Register),
         }
     }
 
@@ -143,49 +180,6 @@ fn checked(section: &Section<'_, '_>, key: &str, path: &str) -> Option<String> {
             None
         }
     }
-}
-
-fn register(section: &Section<'_, '_>) -> Option<Register> {
-    let tables = [Table::Coil, Table::Discrete, Table::Holding, Table::Input];
-    section.need_text("kind")?;
-    let table = tables[section.choice("kind", &["coil", "discrete", "holding", "input"])?];
-    let orders = [Order::Abcd, Order::Cdab, Order::Badc, Order::Dcba];
-    let order = section.choice("order", &["abcd", "cdab", "badc", "dcba"]).map_or(Order::Abcd, |n| orders[n]);
-    let form = section.choice("type", &["u16", "i16", "u32", "i32", "f32", "bit"]);
-    let bit = small(section, "bit", 15);
-    if !section.has("address") {
-        section.wrong("address", "the key \"address\" is missing", None);
-    }
-    let address = small(section, "address", u16::MAX)?;
-    let form = match (form, table.holds_bits()) {
-        (None | Some(5), true) => Form::Bit(0),
-        (Some(_), true) => {
-            section.wrong("type", "coils and discrete inputs are bits; leave the type out", None);
-            return None;
-        }
-        (Some(5), false) => Form::Bit(
-            u8::try_from(bit.or_else(|| {
-                section.wrong("bit", "the type \"bit\" needs the key \"bit\", 0 being the lowest", None);
-                None
-            })?)
-            .ok()?,
-        ),
-        (form, false) => [Form::U16, Form::I16, Form::U32, Form::I32, Form::F32][form.unwrap_or(0)],
-    };
-    if section.has("bit") && !matches!(form, Form::Bit(_)) {
-        section.wrong("bit", "a bit needs type = \"bit\"", None);
-        return None;
-    }
-    Some(Register { table, address, form, order })
-}
-
-fn small(section: &Section<'_, '_>, key: &str, most: u16) -> Option<u16> {
-    let n = section.integer(key)?;
-    let fits = u16::try_from(n).ok().filter(|n| *n <= most);
-    if fits.is_none() {
-        section.wrong(key, format!("{n} is not from 0 to {most}"), None);
-    }
-    fits
 }
 
 /// What is wanted of a payload.

@@ -51,6 +51,8 @@ pub struct Report {
     pub deadband: f64,
     /// And at least this often, in milliseconds.
     pub every_ms: Option<u64>,
+    /// Whether a change alone is worth it, or only the time.
+    pub on_change: bool,
 }
 
 /// What kind of value a metric has.

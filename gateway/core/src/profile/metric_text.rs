@@ -26,10 +26,7 @@ pub(super) fn metric(section: &Section<'_, '_>, places: Places) -> Option<(Metri
         let (zh, en) = (label.need_text("zh"), label.need_text("en"));
         Some(Label { zh: zh?.to_owned(), en: en?.to_owned() })
     });
-    let report = section.section("report").map(|report| Report {
-        deadband: report.number("deadband").unwrap_or(0.0),
-        every_ms: report.millis("every"),
-    });
+    let report = report(section);
     let missing = missing(section);
     let metric = Metric {
         name: name?,
@@ -42,6 +39,31 @@ pub(super) fn metric(section: &Section<'_, '_>, places: Places) -> Option<(Metri
         missing,
     };
     Some((metric, unit))
+}
+
+/// `"all"`, `"change"`, or a table with `when`, `deadband` and `every`.
+fn report(section: &Section<'_, '_>) -> Option<Report> {
+    let change = Report { deadband: 0.0, every_ms: None, on_change: true };
+    if section.is_text("report") {
+        return section.choice("report", &["all", "change"]).filter(|n| *n == 1).map(|_| change);
+    }
+    let table = section.section("report")?;
+    let deadband = table.number("deadband").unwrap_or(0.0);
+    let every_ms = table.millis("every");
+    const WHEN: [&str; 4] = ["all", "change", "period", "change_or_period"];
+    let when = table.choice("when", &WHEN).map(|n| WHEN[n]);
+    let needs = matches!(when, Some("period" | "change_or_period"));
+    if needs && every_ms.is_none() && !table.has("every") {
+        table.wrong("every", "a period needs the key \"every\", as in \"10min\"", None);
+    }
+    if matches!(when, Some("all" | "change")) && table.has("every") {
+        table.wrong("every", "only a period has this key", Some("when = \"change_or_period\"".to_owned()));
+    }
+    match when {
+        Some("all") => None,
+        Some("period") => Some(Report { deadband, every_ms, on_change: false }),
+        _ => Some(Report { deadband, every_ms, ..change }),
+    }
 }
 
 fn kind(section: &Section<'_, '_>, places: Places, unit_place: &mut Option<Place>) -> Option<MetricKind> {

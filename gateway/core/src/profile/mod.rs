@@ -13,6 +13,7 @@ mod form;
 mod layout;
 mod metric;
 mod metric_text;
+mod register;
 mod time;
 mod vectors;
 
@@ -36,7 +37,7 @@ use crate::record::Flags;
 use crate::time::Timestamp;
 use crate::topic::TopicPattern;
 
-pub use layout::{Codec, Poll};
+pub use layout::{Codec, Illegal, Poll};
 pub use metric::{Label, Metric, MetricKind, Report};
 pub use time::TimeRule;
 

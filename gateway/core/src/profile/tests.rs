@@ -251,8 +251,11 @@ error = "malformed"
 fn reads_modbus_polls() {
     let profile = Profile::parse(MODBUS, "modbus.toml").unwrap();
     let Codec::Registers(poll) = profile.codec() else { panic!("{:?}", profile.codec()) };
-    assert_eq!((poll.every_ms, poll.max_gap, poll.max_count), (2_000, 8, 120));
-    assert_eq!(profile.metrics()[0].report, Some(Report { deadband: 0.2, every_ms: Some(60_000) }));
+    assert_eq!((poll.every_ms, poll.max_gap, poll.max_registers, poll.max_bits), (2_000, 8, 125, 2_000));
+    assert_eq!(
+        profile.metrics()[0].report,
+        Some(Report { deadband: 0.2, every_ms: Some(60_000), on_change: true })
+    );
     let registers: Vec<_> =
         profile.metrics().iter().filter_map(Metric::register).map(ToString::to_string).collect();
     assert_eq!(registers, ["input register 0", "discrete input 3", "holding register 4"]);
@@ -328,5 +331,58 @@ mod fuzz {
             Ok(())
         });
         assert_eq!(result, Ok(()));
+    }
+}
+
+#[test]
+fn a_report_says_when_a_poll_is_worth_a_record() {
+    let with = |report: &str| {
+        let text = MODBUS.replacen("report = { deadband = 0.2, every = \"1min\" }", report, 1);
+        assert!(text.contains(report), "the fixture has a report");
+        Profile::parse(&text, "modbus.toml").map(|profile| profile.metrics()[0].report)
+    };
+    let change = Report { deadband: 0.0, every_ms: None, on_change: true };
+    assert_eq!(with("report = \"all\"").unwrap(), None);
+    assert_eq!(with("report = \"change\"").unwrap(), Some(change));
+    assert_eq!(
+        with("report = { when = \"change\", deadband = 2 }").unwrap(),
+        Some(Report { deadband: 2.0, ..change })
+    );
+    let period = Some(Report { every_ms: Some(60_000), on_change: false, ..change });
+    assert_eq!(with("report = { when = \"period\", every = \"1min\" }").unwrap(), period);
+    for wrong in [
+        "report = { when = \"period\" }",
+        "report = { when = \"change\", every = \"1min\" }",
+        "report = \"never\"",
+    ] {
+        assert!(with(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn registers_are_addressed_as_manuals_do() {
+    let with = |register: &str| {
+        let text = MODBUS.replacen("register = { kind = \"input\", address = 0", register, 1);
+        assert!(text.contains(register), "the fixture has a register");
+        Profile::parse(&text, "modbus.toml").map(|profile| *profile.metrics()[0].register().unwrap())
+    };
+    for register in [
+        "register = { address = \"30001\"",
+        "register = { address = \"300001\"",
+        "register = { kind = \"input\", address = \"30001\"",
+        "register = { kind = \"input\", address_base = 1, address = 1",
+    ] {
+        let register = with(register).unwrap();
+        assert_eq!((register.table, register.address), (crate::codec::registers::Table::Input, 0));
+    }
+    for wrong in [
+        "register = { kind = \"holding\", address = \"30001\"",
+        "register = { address = \"20001\"",
+        "register = { address = \"30000\"",
+        "register = { address = \"3001\"",
+        "register = { kind = \"input\", address_base = 1, address = 0",
+        "register = { address_base = 1, address = \"30001\"",
+    ] {
+        assert!(with(wrong).is_err(), "{wrong}");
     }
 }

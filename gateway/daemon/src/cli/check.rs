@@ -75,10 +75,7 @@ fn read_plan(link: &LinkConfig) {
     let ways: Vec<String> = link.endpoints.iter().map(ToString::to_string).collect();
     out::line(&format!("modbus {} ({})", link.name, ways.join(", else ")));
     for device in &link.devices {
-        let asks: Vec<String> = plan(&device.profile)
-            .iter()
-            .map(|ask| format!("{:?} {}..{}", ask.table, ask.start, ask.start + ask.count))
-            .collect();
+        let asks: Vec<String> = plan(&device.profile).iter().map(ToString::to_string).collect();
         let every = Span(device.every);
         out::line(&format!("  {} unit {} every {every}: {}", device.id, device.unit, asks.join(", ")));
     }

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::bus::{Bus, Failure, pause};
 use super::config::{LinkConfig, Polled};
-use super::plan::{Ask, plan};
+use super::leave_out::Asks;
 use super::report::{Reported, values};
 use super::schedule::{Next, Schedule};
 use super::{Deps, LinkStatus};
@@ -34,7 +34,7 @@ pub(super) struct Link {
 struct Device {
     polled: Polled,
     topic: String,
-    asks: Vec<Ask>,
+    asks: Asks,
     reported: Reported,
     /// What was handed over last and is not known to be durable yet.
     pending: Option<Appended>,
@@ -47,7 +47,7 @@ impl Link {
         let every = config.devices.iter().map(|polled| polled.every);
         let schedule = Schedule::new(every, config.patience, now.steady_ms, &mut seed);
         let devices = config.devices.iter().map(|polled| {
-            let (topic, asks) = (polled.topic(&deps.site), plan(&polled.profile));
+            let (topic, asks) = (polled.topic(&deps.site), Asks::new(Arc::clone(&polled.profile)));
             Device { polled: polled.clone(), topic, asks, reported: Reported::default(), pending: None }
         });
         let devices = devices.collect();
@@ -105,16 +105,28 @@ impl Link {
     }
 
     async fn poll(&mut self, n: usize) -> Result<Vec<u8>, Failure> {
-        let device = &self.devices[n];
+        let device = &mut self.devices[n];
         let (clock, unit) = (&self.deps.clock, device.polled.unit);
+        let now = || clock.now().steady_ms;
         let mut body = begin();
-        for ask in &device.asks {
-            let now = || clock.now().steady_ms;
-            match self.bus.read(&self.config, unit, *ask, &device.asks, now).await? {
-                Ok(data) => push_raw(&mut body, ask.table, ask.start, ask.count, &data),
-                Err(code) => push_refused(&mut body, ask.table, ask.start, ask.count, code),
+        let all = device.asks.begin(now());
+        while let Some(ask) = device.asks.next() {
+            match self.bus.read(&self.config, unit, ask, &all, now).await? {
+                Ok(data) => {
+                    push_raw(&mut body, ask.table, ask.start, ask.count, &data);
+                    device.asks.came(ask);
+                }
+                Err(code) => device.asks.refused(ask, code),
             }
             pause(self.bus.gap(&self.config)).await;
+        }
+        for (ask, code) in device.asks.end(now()) {
+            let (id, source) = (&device.polled.id, &self.source);
+            tracing::warn!(%source, device.id = %id, %ask, code, "the unit refuses this; it is left out for a while");
+            self.deps.status.send_modify(|s| s.refused = s.refused.saturating_add(1));
+        }
+        for (ask, code) in device.asks.refusals() {
+            push_refused(&mut body, ask.table, ask.start, ask.count, *code);
         }
         Ok(body)
     }

@@ -5,6 +5,7 @@
 
 mod bus;
 mod config;
+mod leave_out;
 mod link;
 mod plan;
 mod report;
@@ -53,6 +54,8 @@ pub struct LinkStatus {
     pub reports: u64,
     /// Polls without a usable answer.
     pub failed: u64,
+    /// Requests that units refused, so that their registers were left out.
+    pub refused: u64,
     /// What went wrong last, if anything did.
     pub last_error: Option<String>,
 }

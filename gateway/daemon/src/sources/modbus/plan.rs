@@ -1,12 +1,7 @@
 //! Which requests bring the registers of a profile: neighbours together, never half a value.
 
-use orderly_core::codec::registers::{Form, Register, Table};
-use orderly_core::profile::{Codec, Profile};
-
-/// Most registers of one request (the protocol's limit).
-const MAX_WORDS: u16 = 125;
-/// Most coils or inputs of one request (the protocol allows 2,000; many devices do not).
-const MAX_BITS: u16 = 512;
+use orderly_core::codec::registers::{Register, Table};
+use orderly_core::profile::{Codec, Poll, Profile};
 
 /// One request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +14,12 @@ pub struct Ask {
     pub count: u16,
 }
 
+impl std::fmt::Display for Ask {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?} {}..{}", self.table, self.start, self.end())
+    }
+}
+
 impl Ask {
     const fn end(self) -> u32 {
         self.start as u32 + self.count as u32
@@ -29,22 +30,41 @@ impl Ask {
 #[must_use]
 pub fn plan(profile: &Profile) -> Vec<Ask> {
     match profile.codec() {
-        Codec::Registers(poll) => merge(&profile.registers(), poll.max_gap, poll.max_count),
+        Codec::Registers(poll) => merge(&profile.registers(), &poll),
         Codec::Document | Codec::Line => Vec::new(),
     }
 }
 
-fn merge(registers: &[Register], max_gap: u16, max_count: u16) -> Vec<Ask> {
+/// Two parts of a request that was refused, each with half of the wanted values and no register beside them; `None`
+/// when it holds a single one.
+pub(super) fn halves(ask: Ask, profile: &Profile) -> Option<[Ask; 2]> {
+    let mut spans: Vec<Ask> = profile.registers().iter().map(span).collect();
+    spans.retain(|s| s.table == ask.table && ask.start <= s.start && s.end() <= ask.end());
+    spans.sort_by_key(|s| (s.start, s.count));
+    spans.dedup();
+    let (left, right) = spans.split_at(spans.len() / 2);
+    let hull = |spans: &[Ask]| {
+        let (start, end) = (spans.first()?.start, spans.iter().map(|s| s.end()).max()?);
+        let count = u16::try_from(end - u32::from(start)).ok()?;
+        Some(Ask { table: ask.table, start, count }).filter(|hull| *hull != ask)
+    };
+    Some([hull(left)?, hull(right)?])
+}
+
+fn merge(registers: &[Register], poll: &Poll) -> Vec<Ask> {
     let mut spans: Vec<Ask> = registers.iter().map(span).collect();
     spans.sort_by_key(|ask| (ask.table, ask.start, ask.count));
     let mut asks: Vec<Ask> = Vec::new();
     for span in spans {
-        let limit = if span.table.holds_bits() { MAX_BITS } else { MAX_WORDS.min(max_count.max(2)) };
+        let limit = if span.table.holds_bits() { poll.max_bits } else { poll.max_registers };
         if let Some(last) = asks.last_mut().filter(|last| last.table == span.table) {
             let end = last.end().max(span.end());
-            let near = u32::from(span.start) <= last.end() + u32::from(max_gap);
+            let near = u32::from(span.start) <= last.end() + u32::from(poll.max_gap);
             let count = end - u32::from(last.start);
-            if near && count <= u32::from(limit) {
+            let barred = poll.illegal.iter().flatten().any(|illegal| {
+                illegal.table == span.table && u32::from(illegal.first) < end && illegal.last >= last.start
+            });
+            if near && count <= u32::from(limit) && !barred {
                 last.count = u16::try_from(count).unwrap_or(limit);
                 continue;
             }
@@ -55,22 +75,23 @@ fn merge(registers: &[Register], max_gap: u16, max_count: u16) -> Vec<Ask> {
 }
 
 const fn span(register: &Register) -> Ask {
-    let count = match register.form {
-        Form::U32 | Form::I32 | Form::F32 => 2,
-        Form::U16 | Form::I16 | Form::Bit(_) => 1,
-    };
-    Ask { table: register.table, start: register.address, count }
+    Ask { table: register.table, start: register.address, count: register.form.words() }
 }
 
 #[cfg(test)]
 mod tests {
-    use orderly_core::codec::registers::Order;
+    use orderly_core::codec::registers::{Form, Order};
+    use orderly_core::profile::Illegal;
     use proptest::prelude::*;
 
     use super::*;
 
     fn register(table: Table, address: u16, form: Form) -> Register {
         Register { table, address, form, order: Order::Abcd }
+    }
+
+    fn limits(max_gap: u16, max_registers: u16) -> Poll {
+        Poll { every_ms: 1_000, max_gap, max_registers, max_bits: 2_000, illegal: [None; 8] }
     }
 
     fn ask(table: Table, start: u16, count: u16) -> Ask {
@@ -93,15 +114,42 @@ mod tests {
             ask(Table::Holding, 0, 1),
             ask(Table::Input, 0, 4),
         ];
-        assert_eq!(merge(&registers, 0, 125), want);
-        assert_eq!(merge(&registers, 2, 125)[0], ask(Table::Discrete, 0, 4));
+        assert_eq!(merge(&registers, &limits(0, 125)), want);
+        assert_eq!(merge(&registers, &limits(2, 125))[0], ask(Table::Discrete, 0, 4));
     }
 
     #[test]
     fn a_value_is_never_cut_in_two() {
         let registers: Vec<_> = (0..100).map(|n| register(Table::Holding, 2 * n, Form::U32)).collect();
-        let asks = merge(&registers, 0, 125);
+        let asks = merge(&registers, &limits(0, 125));
         assert_eq!(asks, [ask(Table::Holding, 0, 124), ask(Table::Holding, 124, 76)]);
+    }
+
+    #[test]
+    fn holes_are_read_along_but_never_an_illegal_one() {
+        let registers = [0, 5, 20, 22].map(|address| register(Table::Holding, address, Form::U16));
+        let asks = [ask(Table::Holding, 0, 6), ask(Table::Holding, 20, 3)];
+        assert_eq!(merge(&registers, &limits(8, 125)), asks);
+        let mut poll = limits(50, 125);
+        assert_eq!(merge(&registers, &poll), [ask(Table::Holding, 0, 23)]);
+        poll.illegal[0] = Illegal::parse("holding 10..12").ok();
+        poll.illegal[1] = Illegal::parse("input 3").ok();
+        assert_eq!(merge(&registers, &poll), asks);
+        poll.illegal[2] = Illegal::parse("holding 21").ok();
+        assert_eq!(merge(&registers, &poll)[1..], [ask(Table::Holding, 20, 1), ask(Table::Holding, 22, 1)]);
+        for wrong in ["holding", "holding 5..2", "words 1", "input x"] {
+            assert!(Illegal::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn two_thousand_bits_and_125_registers_are_the_most() {
+        let bits: Vec<_> = (0..4_100).map(|n| register(Table::Coil, n, Form::Bit(0))).collect();
+        let counts: Vec<u16> = merge(&bits, &limits(0, 125)).iter().map(|a| a.count).collect();
+        assert_eq!(counts, [2_000, 2_000, 100]);
+        let words: Vec<_> = (0..300).map(|n| register(Table::Input, n, Form::U16)).collect();
+        let counts: Vec<u16> = merge(&words, &limits(0, 125)).iter().map(|a| a.count).collect();
+        assert_eq!(counts, [125, 125, 50]);
     }
 
     proptest! {
@@ -113,13 +161,13 @@ mod tests {
                 .iter()
                 .map(|(at, form)| register(Table::Input, *at, [Form::U16, Form::F32, Form::Bit(1)][usize::from(*form)]))
                 .collect();
-            let asks = merge(&registers, gap, most);
+            let asks = merge(&registers, &limits(gap, most));
             for register in &registers {
                 let span = span(register);
                 prop_assert!(asks.iter().any(|a| a.start <= span.start && span.end() <= a.end()));
             }
             for a in &asks {
-                prop_assert!(a.count <= MAX_WORDS.min(most.max(2)));
+                prop_assert!(a.count <= most.max(4));
             }
         }
     }

@@ -47,8 +47,10 @@ impl Reported {
         // A profile decides which metrics a body has; with others than last time there is news for sure.
         values.len() != last.values.len()
             || values.iter().zip(&last.values).any(|(new, old)| {
-                let band = profile.metric(&new.metric).and_then(|m| m.report).map_or(0.0, |r| r.deadband);
-                new.metric != old.metric || new.quality != old.quality || moved(&new.value, &old.value, band)
+                let report = profile.metric(&new.metric).and_then(|m| m.report);
+                let (band, changes) = report.map_or((0.0, true), |r| (r.deadband, r.on_change));
+                new.metric != old.metric
+                    || changes && (new.quality != old.quality || moved(&new.value, &old.value, band))
             })
     }
 
