@@ -30,7 +30,7 @@ impl Ask {
 #[must_use]
 pub fn plan(profile: &Profile) -> Vec<Ask> {
     match profile.codec() {
-        Codec::Registers(poll) => merge(&profile.registers(), &poll),
+        Codec::Registers(poll) => merge(&profile.registers(), poll),
         Codec::Document | Codec::Line => Vec::new(),
     }
 }
