@@ -11,6 +11,7 @@ use super::*;
 
 const MORNING: i64 = 1_795_219_200_000; // 2026-11-21T08:00:00+08:00
 
+/// The model of each class that devices get which name none, as the simulated ones do.
 fn profiles() -> BTreeMap<String, Profile> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../device-profiles");
     let mut all = BTreeMap::new();
@@ -22,7 +23,10 @@ fn profiles() -> BTreeMap<String, Profile> {
             }
             let text = std::fs::read_to_string(&path).unwrap();
             let profile = Profile::parse(&text, &path.display().to_string()).unwrap();
-            all.insert(profile.class().to_string(), profile);
+            if profile.is_for_any_of_its_class() {
+                let before = all.insert(profile.class().to_string(), profile);
+                assert!(before.is_none(), "{}: the class has two generic models", path.display());
+            }
         }
     }
     all
