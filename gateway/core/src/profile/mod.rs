@@ -21,8 +21,6 @@ mod vectors;
 mod broken;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod tests_forms;
 
 use std::sync::Arc;
 

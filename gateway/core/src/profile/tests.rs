@@ -1,3 +1,5 @@
+mod forms;
+
 use super::*;
 use crate::value::{Missing, Quality, Reason, Value};
 

@@ -29,17 +29,18 @@ pub(super) fn write(
     for of_bucket in order.chunk_by(|a, b| a.0 / STREAMS == b.0 / STREAMS) {
         let bounds = Bounds::of(of_bucket.iter().map(|(_, r)| *r));
         let (Some((stream, _)), Some(b)) = (of_bucket.first(), bounds) else { continue };
+        let [t0, t1, d0, d1, q0, q1, s0, s1] = b.columns();
         let bucket = stream / STREAMS;
         insert.execute(params![
             bucket,
-            b.taken.0,
-            b.taken.1,
-            b.device.map(|d| d.0),
-            b.device.map(|d| d.1),
-            b.sequence.map(|q| q.0),
-            b.sequence.map(|q| q.1),
-            b.seq.0 as i64,
-            b.seq.1 as i64,
+            t0,
+            t1,
+            d0,
+            d1,
+            q0,
+            q1,
+            s0,
+            s1,
             b.received,
             of_bucket.len() as i64,
             bundle::encode(of_bucket, catalog)

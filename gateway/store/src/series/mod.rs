@@ -29,12 +29,6 @@ mod values;
 
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod tests_faults;
-#[cfg(test)]
-mod tests_rollup;
-#[cfg(test)]
-mod tests_supersede;
 
 use std::path::{Path, PathBuf};
 

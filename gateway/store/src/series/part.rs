@@ -40,6 +40,14 @@ impl Bounds {
         })
     }
 
+    /// As the columns `t0, t1, d0, d1, q0, q1, s0, s1` of the part tables.
+    pub(super) fn columns(&self) -> [Option<i64>; 8] {
+        let (device, sequence) = (self.device.unzip(), self.sequence.unzip());
+        let seq = [self.seq.0 as i64, self.seq.1 as i64].map(Some);
+        let taken = [self.taken.0, self.taken.1].map(Some);
+        [taken[0], taken[1], device.0, device.1, sequence.0, sequence.1, seq[0], seq[1]]
+    }
+
     fn with(self, other: Self) -> Self {
         type Span<T> = (T, T);
         fn span<T: Ord>(a: Span<T>, b: Span<T>) -> Span<T> {

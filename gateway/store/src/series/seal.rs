@@ -172,6 +172,7 @@ pub(super) fn put_chunk(
     rolled: i64,
 ) -> Result<(), SeriesError> {
     let Some(b) = Bounds::of(readings.iter().copied()) else { return Ok(()) };
+    let [t0, t1, d0, d1, q0, q1, s0, s1] = b.columns();
     let mut blob = chunk::encode(readings, catalog);
     if readings.len() < FEW {
         let as_rows = rows::encode(readings, catalog);
@@ -185,14 +186,14 @@ pub(super) fn put_chunk(
     )?
     .execute(params![
         stream,
-        b.taken.0,
-        b.taken.1,
-        b.device.map(|d| d.0),
-        b.device.map(|d| d.1),
-        b.sequence.map(|q| q.0),
-        b.sequence.map(|q| q.1),
-        b.seq.0 as i64,
-        b.seq.1 as i64,
+        t0,
+        t1,
+        d0,
+        d1,
+        q0,
+        q1,
+        s0,
+        s1,
         readings.len() as i64,
         rolled,
         blob.first(),

@@ -122,20 +122,21 @@ fn cut_recent(
     }
     let left: Vec<(u32, &Reading)> = left.iter().map(|(stream, r)| (*stream, r)).collect();
     let Some(b) = Bounds::of(left.iter().map(|(_, r)| *r)) else { return place.delete(tx) };
+    let [t0, t1, d0, d1, q0, q1, s0, s1] = b.columns();
     tx.prepare_cached(
         "UPDATE recent SET t0 = ?2, t1 = ?3, d0 = ?4, d1 = ?5, q0 = ?6, q1 = ?7, s0 = ?8, s1 = ?9, n = ?10,
          blob = ?11 WHERE id = ?1",
     )?
     .execute(params![
         place.id,
-        b.taken.0,
-        b.taken.1,
-        b.device.map(|d| d.0),
-        b.device.map(|d| d.1),
-        b.sequence.map(|q| q.0),
-        b.sequence.map(|q| q.1),
-        b.seq.0 as i64,
-        b.seq.1 as i64,
+        t0,
+        t1,
+        d0,
+        d1,
+        q0,
+        q1,
+        s0,
+        s1,
         left.len() as i64,
         bundle::encode(&left, catalog)
     ])?;

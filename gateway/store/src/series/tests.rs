@@ -1,3 +1,7 @@
+mod faults;
+mod rollup;
+mod supersede;
+
 use super::*;
 use crate::batch::tests::same_bits;
 use orderly_core::dedupe::{Lookup, matches};

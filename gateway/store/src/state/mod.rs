@@ -12,12 +12,6 @@ mod trim;
 
 #[cfg(test)]
 pub(crate) mod tests;
-#[cfg(test)]
-mod tests_delivery;
-#[cfg(test)]
-mod tests_faults;
-#[cfg(test)]
-mod tests_trim;
 
 use std::collections::HashMap;
 use std::path::Path;

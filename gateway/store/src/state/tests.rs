@@ -1,3 +1,7 @@
+mod delivery;
+mod faults;
+mod trim;
+
 use std::path::Path;
 
 use super::*;

@@ -1,6 +1,6 @@
 //! Every type in every order, against an encoder that was written for this and shares nothing with the reader.
 
-use super::*;
+use super::super::*;
 
 const ORDERS: [Order; 4] = [Order::Abcd, Order::Cdab, Order::Badc, Order::Dcba];
 

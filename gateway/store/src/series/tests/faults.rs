@@ -1,6 +1,6 @@
 //! A log cut anywhere, a statement that fails, a reader in the way: what was applied comes again, once.
 
-use super::*;
+use super::super::*;
 use crate::batch::tests::same_bits;
 
 /// Four batches of 25 readings of many devices, numbered on.

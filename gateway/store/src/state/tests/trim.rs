@@ -1,7 +1,7 @@
 //! What is over and old goes, in small steps; what is not stays.
 
-use super::tests::{alert, store_with};
-use super::*;
+use super::super::*;
+use super::{alert, store_with};
 use orderly_core::alert::{Alert, Condition, Handling, Transition};
 use orderly_core::output::Notice;
 use orderly_core::time::Timestamp;

@@ -1,6 +1,6 @@
 //! Profiles of every codec and envelope, whose own tests are the assertions; and what their authors do wrong.
 
-use super::{Input, Profile};
+use super::super::{Input, Profile};
 use crate::record::Flags;
 use crate::time::Timestamp;
 

@@ -1,6 +1,6 @@
 //! Corrections: what they replace is in no figure and no list, but still found when it is asked for.
 
-use super::*;
+use super::super::*;
 use orderly_core::dedupe::{Lookup, replaces};
 use orderly_core::ids::{DeviceId, MetricId, StreamId};
 use orderly_core::reading::{Marks, Measured, Origin};

@@ -1,6 +1,6 @@
 //! Sealing, roll-ups and retention on streams that look like a ward's.
 
-use super::*;
+use super::super::*;
 use orderly_core::ids::{DeviceId, MetricId, StreamId};
 use orderly_core::reading::{Marks, Measured, Origin};
 use orderly_core::value::{Quality, Reason, Value};

@@ -1,7 +1,7 @@
 //! Cursors, holes, notices and what is taken away because of them.
 
-use super::tests::store_with;
-use super::*;
+use super::super::*;
+use super::store_with;
 use crate::journal::Damage;
 use orderly_core::time::Timestamp;
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
 
-use super::tests::{expected, output, store_with};
-use super::*;
+use super::super::*;
+use super::{expected, output, store_with};
 
 /// Every row of every table, as text.
 fn dump(dir: &Path) -> BTreeMap<String, Vec<String>> {
@@ -157,7 +157,7 @@ fn kill_9_leaves_whole_commits() {
     let mut killed_at = Vec::new();
     for round in 0..6 {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["state::tests_faults::child_that_commits", "--exact", "--ignored", "--nocapture"])
+            .args(["state::tests::faults::child_that_commits", "--exact", "--ignored", "--nocapture"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
