@@ -67,6 +67,7 @@ const CORE_RANKS: &[(&str, u8)] = &[
     ("record", 1),
     ("topic", 2),
     ("codec", 2),
+    ("expr", 2),
     ("profile", 3),
     ("alert", 4),
     ("output", 4),

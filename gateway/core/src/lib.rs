@@ -9,6 +9,7 @@ pub mod dedupe;
 pub mod diagnostic;
 pub mod duration;
 pub mod engine;
+pub mod expr;
 pub mod ids;
 pub mod output;
 pub mod profile;

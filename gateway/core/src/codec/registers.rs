@@ -13,10 +13,12 @@
 //! `orderly/v1/<site>/<class>/<device>/up/<stream>`.
 
 mod number;
+mod write;
 
 use smallvec::SmallVec;
 
 use super::Sent;
+pub use write::{Written, encode};
 
 /// First byte of a body.
 const FORMAT: u8 = 1;

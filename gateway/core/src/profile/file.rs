@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::check::Check;
+use super::command_text::commands;
 use super::form::{Envelope, Form, KINDS, Usual};
 use super::layout::{Codec, Illegal, Layout, Place, Places, Poll, Wanted};
 use super::metric::Metric;
@@ -67,6 +68,7 @@ pub(super) fn parse(text: &str, file: &str) -> Result<Profile, Vec<Diagnostic>> 
         let private = private(root, &metrics);
         let checks: Option<Vec<Check>> =
             root.sections("check").iter().map(|section| Check::read(section, &metrics)).collect();
+        let commands = commands(root, codec, &metrics);
         if metrics.is_empty() && !root.has("metric") {
             root.wrong_here("there is no [[metric]]: a profile must measure something", None);
         }
@@ -94,6 +96,7 @@ pub(super) fn parse(text: &str, file: &str) -> Result<Profile, Vec<Diagnostic>> 
                 layout: layout?,
                 metrics,
                 checks: checks?,
+                commands: commands?,
                 time: time?,
                 dedupe: dedupe?,
                 every_ms,
@@ -157,28 +160,29 @@ fn codec(root: &Section<'_, '_>, envelope: bool) -> Option<(Codec, Option<Form>,
                 max_gap: u16::try_from(gap).ok()?,
                 max_registers: u16::try_from(registers.clamp(1, 125)).ok()?,
                 max_bits: u16::try_from(bits.clamp(1, 2_000)).ok()?,
-                illegal: illegal(&section)?,
+                illegal: ranges(&section, "illegal")?,
+                writable: ranges(&section, "writable")?,
             };
             Some((Codec::Registers(poll), None, Places::Registers))
         }
     }
 }
 
-fn illegal(section: &Section<'_, '_>) -> Option<[Option<Illegal>; 8]> {
+fn ranges(section: &Section<'_, '_>, key: &str) -> Option<[Option<Illegal>; 8]> {
     let mut ranges = [None; 8];
-    if !section.has("illegal") {
+    if !section.has(key) {
         return Some(ranges);
     }
-    let texts = section.texts("illegal")?;
+    let texts = section.texts(key)?;
     if texts.len() > ranges.len() {
-        section.wrong("illegal", format!("{} ranges; eight is the most", texts.len()), None);
+        section.wrong(key, format!("{} ranges; eight is the most", texts.len()), None);
         return None;
     }
     for (range, text) in ranges.iter_mut().zip(texts) {
         match Illegal::parse(text) {
             Ok(illegal) => *range = Some(illegal),
             Err(why) => {
-                section.wrong("illegal", why, None);
+                section.wrong(key, why, None);
                 return None;
             }
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::codec::Sent;
 use crate::codec::json::{Limits, Paths};
 use crate::codec::line::{Field, Line};
-use crate::codec::registers::{Blocks, Register, Table};
+use crate::codec::registers::{Blocks, Register, Table, Written};
 use crate::diagnostic::Section;
 use crate::ids::StreamId;
 
@@ -33,9 +33,23 @@ pub struct Poll {
     pub max_bits: u16,
     /// What must never be asked for, not even along with others.
     pub illegal: [Option<Illegal>; 8],
+    /// What commands may write; all else is read-only.
+    pub writable: [Option<Illegal>; 8],
 }
 
-/// Registers that a unit does not have, or must not be asked for.
+impl Poll {
+    /// Whether all of this may be written.
+    #[must_use]
+    pub fn may_write(&self, written: &Written) -> bool {
+        let last = written.start.saturating_add(written.count().saturating_sub(1));
+        self.writable
+            .iter()
+            .flatten()
+            .any(|range| range.table == written.table() && range.first <= written.start && last <= range.last)
+    }
+}
+
+/// A range of registers: those that a unit does not have or must not be asked for, or those that may be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Illegal {
     /// Of which table.

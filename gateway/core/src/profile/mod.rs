@@ -7,6 +7,8 @@
 //! and epochs are the engine's (it knows what came before).
 
 mod check;
+mod command;
+mod command_text;
 mod decode;
 mod file;
 mod form;
@@ -35,6 +37,7 @@ use crate::record::Flags;
 use crate::time::Timestamp;
 use crate::topic::TopicPattern;
 
+pub use command::{Argument, Command, Fields, Interlock, Values, Verify, Write, fill};
 pub use layout::{Codec, Illegal, Poll};
 pub use metric::{Label, Metric, MetricKind, Report};
 pub use time::TimeRule;
@@ -55,6 +58,7 @@ pub struct Profile {
     layout: layout::Layout,
     metrics: Vec<Metric>,
     checks: Vec<check::Check>,
+    commands: Vec<Command>,
     time: TimeRule,
     dedupe: Dedupe,
     every_ms: Option<u64>,
@@ -280,6 +284,12 @@ impl Profile {
     #[must_use]
     pub fn metrics(&self) -> &[Metric] {
         &self.metrics
+    }
+
+    /// What it can be told to do, in the order of the text.
+    #[must_use]
+    pub fn commands(&self) -> &[Command] {
+        &self.commands
     }
 
     /// One metric by name.

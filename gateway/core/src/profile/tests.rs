@@ -1,3 +1,4 @@
+mod commands;
 mod forms;
 
 use super::*;

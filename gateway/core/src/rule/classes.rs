@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::ids::ClassId;
 use crate::profile::{self, Profile};
 
-use super::lower::{MetricInfo, MetricKind};
+use crate::expr::{MetricInfo, MetricKind};
 
 const MINUTE_MS: i64 = 60_000;
 

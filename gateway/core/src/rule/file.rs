@@ -7,11 +7,10 @@ use crate::diagnostic::{Diagnostic, Section, nearest, read};
 use crate::ids::{ClassId, Id, MetricId, RuleId};
 
 use super::classes::{ClassTable, late_ms};
-use super::expr;
-use super::lower::{Lowered, MetricInfo, Slot, unknown_metric};
 use super::model::{Kind, Rule, Source, Threshold};
 use super::text::{Template, Templates};
 use super::vectors::{self, Vector};
+use crate::expr::{self, Lowered, MetricInfo, Slot, unknown_metric};
 
 /// The rules of one file, checked but not yet numbered together with those of other files.
 #[derive(Debug, Clone, PartialEq)]

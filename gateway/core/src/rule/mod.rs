@@ -4,10 +4,8 @@
 
 mod carry;
 mod classes;
-mod expr;
 mod file;
 mod kept;
-mod lower;
 mod model;
 mod replay;
 mod set;
@@ -19,10 +17,10 @@ mod text;
 mod track;
 mod vectors;
 
+pub use crate::expr::{Aspect, Lowered, MAX_SLOTS, MetricInfo, MetricKind, Slot, Truth};
 pub use classes::{ClassTable, is_clinical, is_kept_exactly, late_ms};
 pub use file::{ParsedRule, RuleFile, TECHNICAL};
 pub use kept::{Kept, Sample, SlotValue};
-pub use lower::{Aspect, Lowered, MAX_SLOTS, MetricInfo, MetricKind, Slot, Truth};
 pub use model::{Kind, Rule, Source, Threshold};
 pub use replay::Raised;
 pub use set::{Layout, RuleSet};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::alert::Severity;
 use crate::ids::{ClassId, MetricId, RuleId};
 
-use super::lower::{Lowered, Slot, Truth};
 use super::text::Templates;
+use crate::expr::{Lowered, Slot, Truth};
 
 /// A condition on values with a hold.
 #[derive(Debug, Clone, PartialEq)]

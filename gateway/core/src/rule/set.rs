@@ -3,8 +3,8 @@
 use crate::ids::{ClassId, RuleId};
 use crate::reading::Measured;
 
-use super::lower::{Slot, slot_value};
 use super::model::{Kind, Rule};
+use crate::expr::{Slot, slot_value};
 
 /// All rules of one class.
 #[derive(Debug, Clone, PartialEq)]

@@ -15,11 +15,11 @@ use crate::reading::Measured;
 use crate::time::Timestamp;
 use crate::value::{Missing, Quality, Reason, Value};
 
-use super::lower::{MetricInfo, MetricKind, Slot, unknown_metric};
 use super::model::{Kind, Rule};
 use super::set::RuleSet;
 use super::state::{Observed, RuleState};
 use super::track::{Clocks, Step};
+use crate::expr::{MetricInfo, MetricKind, Slot, unknown_metric};
 
 /// One test of a rule.
 #[derive(Debug, Clone, PartialEq)]

@@ -35,7 +35,7 @@ pub(super) fn value(form: Form, order: Order, wire: &[u8]) -> Sent<'static> {
 }
 
 /// Brings the bytes of a number into the order in which they are written down.
-fn big_endian(order: Order, bytes: &mut [u8]) {
+pub(super) fn big_endian(order: Order, bytes: &mut [u8]) {
     if matches!(order, Order::Cdab | Order::Dcba) {
         // Whole words change places; the bytes within them keep theirs.
         bytes.reverse();

@@ -91,7 +91,14 @@ mod tests {
     }
 
     fn limits(max_gap: u16, max_registers: u16) -> Poll {
-        Poll { every_ms: 1_000, max_gap, max_registers, max_bits: 2_000, illegal: [None; 8] }
+        Poll {
+            every_ms: 1_000,
+            max_gap,
+            max_registers,
+            max_bits: 2_000,
+            illegal: [None; 8],
+            writable: [None; 8],
+        }
     }
 
     fn ask(table: Table, start: u16, count: u16) -> Ask {

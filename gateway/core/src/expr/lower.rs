@@ -5,7 +5,7 @@ use crate::ids::MetricId;
 use crate::reading::Measured;
 use crate::value::{Missing, Quality, Value};
 
-use super::expr::{Expr, ExprError, Literal, Op};
+use super::text::{Expr, ExprError, Literal, Op};
 
 /// What a rule may look at in a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -190,7 +190,8 @@ fn find<'m>(name: &str, metrics: &'m [MetricInfo]) -> Result<(&'m MetricInfo, As
 }
 
 /// The sentence for a name that no profile of the class has.
-pub(super) fn unknown_metric(name: &str, metrics: &[MetricInfo]) -> String {
+#[must_use]
+pub fn unknown_metric(name: &str, metrics: &[MetricInfo]) -> String {
     let names = || metrics.iter().map(|info| info.metric.as_str());
     match nearest(name, names()) {
         Some(near) => format!("no profile of the class measures {name:?}; did you mean {near:?}?"),
@@ -277,7 +278,7 @@ pub fn slot_value(aspect: Aspect, measured: &Measured) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::expr::parse;
+    use super::super::text::parse;
     use super::*;
 
     fn metrics() -> Vec<MetricInfo> {
