@@ -50,6 +50,13 @@ fn a_secret_in_the_settings() {
 }
 
 #[test]
+fn a_secret_beside_another_fault() {
+    let said =
+        settings("[mqtt.ward]\nadress = \"mqtt://broker:1883\"\npassword = \"hunter2\"\ntoken = \"hunter3\n");
+    assert!(said.contains("adress") && !said.contains("hunter"), "{said}");
+}
+
+#[test]
 fn a_broken_table() {
     insta::assert_snapshot!(settings("[listener\nbind = \"127.0.0.1:1883\"\n"));
 }

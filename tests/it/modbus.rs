@@ -311,6 +311,16 @@ async fn a_link_that_goes_down_is_told_and_comes_back() {
     rig.intake.records().iter().for_each(|r| assert!(check(r) > 0));
 }
 
+#[tokio::test]
+async fn a_device_that_closes_after_each_answer_loses_no_poll() {
+    let rig = Rig::start(PROFILE, &[1], Duration::from_millis(5), Disk::Fast).await;
+    rig.proxy.always(Some(Fault::Truncate(usize::MAX)));
+    rig.intake.wait_for(20).await;
+    rig.intake.records().iter().for_each(|r| assert!(check(r) > 0));
+    assert_eq!(rig.status.borrow().failed, 0);
+    assert!(rig.proxy.connections() >= 50, "three requests a poll: {}", rig.proxy.connections());
+}
+
 /// The same registers, but only changes and one report in ten minutes are worth a record.
 fn quiet() -> String {
     PROFILE

@@ -71,7 +71,8 @@ pub(super) async fn of_page(
         return None;
     }
     // What is past its time may still be here for a while: it is not told twice.
-    let to = local.iter().map(|r| r.taken_at).fold(begins.min(query.to), Ord::min);
+    let before = query.after.filter(|_| query.newest_first).map(|(at, _)| at);
+    let to = local.iter().map(|r| r.taken_at).chain(before).fold(begins.min(query.to), Ord::min);
     if query.from >= to {
         return None;
     }

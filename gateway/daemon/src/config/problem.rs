@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource};
 
+use super::secret::blanked;
+
 /// One thing that is wrong, at one place of one text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -65,13 +67,13 @@ impl miette::Diagnostic for Drawn<'_> {
     }
 }
 
-/// Draws problems one below the other, each with the line that it is about.
+/// Draws problems one below the other, each with the line that it is about and its neighbours; never a secret.
 #[must_use]
 pub fn draw(problems: &[Problem]) -> String {
     let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor()).with_width(100);
     let mut page = String::new();
     for problem in problems {
-        let source = NamedSource::new(&problem.file, Arc::clone(&problem.text));
+        let source = NamedSource::new(&problem.file, blanked(&problem.text).into());
         let drawn = Drawn { problem, source };
         if handler.render_report(&mut page, &drawn).is_err() {
             page.push_str(&problem.to_string());
@@ -80,5 +82,6 @@ pub fn draw(problems: &[Problem]) -> String {
             page.push_str(&format!("   in {}\n", problem.file));
         }
     }
-    page
+    // The blanks in place of a secret would tell its length.
+    page.lines().flat_map(|line| [line.trim_end(), "\n"]).collect()
 }

@@ -59,6 +59,45 @@ impl Credentials {
     }
 }
 
+/// Whether a key of this name would hold a secret itself, where only the name of a file may stand.
+pub(super) fn is_secret(key: &str) -> bool {
+    ["password", "token", "secret"].iter().any(|name| key.ends_with(name))
+}
+
+/// The text as it may be printed: whatever follows `password =` and the like is blank up to the end of its value. All
+/// other places keep their offsets.
+pub(super) fn blanked(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(equals) = rest.find('=') {
+        let (before, value) = rest.split_at(equals + 1);
+        shown.push_str(before);
+        let key = before[..equals].trim_end_matches([' ', '\t', '"', '\'']).to_ascii_lowercase();
+        let length = if is_secret(&key) { length_of(value) } else { 0 };
+        let (secret, after) = value.split_at(length);
+        let mark = if secret.find('\n').unwrap_or(length) > MARK.len() { MARK } else { "" };
+        shown.push_str(mark);
+        shown.extend(secret.bytes().skip(mark.len()).map(|b| if b == b'\n' { '\n' } else { ' ' }));
+        rest = after;
+    }
+    shown + rest
+}
+
+/// What stands for a secret.
+const MARK: &str = " …";
+
+/// How many bytes a value takes: to the end of its line, or of a text of several lines.
+fn length_of(value: &str) -> usize {
+    let start = value.len() - value.trim_start_matches([' ', '\t']).len();
+    for quotes in ["\"\"\"", "'''"] {
+        if let Some(text) = value[start..].strip_prefix(quotes) {
+            let to = text.find(quotes).map_or(text.len(), |at| at + quotes.len());
+            return start + quotes.len() + to;
+        }
+    }
+    value.find('\n').unwrap_or(value.len())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,5 +114,29 @@ mod tests {
         assert_eq!(format!("{secret:?}"), "(secret)");
         assert!(credentials.read(Path::new("void")).unwrap_err().ends_with("void is empty"));
         assert!(credentials.read(Path::new("/no/such")).unwrap_err().starts_with("cannot read /no/such"));
+    }
+
+    #[test]
+    fn no_secret_is_left_in_a_text_that_is_printed_and_no_place_moves() {
+        let secret = "hünter2";
+        for text in [
+            format!("[a]\npassword = \"{secret}\"\nnext = 1\n"),
+            format!("[a]\nx.token=\"{secret}\"\nnext = 1\n"),
+            format!("[a]\n\"secret\" = \"{secret}\nnext = 1\n"),
+            format!("a = {{ password = \"{secret}\", other = 2 }}\nnext = 1\n"),
+            format!("PASSWORD = '{secret}'\nnext = 1\n"),
+            format!("token = \"\"\"\n{secret}\n\"\"\"\nnext = 1\n"),
+            format!("url = \"http://store/?token={secret}\"\nnext = 1\n"),
+        ] {
+            let shown = blanked(&text);
+            assert!(!shown.contains(secret), "{shown}");
+            assert_eq!(shown.len(), text.len());
+            assert_eq!(shown.find("next"), text.find("next"));
+        }
+        for harmless in ["password_file = \"door\"\n", "a = 1\nb = \"x=y\"\n", "token =\n", "secret = 1"] {
+            let shown = blanked(harmless);
+            assert_eq!(shown.len(), harmless.len());
+            assert!(harmless.starts_with("secret") || shown == harmless, "{shown}");
+        }
     }
 }

@@ -9,6 +9,7 @@ use toml::de::{DeTable, DeValue, Deserializer};
 
 use super::layers::Layer;
 use super::problem::Problem;
+use super::secret::is_secret;
 
 /// More than this many problems of one file help nobody.
 const MAX_PROBLEMS: usize = 50;
@@ -31,11 +32,7 @@ pub fn check<T: DeserializeOwned>(layer: &Layer) -> Vec<Problem> {
             break;
         };
         let (message, hint) = explain(error.message(), &path);
-        let mut found = problem(layer, Some(at.clone()), path, message, hint);
-        if is_secret(&found.key) {
-            found.text = masked(&found.text, at.end).into();
-        }
-        problems.push(found);
+        problems.push(problem(layer, Some(at), path, message, hint));
     }
     problems.sort_by_key(|p| p.at.as_ref().map_or(0, |at| at.start));
     problems
@@ -94,17 +91,6 @@ fn take_from_table(
 
 const fn covers(outer: &Range<usize>, inner: &Range<usize>) -> bool {
     outer.start <= inner.start && inner.end <= outer.end
-}
-
-/// Whether somebody wrote a secret itself where only the name of a file may stand.
-fn is_secret(path: &str) -> bool {
-    ["password", "token", "secret"].iter().any(|name| path.ends_with(name))
-}
-
-/// The text without the value that follows the key which ends at `key`: a secret is not printed.
-fn masked(text: &str, key: usize) -> String {
-    let end = text.get(key..).and_then(|rest| rest.find('\n')).map_or(text.len(), |at| key + at);
-    format!("{} = …{}", text.get(..key).unwrap_or_default(), text.get(end..).unwrap_or_default())
 }
 
 /// Says serde's sentence in our words, with the nearest key for an unknown one.

@@ -19,14 +19,25 @@ pub struct OldStores {
     clock: Arc<dyn Clock>,
     credentials: Credentials,
     sinks: Vec<InfluxConfig>,
+    questions: tokio::sync::Semaphore,
 }
+
+/// Requests that may question the store at once: it also has to take the readings of the sink.
+const QUESTIONS: usize = 2;
 
 impl OldStores {
     /// Takes the sinks from the settings.
     #[must_use]
     pub fn new(settings: &Settings, site: SiteId, credentials: Credentials, clock: Arc<dyn Clock>) -> Self {
         let sinks = settings.sinks.iter().map(|(name, sink)| InfluxConfig::from_settings(name, sink));
-        Self { site, retention: settings.retention.clone(), clock, credentials, sinks: sinks.collect() }
+        Self {
+            site,
+            retention: settings.retention.clone(),
+            clock,
+            credentials,
+            sinks: sinks.collect(),
+            questions: tokio::sync::Semaphore::new(QUESTIONS),
+        }
     }
 
     /// An InfluxDB 2 if there is one: the others cannot be asked, which they say.
@@ -45,6 +56,10 @@ impl OldHistory for OldStores {
         async move {
             let sink = self.store()?;
             let store = sink.name.clone();
+            let Ok(_one) = self.questions.try_acquire() else {
+                let error = Some("the store is being asked by others: try again".to_owned());
+                return Some(FromStore { store, readings: Vec::new(), complete: false, error });
+            };
             Some(match read(sink, &self.credentials, &self.site, &query).await {
                 Ok((readings, complete)) => FromStore { store, readings, complete, error: None },
                 Err(error) => FromStore { store, readings: Vec::new(), complete: false, error: Some(error) },

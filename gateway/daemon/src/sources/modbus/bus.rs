@@ -62,6 +62,8 @@ impl Bus {
                     // Two connections that follow each other share no transaction numbers for a long time.
                     let first = u16::try_from(self.number.wrapping_mul(7_919) & 0xFFFF).unwrap_or(0);
                     self.line = Some(Line::new(stream, endpoint.framing, first));
+                    // What a process before this one asked may still be answered.
+                    self.unquiet |= endpoint.framing == Framing::Rtu;
                     pause(config.connect_delay).await;
                     return Ok(());
                 }
@@ -134,32 +136,32 @@ impl Bus {
         call: &Call,
         now: &impl Fn() -> u64,
     ) -> Result<Answer, Failure> {
-        let endpoint = &config.endpoints[self.endpoint];
-        let serial = endpoint.framing == Framing::Rtu;
-        let Some(line) = self.line.as_mut() else {
-            return Err(Failure::Silent("there is no connection".to_owned()));
-        };
-        if self.unquiet {
-            let silence = config.late.max(endpoint.silence);
-            if let Err(Trouble::Gone(why) | Trouble::Wrong(why)) = line.quiet(silence).await {
-                self.line = None;
-                return Err(Failure::Silent(why));
-            }
-            self.unquiet = false;
+        let mut answer = self.ask_once(config, unit, call).await;
+        // Some devices close a connection that was idle, or after each answer. No late answer can come from a closed
+        // TCP connection, and a read may be made twice.
+        let read =
+            matches!(call, Call::Read { .. }) && config.endpoints[self.endpoint].framing == Framing::Tcp;
+        let closed = matches!(answer, Err(Trouble::Gone(_)));
+        if matches!(answer, Err(Trouble::Ended(_))) || (read && closed) {
+            self.line = None;
+            self.open(config).await.map_err(Failure::Silent)?;
+            answer = self.ask_once(config, unit, call).await;
         }
-        match line.ask(unit, call, config.timeout).await {
+        match answer {
             Ok(answer) => {
                 self.errors = 0;
                 Ok(answer)
             }
             Err(trouble) => {
                 // After an error what still comes is the answer to an old question.
-                let lost = matches!(trouble, Trouble::Gone(_));
-                let (Trouble::Gone(why) | Trouble::Wrong(why)) = trouble;
+                let endpoint = &config.endpoints[self.endpoint];
+                let (asked, lost) =
+                    (!matches!(trouble, Trouble::Ended(_)), !matches!(trouble, Trouble::Wrong(_)));
+                let (Trouble::Ended(why) | Trouble::Gone(why) | Trouble::Wrong(why)) = trouble;
                 if !endpoint.stays || lost {
                     self.line = None;
                 }
-                if serial {
+                if asked && endpoint.framing == Framing::Rtu {
                     self.unquiet = true;
                     self.suspects.entry(unit).or_default().add(call, now());
                 }
@@ -173,6 +175,23 @@ impl Bus {
                 Err(Failure::Silent(why))
             }
         }
+    }
+
+    /// Asks on the line as it is.
+    async fn ask_once(&mut self, config: &LinkConfig, unit: u8, call: &Call) -> Result<Answer, Trouble> {
+        let Some(line) = self.line.as_mut() else {
+            return Err(Trouble::Ended("there is no connection".to_owned()));
+        };
+        if self.unquiet {
+            let silence = config.late.max(config.endpoints[self.endpoint].silence);
+            line.quiet(silence).await.map_err(|trouble| match trouble {
+                Trouble::Ended(why) | Trouble::Gone(why) => Trouble::Ended(why),
+                // It never falls silent: another line may.
+                Trouble::Wrong(why) => Trouble::Gone(why),
+            })?;
+            self.unquiet = false;
+        }
+        line.ask(unit, call, config.timeout).await
     }
 
     /// The pause between two requests.

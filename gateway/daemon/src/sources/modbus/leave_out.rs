@@ -75,13 +75,17 @@ impl Asks {
     /// The poll is over. Gives what is newly left out.
     pub(super) fn end(&mut self, now: u64) -> Vec<(Ask, u8)> {
         let poll = std::mem::take(&mut self.now);
-        if poll.good.is_empty() {
-            // A unit that refuses all of it is asked all the same, to see that it is there.
-            self.refused = poll.refused;
-            self.again = now;
+        let one = poll.refused.first().filter(|_| poll.good.is_empty());
+        if one.is_some_and(|one| self.refused.contains(one)) {
             return Vec::new();
         }
-        self.asks = poll.good;
+        if self.refused.iter().any(|(ask, _)| poll.good.contains(ask)) {
+            // The one that stood for all of them is there: so may be the others.
+            *self = Self::new(Arc::clone(&self.profile));
+            return Vec::new();
+        }
+        // A unit that refuses all of it is asked for one thing all the same, to see that it is there.
+        self.asks = one.map_or(poll.good, |one| vec![one.0]);
         if poll.refused.is_empty() {
             if self.refused.is_empty() {
                 self.wait = AGAIN_MS;
@@ -169,9 +173,17 @@ mod tests {
     #[test]
     fn a_unit_that_refuses_everything_is_still_asked() {
         let mut asks = Asks::new(profile(&[0, 1]));
-        for now in 0..3 {
-            let (requests, came, told) = poll(&mut asks, &[0, 1], now);
-            assert_eq!((requests, came.len(), told.len(), asks.refusals().len()), (3, 0, 0, 2));
+        for (now, requests, told) in [(0, 3, 2), (1, 1, 0), (59_999, 1, 0), (60_000, 3, 2), (179_999, 1, 0)] {
+            let (made, came, refused) = poll(&mut asks, &[0, 1], now);
+            assert_eq!(
+                (made, came.len(), refused.len(), asks.refusals().len()),
+                (requests, 0, told, 2),
+                "{now}"
+            );
         }
+        // It is another unit now: what stood for all answers, and the next poll asks for all.
+        assert_eq!(poll(&mut asks, &[], 179_999).1, [0]);
+        let (made, came, told) = poll(&mut asks, &[], 180_000);
+        assert_eq!((made, came.len(), told.len(), asks.refusals().len()), (1, 2, 0, 0));
     }
 }

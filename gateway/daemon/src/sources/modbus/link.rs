@@ -29,6 +29,8 @@ pub(super) struct Link {
     bus: Bus,
     reconnect: Backoff,
     up: Option<bool>,
+    /// The endpoint that was last in use.
+    way: usize,
 }
 
 struct Device {
@@ -59,6 +61,7 @@ impl Link {
             bus: Bus::default(),
             reconnect: Backoff::new(Duration::from_millis(200), LONGEST_RECONNECT, seed),
             up: None,
+            way: 0,
             config,
             deps,
         }
@@ -87,10 +90,10 @@ impl Link {
         if self.bus.is_open() {
             return true;
         }
-        let before = self.bus.endpoint();
         match self.bus.open(&self.config).await {
             Ok(()) => {
-                if self.bus.endpoint() != before {
+                if self.bus.endpoint() != self.way {
+                    self.way = self.bus.endpoint();
                     let endpoint = self.config.endpoints[self.bus.endpoint()].to_string();
                     tracing::warn!(source = %self.source, endpoint, "the link goes another way");
                 }

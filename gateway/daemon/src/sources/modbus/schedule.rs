@@ -17,7 +17,7 @@ pub struct Patience {
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { failures: 3, least: Duration::from_secs(5), most: Duration::from_secs(600) }
+        Self { failures: 3, least: Duration::from_secs(5), most: Duration::from_secs(60) }
     }
 }
 
@@ -104,6 +104,11 @@ impl Schedule {
 
     /// A device answered. Polls that were missed are not made up for.
     pub(super) fn answered(&mut self, n: usize, now: u64) {
+        let dead = self.patience.failures;
+        if self.slots.iter().all(|slot| slot.failures >= dead) {
+            // The whole link was away and is back: so may be the others.
+            self.slots.iter_mut().for_each(|slot| slot.due = slot.due.min(now));
+        }
         let slot = &mut self.slots[n];
         (slot.failures, slot.answered) = (0, true);
         slot.backoff.reset();
@@ -222,7 +227,7 @@ mod tests {
         let mut now = 0;
         for _ in 0..20 {
             if let Next::Wait(at) = schedule.next(now) {
-                assert!(at - now <= 600_000);
+                assert!(at - now <= 60_000);
                 now = at;
             }
             assert_eq!(schedule.next(now), Next::Poll(0));
@@ -233,5 +238,35 @@ mod tests {
         schedule.answered(0, at);
         let Next::Wait(next) = schedule.next(at) else { panic!("it must wait") };
         assert_eq!(next - at, 1_000);
+    }
+
+    #[test]
+    fn when_a_link_comes_back_all_its_devices_are_asked_again_at_once() {
+        let every = std::iter::repeat_n(Duration::from_secs(1), 5);
+        let mut schedule = Schedule::new(every, Patience::default(), 0, &mut 3);
+        let mut now = 0;
+        while now < 3_600_000 {
+            match schedule.next(now) {
+                Next::Poll(n) => _ = schedule.failed(n, now, 1),
+                Next::Wait(at) => now = at,
+                Next::Never => panic!("there are devices"),
+            }
+        }
+        let (mut asked, until) = (std::collections::BTreeSet::new(), now + 60_000 + 10_000);
+        let mut first = None;
+        while now < until && asked.len() < 5 {
+            match schedule.next(now) {
+                Next::Poll(n) => {
+                    first.get_or_insert(now);
+                    now += 20;
+                    asked.insert(n);
+                    schedule.answered(n, now);
+                }
+                Next::Wait(at) => now = at,
+                Next::Never => panic!("there are devices"),
+            }
+        }
+        assert_eq!(asked.len(), 5);
+        assert!(now - first.unwrap() < 1_000, "{} ms", now - first.unwrap());
     }
 }

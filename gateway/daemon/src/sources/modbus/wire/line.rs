@@ -29,6 +29,8 @@ pub struct Line {
 /// Why a request got no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trouble {
+    /// The stream had ended before the request was sent: it may be opened anew and the request made there.
+    Ended(String),
     /// The stream has ended; it must be opened anew.
     Gone(String),
     /// Nothing came in time, or nothing that fits.
@@ -56,7 +58,7 @@ impl Line {
         if !call.is_legal() {
             return Err(format!("{call:?} is more than the protocol allows").into());
         }
-        let early = self.drain().await.map_err(|e| gone(&e))?;
+        let early = self.drain().await.map_err(|e| Trouble::Ended(how(&e)))?;
         if early > 0 && self.framing == Framing::Tcp {
             return Err(format!("{early} bytes came that nobody asked for").into());
         }
@@ -162,8 +164,12 @@ impl Line {
 }
 
 fn gone(error: &io::Error) -> Trouble {
-    Trouble::Gone(match error.kind() {
+    Trouble::Gone(how(error))
+}
+
+fn how(error: &io::Error) -> String {
+    match error.kind() {
         io::ErrorKind::UnexpectedEof => "the connection was closed".to_owned(),
         _ => format!("the connection was lost: {error}"),
-    })
+    }
 }
