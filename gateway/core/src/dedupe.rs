@@ -21,6 +21,9 @@ pub struct Lookup {
     pub device_time: Option<Timestamp>,
     /// The device's counter; it matters only where there is no device time.
     pub sequence: Option<u64>,
+    /// The place in its message, where time and counter are those of the whole message; only readings at the same
+    /// place of theirs answer.
+    pub place: Option<u16>,
     /// Only readings of an origin before this one count.
     pub before: Origin,
 }
@@ -42,6 +45,7 @@ pub fn matches(lookup: &Lookup, reading: &Reading) -> bool {
         && reading.epoch == lookup.epoch
         && reading.device_time == lookup.device_time
         && (lookup.device_time.is_some() || reading.sequence == lookup.sequence)
+        && lookup.place.is_none_or(|place| place == reading.origin.index)
         && reading.device == lookup.device
         && reading.stream == lookup.stream
 }
@@ -80,6 +84,8 @@ pub struct Identity<'a> {
     pub device_time: Option<Timestamp>,
     /// The device's counter, where the profile counts by it.
     pub sequence: Option<u64>,
+    /// Its place in its message, where time and counter are those of the whole message.
+    pub place: Option<u16>,
     /// The reading as decoded.
     pub decoded: &'a Decoded,
     /// Hash of the profile text that read it.
@@ -89,7 +95,7 @@ pub struct Identity<'a> {
 }
 
 impl<'a> Identity<'a> {
-    /// The identity of a decoded reading. `index` is its place in the record.
+    /// The identity of a decoded reading. `index` is its place in the record, the same whenever the record is sent.
     #[must_use]
     pub fn new(decoded: &'a Decoded, profile: &Profile, device: &str, epoch: u32, index: u16) -> Self {
         let sequence = decoded.sequence.filter(|_| profile.dedupe().by == DedupeBy::Sequence);
@@ -99,13 +105,14 @@ impl<'a> Identity<'a> {
             Some(sequence) => hash.number(sequence),
             None => hash.number(decoded.payload_hash),
         };
-        // Without time and sequence the place in the record is all that tells two equal readings apart.
-        if decoded.device_time.is_none() && sequence.is_none() {
+        // Where time and counter do not tell the readings of one record apart, only their place does.
+        if decoded.by_place || (decoded.device_time.is_none() && sequence.is_none()) {
             hash.number(u64::from(index));
         }
         Self {
             device_time: decoded.device_time,
             sequence,
+            place: decoded.by_place.then_some(index),
             decoded,
             profile: profile.hash(),
             offset_ns: hash.below_million(),
@@ -115,7 +122,7 @@ impl<'a> Identity<'a> {
     /// Compares with an earlier reading of the same device, epoch and stream.
     #[must_use]
     pub fn compare(&self, earlier: &Reading) -> Verdict {
-        if earlier.device_time != self.device_time {
+        if earlier.device_time != self.device_time || !self.same_place(earlier) {
             return Verdict::Different;
         }
         match (self.device_time, self.sequence) {
@@ -129,6 +136,12 @@ impl<'a> Identity<'a> {
             }
             (None, _) => Verdict::Different,
         }
+    }
+
+    /// Whether an earlier reading stood where this one stands, if that matters.
+    #[must_use]
+    pub fn same_place(&self, earlier: &Reading) -> bool {
+        self.place.is_none_or(|place| place == earlier.origin.index)
     }
 
     /// Under the same profile equal payloads give equal values; under another one the identity hash speaks.
@@ -261,6 +274,7 @@ mod tests {
             stream: "s".parse().unwrap(),
             device_time: Some(Timestamp(9)),
             sequence: None,
+            place: None,
             before: Origin { seq: 6, index: 0 },
         };
         assert!(matches(&lookup, &reading));
@@ -272,6 +286,8 @@ mod tests {
         assert!(!matches(&Lookup { epoch: 0, ..lookup.clone() }, &reading));
         assert!(!matches(&Lookup { stream: "t".parse().unwrap(), ..lookup.clone() }, &reading));
         assert!(!matches(&Lookup { device: "e".parse().unwrap(), ..lookup.clone() }, &reading));
+        assert!(matches(&Lookup { place: Some(0), ..lookup.clone() }, &reading));
+        assert!(!matches(&Lookup { place: Some(1), ..lookup.clone() }, &reading));
         let timeless = Reading { device_time: None, ..reading };
         let by_sequence = |n| Lookup { device_time: None, sequence: Some(n), ..lookup.clone() };
         assert!(matches(&by_sequence(3), &timeless) && !matches(&by_sequence(4), &timeless));

@@ -1,7 +1,5 @@
 //! Deciding on one decoded reading: epoch, time, repeat or new, marks; then twin and rules.
 
-use std::sync::Arc;
-
 use crate::dedupe::{Identity, Verdict};
 use crate::ids::{StreamId, ZoneId};
 use crate::output::Counts;
@@ -12,7 +10,8 @@ use crate::time::Timestamp;
 use crate::twin::{Disbelief, MAX_STREAMS, StreamTwin};
 
 use super::Engine;
-use super::input::boot_hash;
+use super::input::{Item, boot_hash};
+use super::parts::{Part, Parts};
 use super::register::{Chain, Device};
 
 /// How a device's time was taken.
@@ -67,11 +66,11 @@ impl Engine {
         &mut self,
         number: usize,
         record: &Record<'_>,
-        index: u16,
-        profile: &Arc<Profile>,
-        decoded: Decoded,
+        item: Item,
         seen: &[Reading],
+        parts: &mut Parts,
     ) -> Outcome {
+        let Item { index, profile, decoded, .. } = item;
         let origin = Origin { seq: record.seq, index };
         let received_at = record.now.wall;
         let epoch = self.epoch(number, &decoded);
@@ -81,16 +80,18 @@ impl Engine {
         };
         let device = self.register.get_mut(number);
         device.twin.streams[place].received_at = received_at;
-        let identity = Identity::new(&decoded, profile, device.row.device.as_str(), epoch, index);
-        let verdict =
-            verdict(&self.batch, device, place, epoch, &identity, seen, profile, record.entry.flags);
+        let identity = Identity::new(&decoded, &profile, device.row.device.as_str(), epoch, index);
+        let part = parts.stream(number, place, epoch, device.chains.get(place).copied());
+        let flags = record.entry.flags;
+        let verdict = verdict(&self.batch, device, place, epoch, &identity, seen, &profile, flags, part);
         if verdict == Verdict::Repeat {
             self.batch.counts.repeats += 1;
             self.heard_stream(number, place);
             return Outcome::Repeat;
         }
         let retained = record.entry.flags.has(Flags::RETAINED);
-        let moment = resolve(decoded.device_time, received_at, device.row.commissioned_at, profile, retained);
+        let moment =
+            resolve(decoded.device_time, received_at, device.row.commissioned_at, &profile, retained);
         let stream = &device.twin.streams[place];
         let mut marks = moment.marks;
         let mut replaced = None;
@@ -199,6 +200,7 @@ fn verdict(
     seen: &[Reading],
     profile: &Profile,
     flags: Flags,
+    part: &mut Part,
 ) -> Verdict {
     if profile.dedupe().by == DedupeBy::None {
         return Verdict::Different;
@@ -207,8 +209,10 @@ fn verdict(
         let (dup, reconnect) = (flags.has(Flags::DUP), flags.has(Flags::AFTER_RECONNECT));
         // What a broker kept comes again with every subscription.
         let dup = dup || flags.has(Flags::RETAINED);
-        let repeat =
-            device.twin.streams[place].is_timeless_repeat(identity.decoded.payload_hash, dup, reconnect);
+        let stream = &device.twin.streams[place];
+        let repeat = *part
+            .repeat
+            .get_or_insert_with(|| stream.is_timeless_repeat(identity.decoded.payload_hash, dup, reconnect));
         return if repeat { Verdict::Repeat } else { Verdict::Different };
     }
     let stream = &device.twin.streams[place];
@@ -220,11 +224,15 @@ fn verdict(
     if !maybe {
         return Verdict::Different;
     }
-    let chain = device.chains.get(place).copied();
+    let chain = match identity.place {
+        Some(_) => part.before,
+        None => device.chains.get(place).copied(),
+    };
     let recent = batch.of_stream(chain).filter(|reading| reading.epoch == epoch);
     if identity.device_time.is_none() {
         // A counter without a clock wraps round: only the nearest reading that had it can be the same.
         let same = recent.chain(seen).filter(|r| r.device_time.is_none() && r.sequence == identity.sequence);
+        let same = same.filter(|r| identity.same_place(r));
         return same.max_by_key(|r| r.origin).map_or(Verdict::Different, |r| identity.compare(r));
     }
     let mut worst = Verdict::Different;

@@ -58,6 +58,8 @@ pub(super) struct Item {
     pub(super) target: Target,
     pub(super) profile: Arc<Profile>,
     pub(super) decoded: Decoded,
+    /// Its place in the message, the same whenever the message is sent.
+    pub(super) index: u16,
     /// Its look-up, by number.
     pub(super) lookup: Option<usize>,
 }
@@ -104,8 +106,9 @@ impl Engine {
             Err(refused) => Work::Message(Message { refused: vec![refused], ..Message::default() }),
         };
         if let Work::Message(message) = &mut prepared.work {
-            for (index, item) in (0_u16..).zip(&mut message.items) {
-                let Some(lookup) = self.lookup(item, Origin { seq: record.seq, index }) else { continue };
+            for item in &mut message.items {
+                let before = Origin { seq: record.seq, index: item.index };
+                let Some(lookup) = self.lookup(item, before) else { continue };
                 item.lookup = Some(prepared.lookups.len());
                 prepared.lookups.push(lookup);
             }
@@ -229,9 +232,12 @@ impl Engine {
         }
         let input = Self::input(record, record.entry.body);
         let decoded = profile.decode(input).map_err(|error| Refused::new(error.code, error.reason))?;
+        if decoded.len() > MAX_ITEMS {
+            return Err(too_many_readings());
+        }
         let mut message = Message::default();
-        for decoded in decoded {
-            self.assign(decoded, profile, &mut message, None);
+        for (index, decoded) in (0..).zip(decoded) {
+            self.assign(decoded, index, profile, &mut message, None);
         }
         Ok(Work::Message(message))
     }
@@ -258,7 +264,8 @@ impl Engine {
             match decoded {
                 Ok((profile, decoded)) => {
                     for decoded in decoded {
-                        self.assign(decoded, profile, &mut message, Some(line.raw));
+                        let index = message.items.last().map_or(0, |item| item.index + 1);
+                        self.assign(decoded, index, profile, &mut message, Some(line.raw));
                     }
                 }
                 Err(refused) => {
@@ -305,7 +312,14 @@ impl Engine {
     }
 
     /// Gives a reading that names its device itself to that device.
-    fn assign(&self, decoded: Decoded, profile: &Arc<Profile>, message: &mut Message, part: Option<&str>) {
+    fn assign(
+        &self,
+        decoded: Decoded,
+        index: u16,
+        profile: &Arc<Profile>,
+        message: &mut Message,
+        part: Option<&str>,
+    ) {
         let found = match &decoded.device {
             Some(device) => self.known(device.as_str()).and_then(|number| self.registered(number)),
             None => Err(Refused::new("no_device", "neither topic nor payload names a device")),
@@ -315,6 +329,7 @@ impl Engine {
                 target: Target::Known(number),
                 profile: own,
                 decoded,
+                index,
                 lookup: None,
             }),
             Ok((_, own)) => message.refused.push(Refused {
@@ -343,14 +358,16 @@ impl Engine {
             .decode(Self::input(record, payload))
             .map_err(|error| Refused::new(error.code, error.reason))?;
         if decoded.len() > MAX_ITEMS {
-            return Err(Refused::new(
-                "too_many_readings",
-                format!("one message may hold {MAX_ITEMS} readings"),
-            ));
+            return Err(too_many_readings());
         }
-        let item =
-            |decoded| Item { target: target.clone(), profile: Arc::clone(profile), decoded, lookup: None };
-        Ok(decoded.into_iter().map(item).collect())
+        let item = |(index, decoded)| Item {
+            target: target.clone(),
+            profile: Arc::clone(profile),
+            decoded,
+            index,
+            lookup: None,
+        };
+        Ok((0..).zip(decoded).map(item).collect())
     }
 
     fn input<'p>(record: &Record<'p>, payload: &'p [u8]) -> Input<'p> {
@@ -428,6 +445,7 @@ impl Engine {
             stream: decoded.stream.clone(),
             device_time: identity.device_time,
             sequence: identity.sequence,
+            place: identity.place,
             before,
         })
     }
@@ -438,6 +456,10 @@ pub(super) fn boot_hash(boot: &str) -> u64 {
     let mut head = [0; 8];
     head.copy_from_slice(&blake3::hash(boot.as_bytes()).as_bytes()[..8]);
     u64::from_le_bytes(head)
+}
+
+fn too_many_readings() -> Refused {
+    Refused::new("too_many_readings", format!("one message may hold {MAX_ITEMS} readings"))
 }
 
 fn is_online(record: &Record<'_>) -> bool {

@@ -13,6 +13,7 @@ mod decide;
 mod evaluate;
 mod input;
 mod keys;
+mod parts;
 mod presence;
 mod refused;
 mod register;
@@ -45,6 +46,7 @@ use config::Config;
 use decide::Outcome;
 use input::{Item, Message, Target, Work};
 use keys::Keys;
+use parts::Parts;
 use register::{Device, Register};
 use shared::Shared;
 use timers::Timers;
@@ -221,7 +223,8 @@ impl Engine {
 
     fn message(&mut self, record: &Record<'_>, message: Message, seen: &[Seen]) {
         let source = self.clock.source(record.entry.source);
-        let mut index: u16 = 0;
+        let mut parts = Parts::default();
+        let mut index = message.items.last().map_or(0, |item| item.index.saturating_add(1));
         for item in message.items {
             let number = match &item.target {
                 Target::Known(number) => Some(*number),
@@ -231,8 +234,7 @@ impl Engine {
                     .or_else(|| self.self_register(device, class, item.profile.id(), record.seq)),
             };
             let Some(number) = number else { continue };
-            self.one(record, number, source, index, item, seen);
-            index = index.saturating_add(1);
+            self.one(record, number, source, item, seen, &mut parts);
         }
         for refused in message.refused {
             let excerpt = refused.excerpt.as_deref().unwrap_or(record.entry.body);
@@ -246,10 +248,11 @@ impl Engine {
         record: &Record<'_>,
         number: usize,
         source: u16,
-        index: u16,
         item: Item,
         seen: &[Seen],
+        parts: &mut Parts,
     ) {
+        let index = item.index;
         let found = item.lookup.and_then(|lookup| seen.get(lookup)).map_or(&[][..], |seen| &seen.readings);
         // A retained message may be of any age: it does not show that the device is there.
         if !record.entry.flags.has(Flags::RETAINED) {
@@ -259,7 +262,7 @@ impl Engine {
             self.taken_again(number, record.seq);
         }
         self.touch_twin(number);
-        match self.decide(number, record, index, &item.profile, item.decoded, found) {
+        match self.decide(number, record, item, found, parts) {
             Outcome::Kept | Outcome::Repeat => {}
             Outcome::Refused(code, reason) => {
                 self.batch.quarantine(record, index, code, reason, record.entry.body);

@@ -29,7 +29,20 @@ pub(super) fn decode(
             if lines.is_empty() {
                 return Err(DecodeError::malformed("there is no line in the payload"));
             }
-            lines.iter().map(|one| line(profile, one, input.address)).collect()
+            let mut readings = lines
+                .iter()
+                .map(|one| line(profile, one, input.address))
+                .collect::<Result<Vec<Decoded>, _>>()?;
+            if readings.len() > 1 {
+                let timeless =
+                    |reading: &&mut Decoded| reading.device_time.is_none() && !counted(profile, reading);
+                // Only the message as a whole can be known again.
+                readings
+                    .iter_mut()
+                    .filter(timeless)
+                    .for_each(|one| one.payload_hash = short_hash(input.payload));
+            }
+            Ok(readings)
         }
         Picker::Registers(places) => {
             let blocks = Blocks::parse(input.payload).map_err(DecodeError::malformed)?;
@@ -87,6 +100,7 @@ fn pick<'t, 'o: 't>(
     let items = each
         .list(text)
         .ok_or_else(|| DecodeError::bad_field(format!("there is no list at {}", each.path())))?;
+    let (layout, mut whole) = (&profile.layout, None);
     let mut readings = Vec::with_capacity(items.len().min(1_000));
     for (place, item) in items.iter().enumerate() {
         let mut all = picked.clone();
@@ -95,9 +109,14 @@ fn pick<'t, 'o: 't>(
         }
         let mut reading = assemble(profile, address, item.as_bytes(), &all, None)
             .map_err(|error| DecodeError { reason: format!("item {place}: {}", error.reason), ..error })?;
-        if reading.device_time.is_none() && reading.sequence.is_none() {
-            // Without a time, equal items of one message are different readings, and the message names them.
-            reading.payload_hash = short_hash(payload) ^ short_hash(&place.to_le_bytes());
+        let counted = counted(profile, &reading);
+        let own =
+            if counted { layout.own_sequence } else { layout.own_time && reading.device_time.is_some() };
+        if !own {
+            // Equal items are then different readings, and it is the message that is sent again.
+            reading.by_place = true;
+            reading.payload_hash =
+                if counted { 0 } else { *whole.get_or_insert_with(|| short_hash(payload)) };
         }
         readings.push(reading);
     }
@@ -181,16 +200,25 @@ fn assemble(
         },
     };
     let sequence = sequence_of(at(layout.sequence))?;
-    let counted = sequence.is_some() && profile.dedupe.by == DedupeBy::Sequence;
-    Ok(Decoded {
+    let mut decoded = Decoded {
         device,
         stream,
         device_time,
         sequence,
         boot: text_of(at(layout.boot), "boot id")?,
         values,
-        payload_hash: if counted { 0 } else { short_hash(payload) },
-    })
+        by_place: false,
+        payload_hash: 0,
+    };
+    if !counted(profile, &decoded) {
+        decoded.payload_hash = short_hash(payload);
+    }
+    Ok(decoded)
+}
+
+/// Whether the device's own counter tells this reading from others.
+fn counted(profile: &Profile, reading: &Decoded) -> bool {
+    reading.sequence.is_some() && profile.dedupe.by == DedupeBy::Sequence
 }
 
 /// The device that a foreign topic names, and the stream that any topic names.

@@ -63,7 +63,7 @@ pub(super) fn parse(text: &str, file: &str) -> Result<Profile, Vec<Diagnostic>> 
             wanted.device = device.clone().or(usual.device);
         }
         let default_stream = stream(head.as_ref(), places, &mut wanted);
-        let dedupe = dedupe(root, wanted.sequence.is_some(), class_name);
+        let dedupe = dedupe(root, &wanted, places, class_name);
         let every_ms = root.section("expect").and_then(|expect| expect.millis("every"));
         let private = private(root, &metrics);
         let checks: Option<Vec<Check>> =
@@ -248,7 +248,8 @@ fn place_of(root: &Section<'_, '_>, key: &str, places: Places) -> Option<Place> 
     places.need(&section)
 }
 
-fn dedupe(root: &Section<'_, '_>, has_sequence: bool, class: &str) -> Option<Dedupe> {
+fn dedupe(root: &Section<'_, '_>, wanted: &Wanted, places: Places, class: &str) -> Option<Dedupe> {
+    let has_sequence = wanted.sequence.is_some();
     let mut dedupe =
         Dedupe { by: if has_sequence { DedupeBy::Sequence } else { DedupeBy::TimeAndValue }, replace: false };
     let Some(section) = root.section("dedupe") else { return Some(dedupe) };
@@ -267,6 +268,15 @@ fn dedupe(root: &Section<'_, '_>, has_sequence: bool, class: &str) -> Option<Ded
             "correct",
             "\"replace\" goes by the time; with \"seq\" the same number is the same reading, sent again",
             Some("by = \"time+value\"".to_owned()),
+        );
+        return None;
+    }
+    let split = matches!(places, Places::Document { split: true, .. });
+    if dedupe.replace && split && !wanted.own_time() {
+        section.wrong(
+            "correct",
+            "\"replace\" goes by the time, and the items of a message have theirs in common",
+            Some("give each its own, with \"@\" in time.path".to_owned()),
         );
         return None;
     }

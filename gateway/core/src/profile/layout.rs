@@ -211,6 +211,13 @@ pub(super) struct Wanted {
     pub stream: Option<Place>,
 }
 
+impl Wanted {
+    /// Whether each item of a split document has a time of its own.
+    pub(super) const fn own_time(&self) -> bool {
+        matches!((&self.time, &self.time_offset), (Some(Place::Item(_)), _) | (_, Some(Place::Item(_))))
+    }
+}
+
 /// All places, compiled. Metrics come first, in their order; then the others, each at its slot.
 #[derive(Debug)]
 pub(super) struct Layout {
@@ -223,6 +230,10 @@ pub(super) struct Layout {
     pub boot: Option<usize>,
     pub device: Option<usize>,
     pub stream: Option<usize>,
+    /// Each item of a split document has a time of its own.
+    pub own_time: bool,
+    /// Each item of a split document has a sequence number of its own.
+    pub own_sequence: bool,
     /// The stream when neither topic nor payload names one.
     pub default_stream: StreamId,
     /// The name that most topics end in, so that it costs no allocation.
@@ -282,6 +293,8 @@ impl Layout {
     }
 
     pub(super) fn new(places: Places, wanted: Wanted, default_stream: StreamId) -> Result<Self, String> {
+        let own_time = wanted.own_time();
+        let own_sequence = matches!(wanted.sequence, Some(Place::Item(_)));
         let mut all = wanted.metrics;
         let mut slot = |place: Option<Place>| {
             place.map(|place| {
@@ -309,6 +322,8 @@ impl Layout {
             boot,
             device,
             stream,
+            own_time,
+            own_sequence,
             default_stream,
             known_stream,
         })

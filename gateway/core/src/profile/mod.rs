@@ -141,8 +141,11 @@ pub struct Decoded {
     pub boot: Option<Arc<str>>,
     /// The values, in the order of the profile.
     pub values: SmallVec<[Measured; 1]>,
-    /// First eight bytes of the BLAKE3 hash of what was decoded: the whole payload, or the one line of it.
-    /// 0 when the device's own counter tells readings apart: then nobody asks for it.
+    /// It is one of several readings of a message that have their time and counter in common, or have none: its
+    /// place in the message is part of its identity.
+    pub by_place: bool,
+    /// First eight bytes of the BLAKE3 hash of what was decoded: the whole payload, or the one line or item of it
+    /// that has a time of its own. 0 when the device's own counter tells readings apart: then nobody asks for it.
     pub payload_hash: u64,
 }
 

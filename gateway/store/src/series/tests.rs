@@ -133,13 +133,15 @@ proptest! {
         let ids = |of: &[Reading]| of.iter().map(|r| r.origin).collect::<Vec<_>>();
         prop_assert_eq!(ids(&reader.latest_all().unwrap()), latest.values().map(|r| r.origin).collect::<Vec<_>>());
         for r in &all {
-            for before in [r.origin, Origin { seq: u64::MAX, index: 0 }] {
+            let end = Origin { seq: u64::MAX, index: 0 };
+            for (before, place) in [(r.origin, None), (end, None), (end, Some(r.origin.index))] {
                 let lookup = Lookup {
                     device: r.device.clone(),
                     epoch: r.epoch,
                     stream: r.stream.clone(),
                     device_time: r.device_time,
                     sequence: r.sequence,
+                    place,
                     before,
                 };
                 // Without time and counter the engine asks nothing.

@@ -6,4 +6,5 @@ mod identity;
 mod orders;
 mod properties;
 mod silence;
+mod split;
 mod technical;

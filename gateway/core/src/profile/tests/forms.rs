@@ -365,11 +365,13 @@ w = 1
         let address = "orderly/v1/main/thing/a/up/reading";
         let flags = Flags::default();
         let input = Input { address, payload: payload.as_bytes(), received_at: Timestamp(0), flags };
-        profile.decode(input).unwrap().into_iter().map(|reading| reading.payload_hash).collect::<Vec<_>>()
+        profile.decode(input).unwrap()
     };
     let first = decode(r#"[{"w":1},{"w":1}]"#);
-    assert_ne!(first[0], first[1]);
+    assert!(first.iter().all(|reading| reading.by_place), "told apart by their places");
+    assert_eq!(first[0].payload_hash, first[1].payload_hash, "it is the message that is known again");
     assert_eq!(first, decode(r#"[{"w":1},{"w":1}]"#));
+    assert_ne!(first[0].payload_hash, decode(r#"[{"w":1},{"w":2}]"#)[0].payload_hash);
 }
 
 #[test]
@@ -387,6 +389,13 @@ fn mistakes_about_forms_are_named() {
     assert!(of("kind = \"json\"\neach = \"$.a\"").contains("the items of one list"));
     assert!(of("kind = \"csv\"\nseparator = \"::\"").contains("one ASCII character"));
     assert!(of("kind = \"cbor\"\nwrap = \"hexx\"").contains("did you mean \"hex\"?"));
+    let replacing = |time: &str| {
+        of(&format!(
+            "kind = \"json\"\neach = \"$[*]\"\n[time]\npath = \"{time}\"\n[dedupe]\nby = \"time+value\"\ncorrect = \"replace\""
+        ))
+    };
+    assert!(replacing("$.t").contains("the items of a message have theirs in common"));
+    assert_eq!(replacing("@.t"), "nothing wrong");
     let outer = metric.replace("path = \"@.a\"", "outer = \"$.a\"");
     assert!(mistakes(&format!("[codec]\nkind = \"json\"\n{outer}")).contains("there is no [envelope]"));
 }

@@ -116,6 +116,7 @@ fn what_was_replaced_still_answers_the_engine() {
         stream: StreamId::new("reading").unwrap(),
         device_time: Some(Timestamp(T0 + 5_000)),
         sequence: None,
+        place: None,
         before: Origin { seq: 9, index: 0 },
     };
     let mut reader = SeriesReader::open(dir.path()).unwrap();
