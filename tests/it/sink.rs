@@ -10,6 +10,8 @@ use std::sync::Arc;
 use orderly::config::{Size, Span};
 use orderly::sinks::influx::{Dialect, Engine, InfluxConfig};
 use orderly::sinks::{Hole, SinkState};
+use orderly_core::reading::Marks;
+use orderly_core::value::Value;
 use orderly_tests::fakestore::{FakeStore, Field, Plan, Seen, Step};
 
 use double::{Memory, Rig, config, reading};
@@ -252,6 +254,31 @@ async fn an_outage_is_worked_off_oldest_first_and_the_newest_are_there_at_once()
 }
 
 #[tokio::test]
+async fn a_correction_that_overtook_the_backlog_has_the_last_word() {
+    let store = FakeStore::start().await;
+    store.plan(Plan::always(Step::refuse(503)));
+    let mut rig = Rig::start(InfluxConfig { split_after: 1_000, max_bytes: 10_000, ..config(store.url()) });
+    for _ in 0..100 {
+        rig.commit("bp-1", 100);
+    }
+    rig.until_state(SinkState::Retrying).await;
+    store.plan(Plan::default());
+    store.until(|seen| seen.rows.len() > 1_000).await;
+    // The same act of measuring, told again with another number.
+    let original = reading("bp-1", 9_999);
+    let mut correction = original.clone();
+    (correction.origin.seq, correction.marks) = (10_001, Marks::CORRECTION);
+    correction.values[0].value = Value::Number(-1.0);
+    let last = rig.commit_these(vec![correction]);
+    rig.until_cursor(last).await;
+    let seen = store.seen();
+    let (_, fields) = seen.rows.iter().find(|(key, _)| key.ns % 1_000_000 == 9_999).unwrap();
+    assert_eq!(fields["sys"], Field::Float(-1.0));
+    assert_eq!(seen.changed, 2, "it was there before its original, and came once more");
+    assert_eq!((seen.rows.len(), seen.resent), (10_000, 0), "nothing else was sent twice");
+}
+
+#[tokio::test]
 async fn a_restart_goes_on_at_the_stored_cursor() {
     let store = FakeStore::start().await;
     let mut rig = Rig::start(config(store.url()));
@@ -360,6 +387,28 @@ async fn what_a_restarted_store_forgot_is_sent_again() {
     assert_eq!(store.ask(|seen| seen.rows.len()), 100);
     store.until(|seen| seen.rows.len() == 200).await;
     rig.memory.until(|m| *m.cursor.lock().unwrap() >= last).await;
+}
+
+#[tokio::test]
+async fn a_hole_that_a_restarted_store_forgot_is_filled_again() {
+    let store = FakeStore::start().await;
+    let memory: Arc<Memory> = Arc::default();
+    *memory.history.lock().unwrap() = (1..=500).map(|seq| reading("bp-1", seq)).collect();
+    *memory.holes.lock().unwrap() = vec![Hole { first: 1, last: 500 }];
+    *memory.cursor.lock().unwrap() = 500;
+    let settled = InfluxConfig { settle: Some(Span::ms(5_000)), ..config(store.url()) };
+    let mut rig = Rig::with(settled, Arc::clone(&memory));
+    store.until(|seen| seen.rows.len() == 500).await;
+    assert!(!memory.holes.lock().unwrap().is_empty(), "it may still forget");
+    store.crash_and_restart(|_| false);
+    // Time passes with what is to be done.
+    let mut last = 500;
+    while !memory.holes.lock().unwrap().is_empty() {
+        last = rig.commit("bp-1", 1);
+        rig.until_cursor(last).await;
+    }
+    assert_eq!(values(&store.seen()), (1..=last).collect());
+    assert_eq!(store.ask(|seen| seen.fresh), 500 + last, "the hole twice, and once what came meanwhile");
 }
 
 #[tokio::test]

@@ -15,6 +15,10 @@ use super::{Batch, BatchSource, Hole, SourceError};
 /// from the store.
 pub type AtHand = Box<dyn Fn(Seq) -> Option<(Vec<Batch>, Seq)> + Send + Sync>;
 
+/// A series store that is so many hands of batches behind is catching up; history waits until it has.
+const HANDS_AHEAD: usize = 16;
+const AHEAD_BYTES: usize = 1 << 20;
+
 /// Both stores, for one sink. A connection that failed is closed and opened again at the next call.
 pub struct Stores {
     dir: PathBuf,
@@ -56,6 +60,35 @@ impl Stores {
     }
 }
 
+impl Stores {
+    fn stored_after(&self, after: Seq, max_bytes: usize) -> Result<(Vec<Batch>, Seq), SourceError> {
+        self.state(|reader| {
+            let found = reader.batches_after(after, max_bytes)?;
+            let batches = found.batches.iter().map(|stored| {
+                let readings = Arc::new(stored.readings()?);
+                Ok(Batch { first: stored.first, last: stored.last, readings })
+            });
+            Ok((batches.collect::<Result<_, StateError>>()?, found.through))
+        })
+    }
+
+    /// All committed corrections behind a record; `None`: there is too much to look through.
+    fn corrections_after(&self, after: Seq) -> Result<Option<Vec<Reading>>, SourceError> {
+        let mut corrections = Vec::new();
+        let mut from = after;
+        for _ in 0..HANDS_AHEAD {
+            let (batches, through) = self.stored_after(from, AHEAD_BYTES)?;
+            if batches.is_empty() {
+                return Ok(Some(corrections));
+            }
+            let all = batches.iter().flat_map(|batch| batch.readings.iter());
+            corrections.extend(all.filter(|r| r.marks.has(Marks::CORRECTION)).cloned());
+            from = through;
+        }
+        Ok(None)
+    }
+}
+
 impl SourceError {
     fn of(error: impl std::error::Error) -> Self {
         Self(error.to_string())
@@ -70,14 +103,7 @@ impl BatchSource for Stores {
     fn batches_after(&self, after: Seq, max_bytes: usize) -> Result<(Vec<Batch>, Seq), SourceError> {
         let (mut batches, through) = match (self.at_hand)(after) {
             Some(found) => found,
-            None => self.state(|reader| {
-                let found = reader.batches_after(after, max_bytes)?;
-                let batches = found.batches.iter().map(|stored| {
-                    let readings = Arc::new(stored.readings()?);
-                    Ok(Batch { first: stored.first, last: stored.last, readings })
-                });
-                Ok((batches.collect::<Result<_, StateError>>()?, found.through))
-            })?,
+            None => self.stored_after(after, max_bytes)?,
         };
         leave_out_replaced(&mut batches);
         Ok((batches, through))
@@ -90,10 +116,17 @@ impl BatchSource for Stores {
 
     fn history(&self, from: Seq, to: Seq, limit: usize) -> Result<(Vec<Reading>, Seq), SourceError> {
         // What the series store has not applied yet cannot be vouched for.
-        self.series(|reader| match reader.applied()? {
-            applied if applied < from => Ok((Vec::new(), from.saturating_sub(1))),
-            applied => reader.range_by_origin(from, to.min(applied), limit),
-        })
+        let nothing = (Vec::new(), from.saturating_sub(1));
+        let applied = self.series(|reader| reader.applied())?;
+        if applied < from {
+            return Ok(nothing);
+        }
+        let (mut found, through) =
+            self.series(|reader| reader.range_by_origin(from, to.min(applied), limit))?;
+        // A correction may be outside already and not in the series store: what it replaces must not follow it.
+        let Some(corrections) = self.corrections_after(applied)? else { return Ok(nothing) };
+        found.retain(|r| !corrections.iter().any(|correction| replaces(correction, r)));
+        Ok((found, through))
     }
 
     fn over_cap(&self, after: Seq, keep_bytes: u64) -> Result<Option<Seq>, SourceError> {
@@ -118,6 +151,7 @@ fn leave_out_replaced(batches: &mut [Batch]) {
 #[cfg(test)]
 mod tests {
     use orderly_core::output::Output;
+    use orderly_core::reading::Origin;
     use orderly_store::series::SeriesStore;
     use orderly_store::state::{DeliveryChange, StateStore};
 
@@ -194,6 +228,26 @@ mod tests {
             assert_eq!((sent, through), (vec![2], 2));
         }
         assert_eq!(seqs(&decided[0].readings), [1], "who shares what is at hand still has both");
+    }
+
+    #[test]
+    fn what_a_correction_replaces_is_no_history_even_before_the_series_store_has_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut state = stores(dir.path());
+        let mut corrected = reading("bp-1", 15, 2.0);
+        (corrected.origin.seq, corrected.marks) = (31, Marks::CORRECTION);
+        corrected.device_time = Some(corrected.taken_at);
+        let mut original = reading("bp-1", 15, 1.0);
+        original.device_time = corrected.device_time;
+        // The series store has the original and nothing behind 20.
+        let mut series = SeriesStore::open(dir.path()).unwrap();
+        series.apply(21, 22, &[Reading { origin: Origin { seq: 22, index: 0 }, ..original }]).unwrap();
+        series.flush().unwrap();
+        let stores = Stores::new(dir.path(), Box::new(|_| None));
+        assert_eq!(seqs(&stores.history(20, 25, 1_000).unwrap().0), [20, 22]);
+        let readings = Arc::new(vec![corrected]);
+        state.commit(&Output { first: 31, cursor: 31, readings, ..Output::default() }).unwrap();
+        assert_eq!(seqs(&stores.history(20, 25, 1_000).unwrap().0), [20]);
     }
 
     #[test]

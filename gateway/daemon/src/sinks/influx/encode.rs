@@ -8,7 +8,8 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use orderly_core::ids::{DeviceId, SiteId, StreamId};
-use orderly_core::reading::{Origin, Reading};
+use orderly_core::reading::{Marks, Origin, Reading};
+use orderly_core::record::Seq;
 
 use super::point::{self, Fields};
 
@@ -23,6 +24,8 @@ pub struct Chunk {
     ends: Vec<usize>,
     /// Origin and device of each line.
     from: Vec<(Origin, DeviceId)>,
+    /// The first and the last record of which a correction is among the lines.
+    pub corrections: Option<(Seq, Seq)>,
     /// Readings that have no line, with code and reason.
     pub unwritable: Vec<(Origin, DeviceId, &'static str, String)>,
 }
@@ -101,6 +104,10 @@ impl Encoder {
             Ok(()) => {
                 chunk.ends.push(chunk.text.len());
                 chunk.from.push((reading.origin, reading.device.clone()));
+                if reading.marks.has(Marks::CORRECTION) {
+                    let seq = reading.origin.seq;
+                    chunk.corrections = Some((chunk.corrections.map_or(seq, |(first, _)| first), seq));
+                }
             }
             Err(why) => {
                 let refused = (reading.origin, reading.device.clone(), "unwritable", why.to_string());

@@ -3,6 +3,9 @@
 //! Without a backlog there is one lane, in order. After an outage the backlog is worked off oldest first, and one
 //! request in five goes to the newest readings, so that boards behind the store are live again at once. Holes get
 //! one request in five while there is anything else, and all of them when there is not.
+//!
+//! A correction among the newest overwrites its point outside, and then the backlog may bring the original and
+//! overwrite it back. So corrections that overtook the backlog are sent once more behind it.
 
 use std::collections::VecDeque;
 
@@ -28,6 +31,13 @@ pub enum Job {
         /// Where the backlog ends.
         end: Seq,
     },
+    /// Corrections alone, of batches after this record and up to `end`: they had overtaken the backlog.
+    Again {
+        /// Where to begin.
+        after: Seq,
+        /// The last that overtook.
+        end: Seq,
+    },
     /// Readings of the long-term store after this record and up to the end of the hole.
     Fill {
         /// What is left of the hole.
@@ -40,6 +50,8 @@ pub enum Job {
 pub struct Lanes {
     live: Seq,
     backlog: Option<(Seq, Seq)>,
+    /// Behind which record, and up to which, corrections have overtaken the backlog.
+    overtaken: Option<(Seq, Seq)>,
     holes: VecDeque<Hole>,
     split_after: u64,
     turn: u64,
@@ -52,6 +64,7 @@ impl Lanes {
         let mut lanes = Self {
             live: cursor,
             backlog: None,
+            overtaken: None,
             holes: VecDeque::new(),
             split_after: split_after.max(1),
             turn: 0,
@@ -68,13 +81,14 @@ impl Lanes {
     /// Everything up to this record has been read and sent.
     #[must_use]
     pub fn cursor(&self) -> Seq {
-        self.backlog.map_or(self.live, |(after, _)| after)
+        let behind = [self.backlog, self.overtaken].into_iter().flatten().map(|(after, _)| after);
+        behind.fold(self.live, Seq::min)
     }
 
     /// Whether a backlog is being worked off.
     #[must_use]
     pub const fn catching_up(&self) -> bool {
-        self.backlog.is_some()
+        self.backlog.is_some() || self.overtaken.is_some()
     }
 
     /// Records of holes that are still missing.
@@ -87,22 +101,25 @@ impl Lanes {
     pub const fn begin(&mut self, cursor: Seq) {
         self.live = cursor;
         self.backlog = None;
+        self.overtaken = None;
     }
 
     /// Begins again behind this record: the store forgot what lay after it.
     pub fn rewind(&mut self, to: Seq) {
         self.live = self.live.min(to);
         self.backlog = None;
+        self.overtaken = None;
     }
 
     /// What to do next, when records up to `head` are decided.
     pub fn next(&mut self, head: Seq) -> Option<Job> {
-        if self.backlog.is_none() && head.saturating_sub(self.live) > self.split_after {
+        if !self.catching_up() && head.saturating_sub(self.live) > self.split_after {
             self.backlog = Some((self.live, head));
             self.live = head;
         }
         let live = (head > self.live).then_some(Job::Live { after: self.live });
-        let backlog = self.backlog.map(|(after, end)| Job::Backlog { after, end });
+        let again = self.overtaken.map(|(after, end)| Job::Again { after, end });
+        let backlog = self.backlog.map(|(after, end)| Job::Backlog { after, end }).or(again);
         let fill = self.holes.front().map(|hole| Job::Fill { hole: *hole });
         self.turn += 1;
         let (main, other) = if backlog.is_some() { (backlog, live.or(fill)) } else { (live, fill) };
@@ -114,6 +131,9 @@ impl Lanes {
         match job {
             Job::Live { .. } => self.live = self.live.max(up_to),
             Job::Backlog { end, .. } => self.backlog = (up_to < end).then_some((up_to, end)),
+            Job::Again { .. } => {
+                self.overtaken = self.overtaken.filter(|(_, end)| up_to < *end).map(|(_, end)| (up_to, end));
+            }
             Job::Fill { hole } => {
                 if let Some(known) = self.holes.iter_mut().find(|known| **known == hole) {
                     known.first = known.first.max(up_to + 1);
@@ -123,10 +143,21 @@ impl Lanes {
         }
     }
 
+    /// The job brought corrections, of these records the first and the last. Those that come behind one which is to
+    /// be sent again go again too, or an older one would have the last word.
+    pub fn corrected(&mut self, job: Job, (first, last): (Seq, Seq)) {
+        if matches!(job, Job::Live { .. }) && self.catching_up() {
+            let after = self.overtaken.map_or(first.saturating_sub(1), |(after, _)| after);
+            self.overtaken = Some((after, last));
+        }
+    }
+
     /// Passes over everything up to this record: it has become a hole.
     pub fn skip(&mut self, to: Seq) {
         self.live = self.live.max(to);
-        self.backlog = self.backlog.filter(|(_, end)| *end > to).map(|(after, end)| (after.max(to), end));
+        for lane in [&mut self.backlog, &mut self.overtaken] {
+            *lane = lane.filter(|(_, end)| *end > to).map(|(after, end)| (after.max(to), end));
+        }
     }
 }
 
@@ -161,7 +192,7 @@ mod tests {
                     newest += 1;
                     lanes.done(job, head);
                 }
-                Job::Fill { .. } => panic!("there is no hole"),
+                other => panic!("{other:?}"),
             }
         }
         assert_eq!(order, (0..20).map(|n| n * 50).collect::<Vec<_>>());
@@ -180,7 +211,7 @@ mod tests {
             let up_to = match job {
                 Job::Live { .. } => head,
                 Job::Fill { hole } => hole.last,
-                Job::Backlog { .. } => panic!("there is no backlog"),
+                other => panic!("{other:?}"),
             };
             jobs.push(matches!(job, Job::Fill { .. }));
             lanes.done(job, up_to);
@@ -201,6 +232,51 @@ mod tests {
         assert_eq!((lanes.cursor(), lanes.next(1_000)), (600, Some(Job::Backlog { after: 600, end: 1_000 })));
         lanes.skip(1_500);
         assert_eq!((lanes.cursor(), lanes.next(1_000)), (1_500, None));
+    }
+
+    /// Lanes with a backlog of 1 to 1,000 left, and corrections of 1,003 and 1,005 sent live.
+    fn overtaken() -> Lanes {
+        let mut lanes = Lanes::new(0, &[], 100);
+        assert_eq!(lanes.next(1_000), Some(Job::Backlog { after: 0, end: 1_000 }));
+        for (after, up_to) in [(1_000, 1_004), (1_004, 1_006), (1_006, 1_010)] {
+            let live = Job::Live { after };
+            if up_to < 1_010 {
+                lanes.corrected(live, (up_to - 1, up_to - 1));
+            }
+            lanes.done(live, up_to);
+        }
+        lanes
+    }
+
+    #[test]
+    fn corrections_that_overtook_the_backlog_go_again_behind_it() {
+        let mut lanes = overtaken();
+        let backlog = lanes.next(1_010).unwrap();
+        assert_eq!(backlog, Job::Backlog { after: 0, end: 1_000 });
+        lanes.done(backlog, 1_000);
+        assert_eq!((lanes.cursor(), lanes.catching_up()), (1_002, true), "a restart begins before them");
+        let again = lanes.next(1_010).unwrap();
+        assert_eq!(again, Job::Again { after: 1_002, end: 1_005 });
+        lanes.done(again, 1_003);
+        // One more overtakes what is left; it may correct the same point.
+        lanes.corrected(Job::Live { after: 1_010 }, (1_012, 1_012));
+        lanes.done(Job::Live { after: 1_010 }, 1_020);
+        assert_eq!(lanes.next(1_020), Some(Job::Again { after: 1_003, end: 1_012 }));
+        lanes.done(Job::Again { after: 1_003, end: 1_012 }, 1_012);
+        lanes.corrected(Job::Live { after: 1_020 }, (1_021, 1_021));
+        assert_eq!((lanes.cursor(), lanes.next(1_020)), (1_020, None), "in order again");
+    }
+
+    #[test]
+    fn corrections_that_became_a_hole_wait_for_nothing() {
+        let mut lanes = overtaken();
+        lanes.skip(1_004);
+        assert_eq!(
+            (lanes.cursor(), lanes.next(1_010)),
+            (1_004, Some(Job::Again { after: 1_004, end: 1_005 }))
+        );
+        lanes.skip(1_010);
+        assert_eq!((lanes.cursor(), lanes.next(1_010)), (1_010, None));
     }
 
     #[test]

@@ -157,7 +157,7 @@ impl Sink {
             ahead = self.look_ahead(&prepared, *head.borrow());
             let refused = self.send(&prepared).await?;
             self.quarantine(&prepared, refused).await?;
-            self.lanes.done(prepared.job, prepared.up_to);
+            prepared.done(&mut self.lanes);
             self.place.sent(prepared.chunk.len());
             self.tail.sent(self.lanes.cursor(), self.clock.now().steady_ms);
             if let Job::Fill { hole } = prepared.job {
@@ -227,10 +227,12 @@ impl Sink {
         if self.tail.check_is_due(now) && !self.tail.seen(self.sender.store().started_at().await, now) {
             // It was started anew and may have forgotten what it had accepted: send that again.
             self.lanes.rewind(self.tail.settled(0));
+            self.holes_at = 0;
             *ahead = None;
             let why = "the store was restarted; its last minute is sent again";
             self.keeper.report.failed(SinkState::CatchingUp, why);
         }
+        self.close_holes().await?;
         if self.holes_at == 0 || now.saturating_sub(self.holes_at) >= HOLES_EVERY_MS {
             self.cap_and_holes(self.tail.settled(self.lanes.cursor())).await?;
             self.holes_at = now.max(1);
@@ -250,7 +252,7 @@ impl Sink {
         }
         let consumer = self.keeper.consumer.clone();
         let holes = self.ask(move |source| source.holes(&consumer)).await?;
-        self.lanes.set_holes(&holes);
+        self.lanes.set_holes(&self.tail.to_fill(holes));
         Ok(())
     }
 
@@ -260,8 +262,17 @@ impl Sink {
             self.lanes.set_holes(&[]);
             return Ok(());
         }
-        let (consumer, from) = (self.keeper.consumer.clone(), hole.first);
-        self.keeper.deliver(DeliveryChange::HoleFilled { consumer, from, to }).await
+        self.tail.filled(Hole { first: hole.first, last: to }, self.clock.now().steady_ms);
+        self.close_holes().await
+    }
+
+    /// Tells which parts of holes the store has for good.
+    async fn close_holes(&mut self) -> Result<(), Stopped> {
+        for Hole { first: from, last: to } in self.tail.take_closed() {
+            let consumer = self.keeper.consumer.clone();
+            self.keeper.deliver(DeliveryChange::HoleFilled { consumer, from, to }).await?;
+        }
+        Ok(())
     }
 
     /// The chunk of this job: the one read ahead if it was for the same job.
@@ -279,7 +290,7 @@ impl Sink {
     /// Reads and encodes the next chunk while this one is on its way.
     fn look_ahead(&self, prepared: &Prepared, newest: Seq) -> Ahead {
         let mut lanes = self.lanes.clone();
-        lanes.done(prepared.job, prepared.up_to);
+        prepared.done(&mut lanes);
         let job = lanes.next(newest)?;
         let (reader, most) = (self.reader.clone(), self.sender.most());
         Some(tokio::task::spawn_blocking(move || reader.prepare(job, most)))

@@ -2,11 +2,11 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use orderly_core::reading::Reading;
+use orderly_core::reading::{Marks, Reading};
 use orderly_core::record::Seq;
 
 use super::encode::{Chunk, Encoder};
-use super::lanes::Job;
+use super::lanes::{Job, Lanes};
 use crate::sinks::{BatchSource, SourceError};
 
 /// A job's lines.
@@ -16,6 +16,16 @@ pub(super) struct Prepared {
     /// The job is done up to this record once the lines are sent.
     pub(super) up_to: Seq,
     pub(super) chunk: Arc<Chunk>,
+}
+
+impl Prepared {
+    /// The lines were sent.
+    pub(super) fn done(&self, lanes: &mut Lanes) {
+        if let Some(corrections) = self.chunk.corrections {
+            lanes.corrected(self.job, corrections);
+        }
+        lanes.done(self.job, self.up_to);
+    }
 }
 
 /// Reads and encodes.
@@ -32,7 +42,7 @@ impl Reader {
     pub(super) fn prepare(&self, job: Job, most: usize) -> Result<Prepared, SourceError> {
         match job {
             Job::Live { after } => self.batches(job, (after, Seq::MAX), most),
-            Job::Backlog { after, end } => self.batches(job, (after, end), most),
+            Job::Backlog { after, end } | Job::Again { after, end } => self.batches(job, (after, end), most),
             Job::Fill { hole } => {
                 let (readings, up_to) = self.source.history(hole.first, hole.last, most.max(1))?;
                 let (chunk, _) = self.encode(readings.iter(), usize::MAX);
@@ -45,7 +55,10 @@ impl Reader {
         let share = self.max_bytes * most.min(self.max_lines) / self.max_lines.max(1);
         let (batches, through) = self.source.batches_after(after, share)?;
         let readings = batches.iter().flat_map(|batch| batch.readings.iter());
-        let wanted = readings.filter(|r| r.origin.seq > after && r.origin.seq <= end);
+        let all = !matches!(job, Job::Again { .. });
+        let wanted = readings
+            .filter(|r| r.origin.seq > after && r.origin.seq <= end)
+            .filter(|r| all || r.marks.has(Marks::CORRECTION));
         let (chunk, cut) = self.encode(wanted, most);
         Ok(Prepared { job, up_to: cut.unwrap_or(through).min(end), chunk })
     }
