@@ -125,6 +125,7 @@ impl Shared {
                 inner.recount();
                 return Err(error);
             }
+            self.lock().stuck.remove(&segment.header.number);
         }
     }
 
@@ -151,6 +152,7 @@ impl Shared {
                 inner.segments[i].bytes = bytes;
                 inner.segments[i].header.form = Form::Sealed;
                 inner.segments[i].marks = Vec::new();
+                inner.stuck.remove(&segment.header.number);
                 inner.recount();
                 drop(inner);
                 self.remove(&segment, Form::Raw)?;

@@ -1,6 +1,6 @@
 //! What appenders, the writer and the tails share under one lock.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
@@ -13,6 +13,7 @@ use super::format::{self, Form, Header, Key};
 use super::losses::Losses;
 use super::recover::Damage;
 use super::segment::{self, Segment, last_hash};
+use super::worn::GivenUp;
 use super::writer::Writer;
 use super::{Appended, Durable, JournalError, JournalOptions, Recovered};
 use crate::disk::{Disk, DiskFile};
@@ -97,17 +98,19 @@ pub(crate) struct Inner {
     pub last_sync_ms: u64,
     /// Damage that was met and not yet handed over.
     pub losses: Losses,
-    /// The segment that a tail cannot read.
-    pub stuck: Option<Stuck>,
+    /// Segments that a tail could not read as they are, until they are deleted.
+    pub stuck: BTreeMap<u64, Stuck>,
 }
 
-/// A segment that a tail failed to read on, at one place, time and again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A segment that a tail failed to read.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Stuck {
-    pub segment: u64,
-    /// Behind which record.
+    /// Behind which record it failed last.
     pub behind: Seq,
+    /// How often it failed since something of it could be read there.
     pub failures: u32,
+    /// The blocks that are given up. Other tails read over them at once, and try any other block anew.
+    pub given_up: Arc<GivenUp>,
 }
 
 impl Inner {
@@ -208,7 +211,7 @@ impl Shared {
             syncs: 0,
             last_sync_ms: 0,
             losses,
-            stuck: None,
+            stuck: BTreeMap::new(),
         };
         let limits = Limits {
             segment_bytes: options.segment_bytes,

@@ -14,7 +14,7 @@ use super::recover::Damage;
 use super::scan::{Next, Scanner};
 use super::seal::{FrameReader, NextFrame};
 use super::segment::Segment;
-use super::shared::{HotGroup, Inner, Shared, Stuck};
+use super::shared::{HotGroup, Inner, Shared};
 use super::worn::{Worn, is_of_the_disk};
 use crate::disk::{Disk, DiskFile};
 
@@ -210,7 +210,7 @@ impl Tail {
             Ok(group) => group,
             Err(error) => return self.failed("read", segment, error),
         };
-        self.passed(number, group.through);
+        self.passed(segment, group.through);
         if !damaged.is_empty() {
             self.shared.tell(damaged);
         }
@@ -226,12 +226,11 @@ impl Tail {
 
     fn open(&self, segment: &Segment) -> io::Result<Cold> {
         let (disk, dir) = (&*self.shared.disk, &self.shared.dir);
-        let stuck = self.shared.lock().stuck;
-        if stuck.is_some_and(|s| s.segment == segment.header.number && s.failures >= TRIES) {
-            let file = Arc::new(Worn::new(disk.open(&segment.path(dir))?));
-            return Cold::from(file, segment, self.position + 1);
-        }
-        Cold::open(disk, dir, segment, self.position + 1)
+        let stuck = self.shared.lock().stuck.get(&segment.header.number).cloned();
+        let Some(stuck) = stuck else { return Cold::open(disk, dir, segment, self.position + 1) };
+        let file = disk.open(&segment.path(dir))?;
+        let worn = if stuck.failures >= TRIES { Worn::giving_up } else { Worn::knowing };
+        Cold::from(Arc::new(worn(file, stuck.given_up)), segment, self.position + 1)
     }
 
     /// Counts a failure; with the last try that is granted the place is read as far as the disk gives it, and a
@@ -248,9 +247,10 @@ impl Tail {
         }
         let number = segment.header.number;
         let mut inner = self.shared.lock();
-        let before = inner.stuck.filter(|s| s.segment == number).map_or(0, |s| s.failures);
-        let failures = before.saturating_add(1);
-        inner.stuck = Some(Stuck { segment: number, behind: self.position, failures });
+        let stuck = inner.stuck.entry(number).or_default();
+        stuck.behind = self.position;
+        stuck.failures = stuck.failures.saturating_add(1);
+        let failures = stuck.failures;
         drop(inner);
         if failures <= TRIES {
             return Err(JournalError::io(what, &path)(error));
@@ -269,11 +269,15 @@ impl Tail {
         Ok(None)
     }
 
-    /// A place that failed and can now be read is no longer counted against its segment.
-    fn passed(&self, number: u64, through: Seq) {
+    /// What failed and can now be read is no longer counted against its segment. One that is being read over bad
+    /// blocks is so to its end, or each of them would hold up everything behind it.
+    fn passed(&self, segment: &Segment, through: Seq) {
         let mut inner = self.shared.lock();
-        if inner.stuck.is_some_and(|s| s.segment == number && s.failures < TRIES && s.behind < through) {
-            inner.stuck = None;
+        if let Some(stuck) = inner.stuck.get_mut(&segment.header.number)
+            && stuck.behind < through
+            && (stuck.failures < TRIES || through >= segment.last)
+        {
+            stuck.failures = 0;
         }
     }
 

@@ -1,9 +1,10 @@
 //! A file on a worn disk: blocks that cannot be read read as zeros, which are no records, so whoever reads finds
 //! his way over them and counts what is missing.
 
+use std::collections::BTreeMap;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::disk::DiskFile;
 
@@ -24,16 +25,48 @@ pub(crate) fn is_of_the_disk(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(EIO | ENODATA | EBADMSG | EILSEQ | EUCLEAN))
 }
 
+/// Where a file was given up: block by block, or from one place to another.
+#[derive(Debug, Default)]
+pub(crate) struct GivenUp(Mutex<BTreeMap<u64, u64>>);
+
+impl GivenUp {
+    /// Whole blocks, whichever part of them was asked for.
+    fn add(&self, from: u64, to: u64) {
+        let (from, to) = (from - from % BLOCK, to.next_multiple_of(BLOCK));
+        let mut parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let end = parts.entry(from).or_default();
+        *end = to.max(*end);
+    }
+
+    fn holds(&self, from: u64, to: u64) -> bool {
+        let parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        parts.range(..=from).any(|(_, end)| to <= *end)
+    }
+}
+
 /// A file that is read as far as the disk gives it.
 pub(crate) struct Worn {
     file: Arc<dyn DiskFile>,
+    given_up: Arc<GivenUp>,
+    /// Whether more may be given up.
+    more: bool,
     blocks: AtomicU64,
     until: AtomicU64,
 }
 
 impl Worn {
     pub fn new(file: Arc<dyn DiskFile>) -> Self {
-        Self { file, blocks: AtomicU64::new(0), until: AtomicU64::new(0) }
+        Self::giving_up(file, Arc::default())
+    }
+
+    /// Gives up what cannot be read and keeps in mind what that was.
+    pub fn giving_up(file: Arc<dyn DiskFile>, given_up: Arc<GivenUp>) -> Self {
+        Self { file, given_up, more: true, blocks: AtomicU64::new(0), until: AtomicU64::new(0) }
+    }
+
+    /// Reads over what is given up already; what else cannot be read is an error.
+    pub fn knowing(file: Arc<dyn DiskFile>, given_up: Arc<GivenUp>) -> Self {
+        Self { more: false, ..Self::giving_up(file, given_up) }
     }
 
     /// Where the last block ends that could not be read; 0 when all could.
@@ -43,6 +76,7 @@ impl Worn {
 
     fn bad(&self, part: &mut [u8], from: u64) {
         part.fill(0);
+        self.given_up.add(from, from + part.len() as u64);
         self.blocks.fetch_add(1, Ordering::Relaxed);
         self.until.fetch_max(from + part.len() as u64, Ordering::Relaxed);
     }
@@ -55,13 +89,18 @@ impl Worn {
         while done < wanted {
             let at = offset + done as u64;
             let rest = wanted - done;
-            let given_up = self.blocks.load(Ordering::Relaxed) >= GIVE_UP;
+            let given_up = self.more && self.blocks.load(Ordering::Relaxed) >= GIVE_UP;
             let step = if given_up { rest } else { rest.min((BLOCK - at % BLOCK) as usize) };
             let part = &mut buffer[done..done + step];
+            if self.given_up.holds(at, at + step as u64) {
+                part.fill(0);
+                done += step;
+                continue;
+            }
             match self.insist(part, at) {
                 Ok(0) => break,
                 Ok(got) => done += got,
-                Err(error) if is_of_the_disk(&error) => {
+                Err(error) if self.more && is_of_the_disk(&error) => {
                     self.bad(part, at);
                     done += step;
                 }
@@ -131,5 +170,22 @@ mod tests {
             assert_eq!(*byte, if block.contains(&at) { 0 } else { 7 }, "{at}");
         }
         assert_eq!(file.until(), 2 * BLOCK);
+    }
+
+    #[test]
+    fn what_is_given_up_stays_so_and_no_other_block_does() {
+        let (disk, path) = (SimDisk::new(), Path::new("/f"));
+        disk.create_dir_all(Path::new("/")).unwrap();
+        disk.create(path).unwrap().write_at(&vec![7; 4 * BLOCK as usize], 0).unwrap();
+        disk.wear(path, 5000..5001);
+        let given_up = Arc::new(GivenUp::default());
+        let mut all = vec![1; 4 * BLOCK as usize];
+        let strict = || Worn::knowing(disk.open(path).unwrap(), Arc::clone(&given_up));
+        assert!(strict().read_at(&mut all, 0).is_err());
+        Worn::giving_up(disk.open(path).unwrap(), Arc::clone(&given_up)).read_at(&mut all, 4500).unwrap();
+        assert_eq!(strict().read_at(&mut all, 0).unwrap(), all.len());
+        assert_eq!(all.iter().filter(|byte| **byte == 0).count(), BLOCK as usize);
+        disk.wear(path, 9000..9001);
+        assert!(strict().read_at(&mut all, 0).is_err());
     }
 }

@@ -163,6 +163,49 @@ fn a_disk_that_comes_back_in_time_has_lost_nothing() {
     }
 }
 
+/// Reads as the engine does when nothing is committed before all of it was read.
+fn read_as_one_batch(journal: &Journal) -> (Vec<Seq>, u32) {
+    for failures in 0..100 {
+        if let Ok(got) = drain(&mut journal.tail(0)) {
+            return (got.into_iter().map(|(seq, _)| seq).collect(), failures);
+        }
+    }
+    panic!("it never goes on");
+}
+
+#[test]
+fn two_worn_segments_in_one_batch_are_both_passed_over() {
+    let disk = written(Form::Raw);
+    let journal = next_run(&disk);
+    for n in 1..=COUNT {
+        journal.append(&[entry("orderly/v1/main/bp_meter/bp-0001/up/reading", &body(n, 90))]).unwrap();
+    }
+    journal.close();
+    let disk = disk.settled();
+    let journal = next_run(&disk);
+    let (first, size) = place(&disk, Form::Raw);
+    let third = segment::path(&dir(), 3, Form::Raw);
+    for path in [&first, &third] {
+        disk.wear(path, size / 2..size / 2 + 1);
+    }
+    let (got, failures) = read_as_one_batch(&journal);
+    assert_eq!(failures, 2 * TRIES, "each is tried so often, and then passed over");
+    let told = journal.take_damage();
+    assert_eq!(told.iter().map(|d| d.segment).collect::<Vec<_>>(), [1, 3]);
+    let lost: u64 = told.iter().map(|d| d.records_lost).sum();
+    assert_eq!(got.len() as u64 + lost, 2 * COUNT + 1);
+    assert_eq!(read_as_one_batch(&journal), (got.clone(), 0), "what is given up holds up nobody again");
+
+    // Another place of a segment that was passed over has the same time to come back.
+    disk.wear(&first, size / 4..size / 4 + 1);
+    for _ in 1..TRIES {
+        assert!(drain(&mut journal.tail(0)).is_err());
+    }
+    disk.heal();
+    assert!(read_as_one_batch(&journal).0.len() >= got.len());
+    assert_eq!(journal.take_damage(), []);
+}
+
 #[test]
 fn a_last_segment_with_a_bad_block_does_not_stop_the_start() {
     let disk = SimDisk::new();
