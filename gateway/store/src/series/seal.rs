@@ -129,6 +129,9 @@ fn take_small(
         let mut readings = Vec::with_capacity(n);
         part::of_stream(blob, catalog.stream(stream)?, catalog, &Pick::ALL, &mut readings)
             .map_err(SeriesError::row("chunk"))?;
+        if all.rolled != 0 && !readings.iter().all(|r| in_reach(r.taken_at)) {
+            continue;
+        }
         all.rows.extend(readings.into_iter().map(|r| (r, rolled)));
         all.rolled |= rolled;
         taken.push(row.get::<_, i64>(0)?);

@@ -137,6 +137,33 @@ fn figures_from_roll_ups_equal_those_from_the_readings() {
 }
 
 #[test]
+fn a_time_that_no_roll_up_knows_joins_no_chunk_that_is_in_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = SeriesStore::open(dir.path()).unwrap();
+    store.set_seal_from(1);
+    let mut all: Vec<Reading> = Vec::new();
+    // Rolled up; not rolled up, because of one clock before 1970; and then enough to take both of them up.
+    for (n, before_1970) in [(600, false), (700, true), (650, false)] {
+        let first = all.len() as u64 + 1;
+        let mut readings: Vec<Reading> = (first..first + n).map(|s| vitals("mon-1", s, s as i64)).collect();
+        if before_1970 {
+            readings[0].taken_at = Timestamp(-5_000_000);
+        }
+        store.apply(first, first + n - 1, &readings).unwrap();
+        while store.seal(Timestamp(i64::MAX)).unwrap().more {}
+        all.extend(readings);
+    }
+    let rolled = |sql: &str| store.db.query_row::<i64, _, _>(sql, [], |row| row.get(0)).unwrap();
+    assert_eq!(rolled("SELECT sum(n) FROM chunk WHERE rolled = 3"), 1_250);
+    assert_eq!(rolled("SELECT sum(n) FROM chunk WHERE rolled = 0"), 700);
+    let mut reader = SeriesReader::open(dir.path()).unwrap();
+    let hour = 3_600_000;
+    let (from, to) = (Timestamp(-10 * hour), Timestamp(T0 + hour));
+    let query = Query { from, to, ..Query::all(DeviceId::new("mon-1").unwrap()) };
+    assert_same(&reader.gather(&query, 60_000).unwrap(), &naive(&all, &query, 60_000), "all of it");
+}
+
+#[test]
 fn points_are_the_good_numbers_in_order() {
     let dir = tempfile::tempdir().unwrap();
     let (_store, all) = ward(dir.path());
