@@ -218,13 +218,19 @@ impl Committer {
             tracing::warn!(%error, "the state store could not be tidied");
         }
         // Decisions go before; a step is short, but a batch that waits need not wait for it.
-        if !self.signals.look().in_flight
-            && let Some(keep) = self.trimming.due()
+        if let Some(keep) = self.trimming.due(self.signals.look().in_flight)
             && let Some(store) = &mut self.store
         {
             match store.trim(keep) {
                 Ok(trimmed) => self.trimming.done(trimmed),
-                Err(error) => self.broken(error),
+                Err(error) => {
+                    let broken = store.is_broken();
+                    tracing::warn!(%error, "what is old could not be taken away; it is tried again in an hour");
+                    self.trimming.failed();
+                    if broken {
+                        self.broken(error);
+                    }
+                }
             }
         }
     }
@@ -250,3 +256,6 @@ impl Committer {
         Ok(snapshot)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,8 +28,10 @@ pub trait StateWrite: Send {
     /// Takes away some of what is over and older than is kept.
     ///
     /// # Errors
-    /// When nothing was taken away, or nobody knows. The store is then dropped and opened again.
+    /// When nothing was taken away, or nobody knows; [`Self::is_broken`] tells which.
     fn trim(&mut self, keep: Keep) -> Result<Trimmed, String>;
+    /// Whether a write failed, so that the store must be dropped and opened again.
+    fn is_broken(&self) -> bool;
 }
 
 /// Opens the state store, at the start and after a failed commit.
@@ -69,6 +71,10 @@ impl StateWrite for StateStore {
 
     fn trim(&mut self, keep: Keep) -> Result<Trimmed, String> {
         Self::trim(self, keep).map_err(|e| e.to_string())
+    }
+
+    fn is_broken(&self) -> bool {
+        Self::is_broken(self)
     }
 }
 

@@ -10,6 +10,8 @@ use crate::observe::metrics;
 
 /// Between two rounds through all that is old.
 const ROUND_MS: u64 = 3_600_000;
+/// A step that has been due for so long is done although there is no quiet time for it.
+const PATIENCE_MS: u64 = 60_000;
 
 /// The rounds of trimming: small steps while there is more, then a pause.
 pub struct Trimming {
@@ -22,14 +24,16 @@ pub struct Trimming {
 impl Trimming {
     /// The first round begins at once.
     #[must_use]
-    pub const fn new(clock: Arc<dyn Clock>, keep: RetentionSettings) -> Self {
-        Self { clock, keep, next_ms: 0 }
+    pub fn new(clock: Arc<dyn Clock>, keep: RetentionSettings) -> Self {
+        let next_ms = clock.now().steady_ms;
+        Self { clock, keep, next_ms }
     }
 
-    /// From when on things are kept, when a step is due.
-    pub fn due(&self) -> Option<Keep> {
+    /// From when on things are kept, when a step is due. While a batch waits it has to wait too, but not for ever.
+    pub fn due(&self, busy: bool) -> Option<Keep> {
         let now = self.clock.now();
-        (now.steady_ms >= self.next_ms).then(|| Keep {
+        let from = self.next_ms.saturating_add(if busy { PATIENCE_MS } else { 0 });
+        (now.steady_ms >= from).then(|| Keep {
             alerts_from: now.wall.plus_ms(-self.keep.alerts.as_ms()),
             notices_from: now.wall.plus_ms(-self.keep.notices.as_ms()),
         })
@@ -38,9 +42,16 @@ impl Trimming {
     /// A step was done.
     pub fn done(&mut self, trimmed: Trimmed) {
         metrics::trimmed(trimmed.alerts, trimmed.notices);
-        if !trimmed.more {
-            self.next_ms = self.clock.now().steady_ms.saturating_add(ROUND_MS);
-        }
+        self.next(if trimmed.more { 0 } else { ROUND_MS });
+    }
+
+    /// A step failed. Trying it at every beat would not make it better.
+    pub fn failed(&mut self) {
+        self.next(ROUND_MS);
+    }
+
+    fn next(&mut self, after_ms: u64) {
+        self.next_ms = self.clock.now().steady_ms.saturating_add(after_ms);
     }
 }
 

@@ -102,6 +102,10 @@ impl StateWrite for ScriptedStore {
     fn trim(&mut self, keep: Keep) -> Result<Trimmed, String> {
         self.inner.trim(keep)
     }
+
+    fn is_broken(&self) -> bool {
+        self.inner.is_broken()
+    }
 }
 
 struct Site {

@@ -209,15 +209,26 @@ impl StateStore {
     /// there is more.
     ///
     /// # Errors
-    /// When SQLite or the disk refuses: then nothing was taken away, and the store must be opened again.
+    /// When SQLite or the disk refuses: then nothing was taken away. Only when it refused to write the store must be
+    /// opened again, see [`Self::is_broken`].
     pub fn trim(&mut self, keep: Keep) -> Result<Trimmed, StateError> {
         if self.broken {
             return Err(StateError::Broken);
         }
-        self.broken = true;
-        let trimmed = trim::step(&mut self.db, keep, &mut self.trimmed_to)?;
-        self.broken = false;
-        Ok(trimmed)
+        let found = trim::look(&self.db, keep, self.trimmed_to)?;
+        if !found.is_empty() {
+            self.broken = true;
+            found.take(&mut self.db)?;
+            self.broken = false;
+        }
+        self.trimmed_to = found.place();
+        Ok(found.trimmed())
+    }
+
+    /// Whether a write failed: then nobody knows what the file holds, and the store must be opened again.
+    #[must_use]
+    pub const fn is_broken(&self) -> bool {
+        self.broken
     }
 
     fn shorten_log(&self, from: u64) -> Result<Wal, StateError> {

@@ -35,25 +35,47 @@ pub struct Trimmed {
 /// Number and name of an alert that may go.
 type Over = (i64, String);
 
-/// One step. `place` is the last alert that was looked at, 0 at the beginning; it is moved on.
-pub(super) fn step(db: &mut Connection, keep: Keep, place: &mut i64) -> Result<Trimmed, StateError> {
-    let (over, next) = alerts(db, keep.alerts_from, *place)?;
-    let notices = notices(db, keep.notices_from)?;
-    if !over.is_empty() || !notices.is_empty() {
+/// What one step takes away, found without writing.
+pub(super) struct Found {
+    alerts: Vec<Over>,
+    notices: Vec<i64>,
+    /// Where the next step goes on; `None`: all that is old enough was looked at.
+    next: Option<i64>,
+}
+
+/// Looks for what may go. `place` is the last alert that was looked at, 0 at the beginning.
+pub(super) fn look(db: &Connection, keep: Keep, place: i64) -> Result<Found, StateError> {
+    let (alerts, next) = alerts(db, keep.alerts_from, place)?;
+    Ok(Found { alerts, notices: notices(db, keep.notices_from)?, next })
+}
+
+impl Found {
+    pub(super) const fn is_empty(&self) -> bool {
+        self.alerts.is_empty() && self.notices.is_empty()
+    }
+
+    pub(super) fn place(&self) -> i64 {
+        self.next.unwrap_or(0)
+    }
+
+    pub(super) const fn trimmed(&self) -> Trimmed {
+        let more = self.next.is_some() || self.notices.len() == STEP;
+        Trimmed { alerts: self.alerts.len(), notices: self.notices.len(), more }
+    }
+
+    /// Takes it away, in one transaction.
+    pub(super) fn take(&self, db: &mut Connection) -> Result<(), StateError> {
         let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        for (n, id) in &over {
+        for (n, id) in &self.alerts {
             tx.prepare_cached("DELETE FROM alert_transition WHERE alert = ?1")?.execute([id])?;
             tx.prepare_cached("DELETE FROM alert WHERE n = ?1")?.execute([n])?;
         }
-        for n in &notices {
+        for n in &self.notices {
             tx.prepare_cached("DELETE FROM attempt WHERE outbox = ?1")?.execute([n])?;
             tx.prepare_cached("DELETE FROM outbox WHERE n = ?1")?.execute([n])?;
         }
-        tx.commit()?;
+        Ok(tx.commit()?)
     }
-    *place = next.unwrap_or(0);
-    let more = next.is_some() || notices.len() == STEP;
-    Ok(Trimmed { alerts: over.len(), notices: notices.len(), more })
 }
 
 /// The alerts that may go among the next ones, and where to go on; `None`: all that is old enough was looked at.
@@ -65,11 +87,11 @@ fn alerts(db: &Connection, from: Timestamp, place: i64) -> Result<(Vec<Over>, Op
     while let Some(row) = rows.next()? {
         let (n, id, began): (i64, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
         // Rows stand in the order in which alerts were first decided: what follows is younger still.
-        if decided(db, &id, "number")?.unwrap_or(began) >= from.0 {
+        if decided(db, &id, "number")?.moment_or(began).is_some_and(|at| at >= from.0) {
             return Ok((over, None));
         }
         let live: bool = row.get(3)?;
-        if !live && decided(db, &id, "number DESC")?.unwrap_or(began) < from.0 {
+        if !live && decided(db, &id, "number DESC")?.moment_or(began).is_some_and(|at| at < from.0) {
             over.push((n, id));
         }
         (last, seen) = (Some(n), seen + 1);
@@ -77,15 +99,37 @@ fn alerts(db: &Connection, from: Timestamp, place: i64) -> Result<(Vec<Over>, Op
     Ok((over, last.filter(|_| seen == STEP)))
 }
 
+/// When a step of an alert was decided.
+enum Decided {
+    At(i64),
+    /// The alert has no steps.
+    Never,
+    /// Nobody can tell, so the alert is neither young nor old, and stays.
+    Unreadable,
+}
+
+impl Decided {
+    const fn moment_or(&self, began: i64) -> Option<i64> {
+        match self {
+            Self::At(at) => Some(*at),
+            Self::Never => Some(began),
+            Self::Unreadable => None,
+        }
+    }
+}
+
 /// When the first step of an alert was decided, in this order.
-fn decided(db: &Connection, alert: &str, order: &str) -> Result<Option<i64>, StateError> {
+fn decided(db: &Connection, alert: &str, order: &str) -> Result<Decided, StateError> {
     let sql = format!("SELECT blob FROM alert_transition WHERE alert = ?1 ORDER BY {order} LIMIT 1");
     let blob: Option<Vec<u8>> = db.prepare_cached(&sql)?.query_row([alert], |row| row.get(0)).optional()?;
-    let wrong =
-        |e: rmp_serde::decode::Error| StateError::Row { table: "alert_transition", why: e.to_string() };
-    let step: Option<Transition> =
-        blob.map(|blob| rmp_serde::from_slice(&blob)).transpose().map_err(wrong)?;
-    Ok(step.map(|step| step.decided_at.0))
+    let Some(blob) = blob else { return Ok(Decided::Never) };
+    match rmp_serde::from_slice::<Transition>(&blob) {
+        Ok(step) => Ok(Decided::At(step.decided_at.0)),
+        Err(error) => {
+            tracing::warn!(alert, %error, "a step of an alert cannot be read; the alert is kept");
+            Ok(Decided::Unreadable)
+        }
+    }
 }
 
 /// Notices that may go, the oldest first.

@@ -89,6 +89,41 @@ fn a_step_is_bounded_and_the_next_one_goes_on() {
 }
 
 #[test]
+fn a_step_that_cannot_be_read_keeps_its_alert_and_holds_up_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, _) = StateStore::open(dir.path()).unwrap();
+    commit(&mut store, (1..=4).map(|n| lived(n, (0, 1), true)).collect());
+    for (n, number) in [(2_u64, 1), (3, 2)] {
+        let id = format!("{n:016x}");
+        let sql = "UPDATE alert_transition SET blob = x'c1' WHERE alert = ?1 AND number = ?2";
+        assert_eq!(store.db.execute(sql, rusqlite::params![id, number]).unwrap(), 1);
+    }
+    let trimmed = store.trim(kept_from(30, 0)).unwrap();
+    assert_eq!(
+        trimmed,
+        Trimmed { alerts: 3, notices: 0, more: false },
+        "the last step of the second can be read"
+    );
+    assert_eq!(left(&store, "alert"), 1);
+    assert!(!store.is_broken());
+}
+
+#[test]
+fn a_trimming_that_cannot_read_breaks_nothing_and_one_that_cannot_write_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, _) = StateStore::open(dir.path()).unwrap();
+    commit(&mut store, vec![lived(1, (0, 1), true)]);
+    store.db.execute_batch("ALTER TABLE outbox RENAME TO away").unwrap();
+    assert!(store.trim(kept_from(30, 0)).is_err());
+    assert!(!store.is_broken());
+    commit(&mut store, vec![lived(2, (0, 1), true)]);
+    store.db.execute_batch("ALTER TABLE away RENAME TO outbox").unwrap();
+    store.db.execute_batch("PRAGMA query_only = 1").unwrap();
+    assert!(store.trim(kept_from(30, 0)).is_err());
+    assert!(store.is_broken());
+}
+
+#[test]
 fn notices_go_once_delivered_or_dead_and_never_while_they_wait() {
     let dir = tempfile::tempdir().unwrap();
     let (mut store, _) = StateStore::open(dir.path()).unwrap();
