@@ -12,6 +12,8 @@ use super::text::{Expr, ExprError, Literal, Op};
 pub enum Aspect {
     /// Its value, when that is good.
     Good,
+    /// Its value, when that is not bad (`sys.usable`); what is doubtful counts too.
+    Usable,
     /// Its value whatever its quality (`temp.any`).
     Any,
     /// Why there is no value (`glucose.missing`), `none` when there is one.
@@ -22,8 +24,12 @@ pub enum Aspect {
 
 impl Aspect {
     /// Every aspect that has a name.
-    const NAMED: [(&'static str, Self); 3] =
-        [("any", Self::Any), ("missing", Self::Missing), ("quality", Self::Quality)];
+    const NAMED: [(&'static str, Self); 4] = [
+        ("usable", Self::Usable),
+        ("any", Self::Any),
+        ("missing", Self::Missing),
+        ("quality", Self::Quality),
+    ];
 
     /// Its number on disk.
     #[must_use]
@@ -33,6 +39,7 @@ impl Aspect {
             Self::Any => 1,
             Self::Missing => 2,
             Self::Quality => 3,
+            Self::Usable => 4,
         }
     }
 }
@@ -181,9 +188,9 @@ fn find<'m>(name: &str, metrics: &'m [MetricInfo]) -> Result<(&'m MetricInfo, As
     {
         return match Aspect::NAMED.iter().find(|(known, _)| *known == attribute) {
             Some((_, aspect)) => Ok((info, *aspect)),
-            None => {
-                Err(format!("{front:?} has no {attribute:?}; a rule can ask for any, missing or quality"))
-            }
+            None => Err(format!(
+                "{front:?} has no {attribute:?}; a rule can ask for usable, any, missing or quality"
+            )),
         };
     }
     Err(unknown_metric(name, metrics))
@@ -207,7 +214,7 @@ fn constant(info: &MetricInfo, aspect: Aspect, op: Op, literal: &Literal) -> Res
     let tokens: Option<Vec<&str>> = match aspect {
         Aspect::Missing => Some(vec!["none", "high", "low", "not_a_number", "absent", "sensor_fault"]),
         Aspect::Quality => Some(vec!["good", "uncertain", "bad"]),
-        Aspect::Good | Aspect::Any => match &info.kind {
+        Aspect::Good | Aspect::Usable | Aspect::Any => match &info.kind {
             MetricKind::Number => None,
             MetricKind::State(tokens) => Some(tokens.iter().map(String::as_str).collect()),
             MetricKind::Text => Some(Vec::new()),
@@ -255,7 +262,8 @@ pub fn token_number(text: &str) -> f64 {
 pub fn slot_value(aspect: Aspect, measured: &Measured) -> Option<f64> {
     match aspect {
         Aspect::Good if measured.quality != Quality::Good => None,
-        Aspect::Good | Aspect::Any => match &measured.value {
+        Aspect::Usable if measured.quality == Quality::Bad => None,
+        Aspect::Good | Aspect::Usable | Aspect::Any => match &measured.value {
             Value::Number(n) => Some(*n),
             Value::State(text) | Value::Text(text) => Some(token_number(text)),
             Value::Missing(_) => None,
@@ -340,7 +348,7 @@ mod tests {
             ("lock == 1", "compare it with a token such as \"locked\""),
             ("lock > \"open\"", "has no order"),
             ("lock == \"faulty\"", "did you mean \"fault\"?"),
-            ("sys.mising == \"high\"", "a rule can ask for any, missing or quality"),
+            ("sys.mising == \"high\"", "a rule can ask for usable, any, missing or quality"),
             ("sys.missing == \"hi\"", "is never \"hi\""),
         ] {
             let error = lower(text).expect_err(text);
@@ -364,6 +372,11 @@ mod tests {
         assert_eq!(slot_value(Aspect::Good, &good), Some(190.0));
         assert_eq!(slot_value(Aspect::Good, &bad), None);
         assert_eq!(slot_value(Aspect::Any, &bad), Some(190.0));
+        let doubtful = measured(Value::Number(190.0), Quality::Uncertain);
+        assert_eq!(slot_value(Aspect::Good, &doubtful), None);
+        for (measured, usable) in [(&good, Some(190.0)), (&doubtful, Some(190.0)), (&bad, None)] {
+            assert_eq!(slot_value(Aspect::Usable, measured), usable, "{:?}", measured.quality);
+        }
         assert_eq!(slot_value(Aspect::Any, &high), None);
         assert_eq!(slot_value(Aspect::Missing, &high), Some(token_number("high")));
         assert_eq!(slot_value(Aspect::Missing, &good), Some(token_number("none")));

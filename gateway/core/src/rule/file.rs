@@ -27,6 +27,7 @@ pub struct ParsedRule {
     /// The class that it is for.
     pub class: ClassId,
     when: Option<expr::Expr>,
+    unless: Option<expr::Expr>,
     clear: Option<expr::Expr>,
     hold_ms: i64,
     clear_after_ms: i64,
@@ -83,11 +84,13 @@ impl ParsedRule {
         };
         let kind = match (&self.silence, lowered(&self.when)?) {
             (None, Some(when)) => {
-                let clear = lowered(&self.clear)?;
-                let mask = when.mask() | clear.as_ref().map_or(0, Lowered::mask);
+                let (unless, clear) = (lowered(&self.unless)?, lowered(&self.clear)?);
+                let others = [&unless, &clear].into_iter().flatten();
+                let mask = others.fold(when.mask(), |mask, other| mask | other.mask());
                 Kind::Threshold(Threshold {
                     when,
                     hold_ms: self.hold_ms,
+                    unless,
                     clear,
                     clear_after_ms: self.clear_after_ms,
                     mask,
@@ -142,6 +145,7 @@ fn rule(section: &Section<'_, '_>, classes: &ClassTable) -> Option<ParsedRule> {
     let clear_after_ms = millis(section, "clear_after");
     let late_ms = millis(section, "late");
     let when = condition(section, "when", metrics);
+    let unless = condition(section, "unless", metrics);
     let clear = condition(section, "clear", metrics);
     let silence = silence(section, metrics, hold_ms);
     match (section.has("when"), section.has("no_data")) {
@@ -150,6 +154,9 @@ fn rule(section: &Section<'_, '_>, classes: &ClassTable) -> Option<ParsedRule> {
         }
         (false, false) => section.wrong_here("the rule has neither when nor no_data", None),
         (false, true) => {
+            if section.has("unless") {
+                section.wrong("unless", "a rule on silence has no unless", None);
+            }
             for key in ["clear", "clear_after"] {
                 if section.has(key) {
                     section.wrong(key, "a rule on silence clears when data come again", None);
@@ -163,6 +170,7 @@ fn rule(section: &Section<'_, '_>, classes: &ClassTable) -> Option<ParsedRule> {
         id: id?,
         class: class?,
         when,
+        unless,
         clear,
         hold_ms: hold_ms.unwrap_or(0),
         clear_after_ms: clear_after_ms.unwrap_or(0),

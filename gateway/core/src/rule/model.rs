@@ -15,11 +15,13 @@ pub struct Threshold {
     pub when: Lowered,
     /// For how long, in milliseconds.
     pub hold_ms: i64,
+    /// While this is so nobody is told, because another rule tells it already.
+    pub unless: Option<Lowered>,
     /// What ends it; `None`: that `when` is no longer so.
     pub clear: Option<Lowered>,
     /// For how long that must be so.
     pub clear_after_ms: i64,
-    /// The slots that both conditions look at, as bits.
+    /// The slots that its conditions look at, as bits.
     pub mask: u64,
 }
 
@@ -28,6 +30,12 @@ impl Threshold {
     #[must_use]
     pub fn is_so(&self, values: &[f64]) -> bool {
         self.when.eval(values) == Truth::True
+    }
+
+    /// Whether it must be kept back: what was never measured keeps nothing back.
+    #[must_use]
+    pub fn is_kept_back(&self, values: &[f64]) -> bool {
+        self.unless.as_ref().is_some_and(|unless| unless.eval(values) == Truth::True)
     }
 
     /// Whether an alert of this rule is over.

@@ -168,8 +168,9 @@ impl RuleState {
     /// Lets the timer of one rule run out.
     pub fn expire(&mut self, set: &RuleSet, rule: u16, out: &mut Vec<Change>) {
         let Some(track) = self.tracks.get_mut(usize::from(rule)) else { return };
+        let values = &self.values;
         let step = match set.rules.get(usize::from(rule)).map(|rule| &rule.kind) {
-            Some(Kind::Threshold(threshold)) => track.expire(threshold),
+            Some(Kind::Threshold(threshold)) => track.expire(threshold, values),
             Some(Kind::MetricSilence { after_ms, .. }) => track.expire_metric(*after_ms),
             Some(Kind::DeviceSilence { .. }) | None => None,
         };

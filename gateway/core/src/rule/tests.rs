@@ -78,6 +78,12 @@ fn each_mistake_has_its_place_and_a_way_out() {
         ("when = \"temp > 8\"\nfor = \"10s\"", "no_data = \"temp\"", "silence of a metric needs for"),
         ("when = \"temp > 8\"", "no_data = \"tmp\"", "did you mean \"temp\"?"),
         ("when = \"temp > 8\"", "no_data = \"temp\"\nclear = \"temp < 5\"", "clears when data come again"),
+        (
+            "when = \"temp > 8\"",
+            "no_data = \"temp\"\nunless = \"temp < 5\"",
+            "a rule on silence has no unless",
+        ),
+        ("for = \"10s\"", "for = \"10s\"\nunless = \"tmp > 12\"", "rule[0].unless: no profile of the class"),
         ("id = \"warm\"", "id = \"-\"", "rule[0].id: \"-\" is not a name"),
         (
             "[[rule.test]]\ngiven = [{ at = \"0s\", values = { temp = 9 } }]\nuntil = \"10s\"\nexpect = [\"fired 10s\"]\n",
@@ -125,8 +131,38 @@ fn take(state: &mut RuleState, set: &RuleSet, at: i64, value: f64, clocks: Clock
     changes
 }
 
+#[test]
+fn what_another_rule_tells_is_kept_back_until_that_is_over() {
+    let warm = |given: &str, until: &str, expect: &str| {
+        let (head, _) = GOOD.split_once("[[rule.test]]").expect("it has a test");
+        let head = head.replace("for = \"10s\"", "for = \"10s\"\nunless = \"temp > 12\"");
+        mistakes(&format!(
+            "{head}[[rule.test]]\ngiven = [{given}]\nuntil = \"{until}\"\nexpect = [{expect}]\n"
+        ))
+    };
+    let at = |at: &str, temp: &str| format!("{{ at = \"{at}\", values = {{ {temp} }} }},");
+    let late = |taken, temp| at(taken, temp).replace("\", values", "\", received = \"1min\", values");
+    let cases = [
+        // By the timer, and by a reading at the due time.
+        (at("0s", "temp = 13"), "1h", ""),
+        (late("0s", "temp = 9") + &late("10s", "temp = 13"), "1h", ""),
+        // Told when the other rule has no more to tell, from then on.
+        (at("0s", "temp = 13") + &at("1min", "temp = 9"), "1h", "\"fired 1min\""),
+        (at("0s", "temp = 13") + &at("1min", "temp = 5"), "1h", ""),
+        // The hold goes on while it is kept back.
+        (at("0s", "temp = 13") + &at("5s", "temp = 9"), "1h", "\"fired 10s\""),
+        // Once told, it is told.
+        (at("0s", "temp = 9") + &at("20s", "temp = 13"), "1h", "\"fired 10s\""),
+        // What is doubtful keeps nothing back when the condition asks for good values.
+        (at("0s", "temp = 9") + &at("5s", "\"temp.uncertain\" = 13"), "1h", "\"fired 10s\""),
+    ];
+    for (given, until, expect) in cases {
+        assert_eq!(warm(&given, until, expect), Vec::<String>::new(), "{given}");
+    }
+}
+
 /// The alerts that a set of samples in event time makes, told plainly: `for` is proved by a sample.
-fn model(samples: &[(i64, f64)], hold: i64) -> Vec<(i64, Option<i64>)> {
+fn model(samples: &[(i64, f64)], hold: i64, kept_back_above: f64) -> Vec<(i64, Option<i64>)> {
     let mut alerts = Vec::new();
     let (mut began, mut fired) = (None, false);
     for (at, temp) in samples {
@@ -140,7 +176,7 @@ fn model(samples: &[(i64, f64)], hold: i64) -> Vec<(i64, Option<i64>)> {
             }
             _ => {}
         }
-        fired |= began.is_some_and(|begin| at - begin >= hold);
+        fired |= began.is_some_and(|begin| at - begin >= hold) && *temp <= kept_back_above;
     }
     if let Some(begin) = began.filter(|_| fired) {
         alerts.push((begin, None));
@@ -154,15 +190,17 @@ proptest! {
     /// However a batch of samples is shuffled, the alerts that stand at the end are those of the true order.
     #[test]
     fn stragglers_end_where_the_true_order_ends(
-        temps in prop::collection::btree_map(0..60_i64, any::<bool>(), 1..25),
+        temps in prop::collection::btree_map(0..60_i64, 0..3_usize, 1..25),
         keys in prop::collection::vec(any::<u32>(), 25),
         hold in prop_oneof![Just(0_i64), Just(7_000)],
+        unless in any::<bool>(),
     ) {
         let text = GOOD.replace("for = \"10s\"", &format!("for = \"{hold}ms\""));
         let text = text.replace("until = \"10s\"\nexpect = [\"fired 10s\"]", &format!("until = \"10s\"\nexpect = [\"fired {hold}ms\"]"));
+        let text = if unless { text.replace("severity", "unless = \"temp > 12\"\nseverity") } else { text };
         let set = set(&text);
         let ordered: Vec<(i64, f64)> =
-            temps.iter().map(|(at, warm)| (at * 1_000, if *warm { 9.0 } else { 5.0 })).collect();
+            temps.iter().map(|(at, warm)| (at * 1_000, [5.0, 9.0, 13.0][*warm])).collect();
         let mut shuffled: Vec<_> = ordered.iter().zip(&keys).collect();
         shuffled.sort_by_key(|(_, key)| **key);
         let clocks = Clocks { wall: Timestamp(70_000), even: 70_000 };
@@ -181,7 +219,7 @@ proptest! {
             }
         }
         // What was raised under another beginning stays raised, but only what is true is still firing.
-        let expected = model(&ordered, hold);
+        let expected = model(&ordered, hold, if unless { 12.0 } else { 100.0 });
         let open = |alerts: &mut dyn Iterator<Item = bool>| alerts.filter(|open| *open).count();
         prop_assert_eq!(
             open(&mut standing.values().map(Option::is_none)),
@@ -196,10 +234,10 @@ proptest! {
 
     /// In the true order the alerts are exactly those of the model.
     #[test]
-    fn in_order_it_is_the_model(temps in prop::collection::btree_map(0..60_i64, any::<bool>(), 1..25)) {
-        let set = set(GOOD);
+    fn in_order_it_is_the_model(temps in prop::collection::btree_map(0..60_i64, 0..3_usize, 1..25)) {
+        let set = set(&GOOD.replace("severity", "unless = \"temp > 12\"\nseverity"));
         let ordered: Vec<(i64, f64)> =
-            temps.iter().map(|(at, warm)| (at * 1_000, if *warm { 9.0 } else { 5.0 })).collect();
+            temps.iter().map(|(at, warm)| (at * 1_000, [5.0, 9.0, 13.0][*warm])).collect();
         let clocks = Clocks { wall: Timestamp(70_000), even: 70_000 };
         let mut state = RuleState::new(&set, clocks);
         let mut alerts: Vec<(i64, Option<i64>)> = Vec::new();
@@ -211,7 +249,7 @@ proptest! {
                 }
             }
         }
-        prop_assert_eq!(alerts, model(&ordered, 10_000));
+        prop_assert_eq!(alerts, model(&ordered, 10_000, 12.0));
     }
 }
 

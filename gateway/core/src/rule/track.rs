@@ -61,7 +61,8 @@ pub struct Track {
     pub began: Timestamp,
     /// Since when the clear condition is so; for a rule on silence, when the last good value was taken.
     pub mark: Timestamp,
-    /// When the next step is due in even time; [`NEVER`] when none is.
+    /// When the next step is due in even time; [`NEVER`] when none is. A pending one is then kept back: it held
+    /// long enough, but another rule tells it.
     pub due: i64,
     /// Which life of the rule on this device it is, see [`RuleState::born`](super::RuleState::born).
     pub life: u32,
@@ -120,9 +121,9 @@ impl Track {
                 self.began = at;
                 self.stream = stream;
                 self.due = clocks.due(at.plus_ms(rule.hold_ms));
-                self.proved(rule, at)
+                self.proved(rule, values, at)
             }
-            Phase::Pending if rule.is_so(values) => self.proved(rule, at),
+            Phase::Pending if rule.is_so(values) => self.proved(rule, values, at),
             Phase::Pending => {
                 self.calm();
                 None
@@ -147,9 +148,13 @@ impl Track {
     }
 
     /// What happens when the timer runs out and nothing has spoken against it.
-    pub fn expire(&mut self, rule: &Threshold) -> Option<Step> {
+    pub fn expire(&mut self, rule: &Threshold, values: &[f64]) -> Option<Step> {
         match self.phase {
-            Phase::Pending => Some(self.fire(rule)),
+            Phase::Pending if rule.is_kept_back(values) => {
+                self.due = NEVER;
+                None
+            }
+            Phase::Pending => Some(self.fire(self.began.plus_ms(rule.hold_ms))),
             Phase::Clearing => Some(self.clear(rule)),
             Phase::Calm | Phase::Firing => None,
         }
@@ -165,7 +170,7 @@ impl Track {
             Phase::Clearing => self.mark.plus_ms(rule.clear_after_ms),
             Phase::Calm | Phase::Firing => return,
         };
-        if at <= clocks.wall {
+        if at <= clocks.wall && self.due != NEVER {
             self.due = clocks.due(at);
         }
     }
@@ -176,18 +181,27 @@ impl Track {
         self.due = NEVER;
     }
 
-    fn proved(&mut self, rule: &Threshold, at: Timestamp) -> Option<Step> {
-        (at >= self.began.plus_ms(rule.hold_ms)).then(|| self.fire(rule))
+    fn proved(&mut self, rule: &Threshold, values: &[f64], at: Timestamp) -> Option<Step> {
+        let due = self.began.plus_ms(rule.hold_ms);
+        if at < due {
+            return None;
+        }
+        if rule.is_kept_back(values) {
+            self.due = NEVER;
+            return None;
+        }
+        // What was kept back until now begins to be told now.
+        Some(self.fire(if self.due == NEVER { at } else { due }))
     }
 
     fn over(&mut self, rule: &Threshold, at: Timestamp) -> Option<Step> {
         (at >= self.mark.plus_ms(rule.clear_after_ms)).then(|| self.clear(rule))
     }
 
-    fn fire(&mut self, rule: &Threshold) -> Step {
+    fn fire(&mut self, at: Timestamp) -> Step {
         self.phase = Phase::Firing;
         self.due = NEVER;
-        Step::Fired { began: self.began, at: self.began.plus_ms(rule.hold_ms) }
+        Step::Fired { began: self.began, at }
     }
 
     fn clear(&mut self, rule: &Threshold) -> Step {

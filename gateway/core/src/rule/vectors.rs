@@ -92,10 +92,10 @@ fn expected(text: &str) -> Result<(bool, i64), String> {
 fn measured(section: &Section<'_, '_>, metrics: &[MetricInfo]) -> Option<SmallVec<[Measured; 1]>> {
     let mut all = SmallVec::new();
     for key in section.keys() {
-        let (name, bad) = match key.strip_suffix(".bad") {
-            Some(name) => (name, true),
-            None => (key, false),
-        };
+        let marked = [(".bad", Quality::Bad), (".uncertain", Quality::Uncertain)]
+            .into_iter()
+            .find_map(|(end, quality)| Some((key.strip_suffix(end)?, quality)));
+        let (name, quality) = marked.unwrap_or((key, Quality::Good));
         let Some(info) = metrics.iter().find(|info| info.metric.as_str() == name) else {
             section.wrong(key, unknown_metric(name, metrics), None);
             return None;
@@ -106,12 +106,11 @@ fn measured(section: &Section<'_, '_>, metrics: &[MetricInfo]) -> Option<SmallVe
             (MetricKind::State(_), None) => Value::State(section.word(key)?.into()),
             (MetricKind::Text, None) => Value::Text(section.word(key)?.into()),
         };
-        let reason = match &value {
-            Value::Missing(_) => Some(Reason::Missing),
-            _ if bad => Some(Reason::DeviceFlag),
-            _ => None,
+        let (quality, reason) = match (&value, quality) {
+            (Value::Missing(_), _) => (Quality::Bad, Some(Reason::Missing)),
+            (_, Quality::Good) => (quality, None),
+            (_, Quality::Uncertain | Quality::Bad) => (quality, Some(Reason::DeviceFlag)),
         };
-        let quality = if reason.is_some() { Quality::Bad } else { Quality::Good };
         all.push(Measured {
             metric: info.metric.clone(),
             value,

@@ -39,6 +39,11 @@ const SENSOR_STATUS: [(u8, &str); 12] = [
     (11, "time_fault"),
 ];
 
+/// Bits that make the result worthless, and what the first one of them is called.
+const FAULTS: [u8; 8] = [1, 2, 3, 4, 7, 8, 9, 10];
+/// Bits that say where the result lies when the meter cannot show it.
+const BEYOND: [u8; 2] = [5, 6];
+
 /// One measurement.
 pub(super) fn measurement(bytes: &mut Cursor<'_>, document: &mut Document<'_>) -> Result<(), CodecError> {
     let flags = bytes.u8("flags")?;
@@ -64,13 +69,26 @@ pub(super) fn measurement(bytes: &mut Cursor<'_>, document: &mut Document<'_>) -
         word(document, "sample", both & 0x0f, &SAMPLES);
         word(document, "location", both >> 4, &LOCATIONS);
     }
+    let mut status = 0;
     if flags & 1 << 3 != 0 {
-        let status = bytes.u16("sensor_status")?;
+        status = bytes.u16("sensor_status")?;
         bits(document, status.into(), &SENSOR_STATUS);
     }
+    // In each measurement, also of a meter that sends a status only when there is something to say: what one
+    // measurement said must not stand for the next.
+    first_of(document, "fault", status, &FAULTS);
+    first_of(document, "beyond", status, &BEYOND);
     document.key("context_follows");
     document.flag(flags & 1 << 4 != 0);
     Ok(())
+}
+
+/// Writes the name of the first of these bits that is set.
+fn first_of(document: &mut Document<'_>, key: &str, status: u16, among: &[u8]) {
+    let set = |bit: &u8| among.contains(bit) && status >> bit & 1 == 1;
+    let name = SENSOR_STATUS.iter().find(|(bit, _)| set(bit)).map_or("none", |(_, name)| name);
+    document.key(key);
+    document.text(name);
 }
 
 /// What a measurement was taken with: meal, exercise, medication.

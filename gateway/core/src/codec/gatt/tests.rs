@@ -53,7 +53,8 @@ fn the_notifications_of_the_handbook() {
         of_hex("00002a18-0000-1000-8000-00805f9b34fb", "17 0500 EA070B15062D00 0000 37C0 11"),
         json!({
             "sequence": 5, "base_time": "2026-11-21T06:45:00", "time_offset_min": 0, "unit": "mmol/L",
-            "glucose": 5.5, "sample": "capillary_whole_blood", "location": "finger", "context_follows": true
+            "glucose": 5.5, "sample": "capillary_whole_blood", "location": "finger", "fault": "none",
+            "beyond": "none", "context_follows": true
         })
     );
     assert_eq!(of_hex("2a9d", "00 1437"), json!({"unit": "kg", "weight": 70.5}));
@@ -290,7 +291,14 @@ fn every_flag_byte_of_glucose() {
                 "general_fault",
                 "time_fault",
             ];
-            sender.bits(2, &(0..).zip(names).collect::<Vec<_>>());
+            let word = sender.bits(2, &(0..).zip(names).collect::<Vec<_>>());
+            let first =
+                |among: &[usize]| among.iter().find(|bit| word >> **bit & 1 == 1).map(|bit| names[*bit]);
+            sender.want("fault", json!(first(&[1, 2, 3, 4, 7, 8, 9, 10]).unwrap_or("none")));
+            sender.want("beyond", json!(first(&[5, 6]).unwrap_or("none")));
+        } else {
+            sender.want("fault", json!("none"));
+            sender.want("beyond", json!("none"));
         }
         sender.want("context_follows", json!(bit(flags, 4)));
     });
