@@ -148,6 +148,8 @@ struct Rig {
     heard: watch::Receiver<u64>,
     links: Arc<LinkLog>,
     status: watch::Receiver<LinkStatus>,
+    /// The devices as they shall be.
+    devices: watch::Sender<Vec<Polled>>,
     _stop: DropGuard,
 }
 
@@ -191,8 +193,9 @@ impl Rig {
             status,
         };
         let stop = CancellationToken::new();
-        tokio::spawn(modbus::run(config, deps, stop.clone()));
-        Self { unit, proxy, intake, heard, links, status: told, _stop: stop.drop_guard() }
+        let (devices, follow) = watch::channel(config.devices.clone());
+        tokio::spawn(modbus::run_following(config, follow, deps, stop.clone()));
+        Self { unit, proxy, intake, heard, links, status: told, devices, _stop: stop.drop_guard() }
     }
 }
 
@@ -327,6 +330,33 @@ fn quiet() -> String {
         .replace("unit = \"1\"", "unit = \"1\"\nreport = { deadband = 3, every = \"10min\" }")
         .replace("address = 41", "address = 42")
         .replace("input 40 = 3 4", "input 40 = 3 0 4")
+}
+
+#[tokio::test]
+async fn a_unit_whose_profile_changes_is_polled_anew_and_its_neighbours_do_not_notice() {
+    let mut rig = Rig::start(&quiet(), &[1, 2], Duration::from_millis(1), Disk::Fast).await;
+    rig.heard.wait_for(|n| *n >= 20).await.unwrap();
+    let of = |rig: &Rig, device: &str| -> Vec<Kept> {
+        rig.intake.records().into_iter().filter(|record| record.address.contains(device)).collect()
+    };
+    assert_eq!((of(&rig, "m-1").len(), of(&rig, "m-2").len()), (1, 1));
+    let other = quiet().replace("address = 11", "address = 12").replace("10 = 1 2", "10 = 1 0 2");
+    let other = Arc::new(Profile::parse(&other, "other.toml").unwrap());
+    rig.devices.send_modify(|devices| devices[0].profile = other);
+    rig.intake.wait_for(3).await;
+    let seen = *rig.heard.borrow();
+    rig.heard.wait_for(|n| *n >= seen + 20).await.unwrap();
+    let (one, two) = (of(&rig, "m-1"), of(&rig, "m-2"));
+    assert_eq!((one.len(), two.len()), (2, 1), "the neighbour has nothing new to say");
+    assert_eq!(word(&one[1], Table::Input, 12), Some(i64::from(constant(Table::Input, 1, 12))));
+    assert_eq!(word(&one[0], Table::Input, 12), None);
+    assert_eq!(rig.proxy.connections(), 1, "the connection stays");
+    // A third unit joins while the others are polled.
+    let mut third = rig.devices.borrow()[1].clone();
+    (third.id, third.unit) = (DeviceId::new("m-3").unwrap(), 3);
+    rig.devices.send_modify(|devices| devices.push(third));
+    rig.intake.wait_for(4).await;
+    assert_eq!(of(&rig, "m-3").len(), 1);
 }
 
 #[tokio::test]

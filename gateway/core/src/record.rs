@@ -16,7 +16,7 @@ pub enum Kind {
     Envelope = 1,
     /// What a person did or ordered; `body` is an [`Action`] in MessagePack.
     Action = 2,
-    /// The text of a profile or rule that is in force from here on; `body` is a [`ConfigText`] in MessagePack.
+    /// Texts of profiles and rules that are in force from here on; `body` is a [`Reload`] in MessagePack.
     Config = 3,
     /// Time passed; `body` is a [`TimerRun`] in MessagePack.
     TimerRun = 4,
@@ -177,7 +177,30 @@ pub struct Credential {
     pub sha256: Vec<u8>,
 }
 
-/// Body of a configuration record: the whole text is kept, so a replay uses what was in force (DESIGN 7.6).
+/// Body of a configuration record: all that one reload changes comes into force together.
+///
+/// The whole texts are kept, so a replay uses what was in force (DESIGN 7.6).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Reload {
+    /// What changes.
+    pub texts: Vec<ConfigText>,
+}
+
+impl Reload {
+    /// Reads the body of a configuration record; journals of earlier versions hold one text in each.
+    ///
+    /// # Errors
+    /// When it is neither.
+    pub fn read(body: &[u8]) -> Result<Self, rmp_serde::decode::Error> {
+        let single = |error| match rmp_serde::from_slice::<ConfigText>(body) {
+            Ok(text) => Ok(Self { texts: vec![text] }),
+            Err(_) => Err(error),
+        };
+        rmp_serde::from_slice(body).or_else(single)
+    }
+}
+
+/// A profile or a file of rules, as it shall be from here on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfigText {
     /// What the text is.

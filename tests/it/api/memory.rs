@@ -8,6 +8,7 @@ use orderly::api::{
     self, AlertQuery, Bucket, Check, DeviceQuery, DeviceView, Feed, Health, OrderError, Orders, Overview,
     Parts, QuarantineQuery, ReadError, ReadingQuery, Reads, TwinRule, TwinStream, TwinView, Unreadable, dto,
 };
+use orderly::catalog::Catalog;
 use orderly_core::alert::{Alert, Condition, Handling, Severity, Text, Transition};
 use orderly_core::ids::{ClassId, DeviceId, Id};
 use orderly_core::output::{Answer, DeviceRow};
@@ -291,7 +292,9 @@ impl Server {
         let (stop, stopping) = watch::channel(false);
         let parts = Parts {
             reads: Arc::<Shared>::clone(&memory),
-            profiles: vec![Arc::new(Profile::parse(FRIDGE, "orderly-cs-1.toml").expect("a shipped profile"))],
+            profiles: Arc::new(Catalog::new(vec![Arc::new(
+                Profile::parse(FRIDGE, "orderly-cs-1.toml").expect("a shipped profile"),
+            )])),
             older: Arc::new(NoStore),
             orders: Arc::<Shared>::clone(&memory),
             overview: Arc::<Shared>::clone(&memory),

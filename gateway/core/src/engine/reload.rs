@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::ids::ClassId;
 use crate::output::TextRow;
-use crate::record::{ConfigKind, ConfigText, Record, Seq};
+use crate::record::{ConfigKind, ConfigText, Record, Reload, Seq};
 use crate::rule::{Kind, NEVER, Phase, RuleSet, RuleState, Track, life};
 
 use super::Engine;
@@ -15,43 +15,80 @@ use super::technical::is_technical;
 const RULE_REMOVED: &str = "rule_removed";
 
 impl Engine {
-    /// Puts a text into force, or puts it aside when it cannot be used.
+    /// Puts texts into force together; one that cannot be used is put aside, the rest applies.
     pub(super) fn reload(&mut self, record: &Record<'_>) {
-        let config: ConfigText = match rmp_serde::from_slice(record.entry.body) {
-            Ok(config) => config,
+        let reload = match Reload::read(record.entry.body) {
+            Ok(reload) => reload,
             Err(error) => {
                 let reason = format!("the configuration record cannot be read: {error}");
                 return self.batch.quarantine(record, 0, "bad_config", reason, record.entry.body);
             }
         };
-        match self.apply(&config.what, config.text.as_deref()) {
-            Ok(mut classes) => {
-                // What was left out may be readable beside the new text, and its own successor takes its place.
-                self.refused.retain(|text| text.what != config.what);
-                classes.extend(self.take_up_refused());
-                classes.sort();
-                classes.dedup();
-                // What a device promised may have changed with its profile.
-                for number in 0..self.register.len() {
-                    self.note_presence(number);
-                }
-                self.batch.texts.push(TextRow { what: config.what, text: config.text });
-                let mut index = 0;
-                for class in classes {
-                    let recompiled = self.config.recompile(&class);
-                    for (rule, reason) in &recompiled.dropped {
-                        let reason = format!("the rule {rule:?} does not fit its class any more: {reason}");
-                        self.batch.quarantine(record, index, "bad_config", reason, &[]);
-                        index += 1;
-                    }
-                    self.swap(&class, &recompiled, record);
-                }
+        let mut classes = Vec::new();
+        let mut index = 0;
+        for (text, reason) in self.apply_all(reload.texts, &mut classes) {
+            self.batch.quarantine(
+                record,
+                index,
+                "bad_config",
+                reason,
+                text.text.unwrap_or_default().as_bytes(),
+            );
+            index += 1;
+        }
+        // What was left out may be readable beside the new texts.
+        classes.extend(self.take_up_refused());
+        classes.sort();
+        classes.dedup();
+        for class in &classes {
+            let recompiled = self.config.recompile(class);
+            for (rule, reason) in &recompiled.dropped {
+                let reason = format!("the rule {rule:?} does not fit its class any more: {reason}");
+                self.batch.quarantine(record, index, "bad_config", reason, &[]);
+                index += 1;
             }
-            Err(reason) => {
-                let text = config.text.unwrap_or_default();
-                self.batch.quarantine(record, 0, "bad_config", reason, text.as_bytes());
+            self.swap(class, &recompiled, record);
+            // What a device promised may have changed with its profile.
+            for number in 0..self.register.len() {
+                if self.register.get(number).class == recompiled.class {
+                    self.note_presence(number);
+                    self.schedule(number);
+                }
             }
         }
+    }
+
+    /// Takes texts in, in an order in which they can follow one another, and gives those that cannot be used.
+    fn apply_all(
+        &mut self,
+        mut texts: Vec<ConfigText>,
+        classes: &mut Vec<ClassId>,
+    ) -> Vec<(ConfigText, String)> {
+        // Rules name the metrics of profiles, so they come after those that come and before those that go.
+        texts.sort_by_key(|text| match (&text.what, &text.text) {
+            (ConfigKind::Rule(_), None) => 0,
+            (ConfigKind::Profile(_), Some(_)) => 1,
+            (ConfigKind::Rule(_), Some(_)) => 2,
+            (ConfigKind::Profile(_), None) => 3,
+        });
+        let mut aside: Vec<(ConfigText, String)> = Vec::new();
+        // A rule that moves to another file is taken in when it has left the first.
+        for _ in 0..2 {
+            aside.clear();
+            for text in std::mem::take(&mut texts) {
+                match self.apply(&text.what, text.text.as_deref()) {
+                    Ok(found) => {
+                        classes.extend(found);
+                        // The successor of a text that was left out takes its place.
+                        self.refused.retain(|refused| refused.what != text.what);
+                        self.batch.texts.push(TextRow { what: text.what, text: text.text });
+                    }
+                    Err(reason) => aside.push((text, reason)),
+                }
+            }
+            texts = aside.iter().map(|(text, _)| text.clone()).collect();
+        }
+        aside
     }
 
     /// Takes a text in and tells which classes must be compiled anew.

@@ -13,7 +13,8 @@ use super::router::App;
     responses((status = 200, body = Profiles), (status = 400, body = ErrorBody)))]
 pub(crate) async fn list(State(app): State<App>, params: Params) -> Result<Json<Profiles>, ApiError> {
     params.only(&[])?;
+    let in_force = app.parts.profiles.now();
     Ok(Json(Profiles {
-        profiles: app.parts.profiles.iter().map(|profile| Profile::from(&**profile)).collect(),
+        profiles: in_force.profiles.iter().map(|profile| Profile::from(&**profile)).collect(),
     }))
 }

@@ -8,7 +8,6 @@ use axum::http::StatusCode;
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
-use orderly_core::profile::Profile;
 use orderly_core::time::Clock;
 use tokio::sync::{Semaphore, watch};
 use tower_http::compression::CompressionLayer;
@@ -20,6 +19,7 @@ use super::{
     alerts, devices, events, guard, health, metrics, openapi, profiles, quarantine, readings, status, twins,
     web,
 };
+use crate::catalog::Catalog;
 
 /// How many reads may run on blocking threads at once.
 const READS_AT_ONCE: usize = 8;
@@ -36,7 +36,7 @@ pub struct Parts {
     /// The committed state.
     pub reads: Arc<dyn Reads>,
     /// The profiles in force.
-    pub profiles: Vec<Arc<Profile>>,
+    pub profiles: Arc<Catalog>,
     /// What stores outside hold from before the local history.
     pub older: Arc<dyn OldHistory>,
     /// Where orders go.

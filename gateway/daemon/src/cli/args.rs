@@ -69,7 +69,7 @@ pub struct Check {
     /// Say what each profile reads and each rule file is for.
     #[arg(long)]
     pub explain: bool,
-    /// Say which profiles and rules a start with these settings would change.
+    /// Say which profiles and rules a start or a reload would change, restart and clear.
     #[arg(long)]
     pub diff: bool,
 }

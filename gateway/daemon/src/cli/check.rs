@@ -4,13 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use orderly_core::ids::ClassId;
-use orderly_core::output::TextRow;
-use orderly_core::record::ConfigKind;
 
 use super::args::Check;
+use super::diff::Standing;
 use super::{Context, Failure, Lang, out};
 use crate::config::{Settings, Span};
-use crate::pipeline::StateFile;
 use crate::runtime::texts::{Texts, gather};
 use crate::sources::modbus::{LinkConfig, plan};
 
@@ -33,7 +31,7 @@ pub fn check(context: &Context, what: &Check) -> Result<(), Failure> {
         links.iter().for_each(read_plan);
     }
     if what.diff {
-        diff(&settings, &texts, context.lang)?;
+        diff(&settings, &texts, &links, context.lang)?;
     }
     Ok(())
 }
@@ -81,30 +79,12 @@ fn read_plan(link: &LinkConfig) {
     }
 }
 
-fn diff(settings: &Settings, texts: &Texts, lang: Lang) -> Result<(), Failure> {
-    let stored: Vec<TextRow> = match settings.data_dir.join("state.db").exists() {
-        true => StateFile(settings.data_dir.clone())
-            .reader()
-            .and_then(|reader| reader.texts().map_err(|e| e.to_string()))
-            .map_err(Failure::Other)?,
-        false => Vec::new(),
-    };
-    let changes = texts.changes_from(&stored);
+fn diff(settings: &Settings, texts: &Texts, links: &[LinkConfig], lang: Lang) -> Result<(), Failure> {
+    let standing = Standing::read(&settings.data_dir).map_err(Failure::Other)?;
+    let changes = texts.changes_from(&standing.texts);
     if changes.is_empty() {
         out::line(lang.pick("没有变化", "nothing would change"));
     }
-    for change in changes {
-        let known = stored.iter().any(|row| row.what == change.what && row.text.is_some());
-        let sign = match (&change.text, known) {
-            (None, _) => "-",
-            (Some(_), true) => "~",
-            (Some(_), false) => "+",
-        };
-        let what = match &change.what {
-            ConfigKind::Profile(id) => format!("profile {id}"),
-            ConfigKind::Rule(id) => format!("rules {id}"),
-        };
-        out::line(&format!("{sign} {what}"));
-    }
+    standing.lines(&changes, links).iter().for_each(|line| out::line(line));
     Ok(())
 }

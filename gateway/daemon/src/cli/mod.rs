@@ -5,6 +5,7 @@ mod check;
 mod decode;
 mod demo;
 mod device;
+mod diff;
 mod failure;
 mod lang;
 mod out;

@@ -93,6 +93,7 @@ pub(super) fn faults(settings: &Settings) -> Vec<Fault> {
         faults.add("time_zone", format!("there is no time zone {zone:?}"), "as in \"Asia/Shanghai\"");
     }
     doors(settings, &mut faults);
+    faults.at_least("profiles.watch", settings.profiles.watch, Span::ms(10));
     journal(settings, &mut faults);
     links(settings, &mut faults);
     outward(settings, &mut faults);

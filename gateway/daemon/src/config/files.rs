@@ -4,12 +4,22 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::amount::Span;
+
 /// Where the site keeps device profiles of its own.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ProfilesSettings {
     /// A folder laid over the built-in profiles: a file of the same `id` wins.
     pub dir: Option<PathBuf>,
+    /// How often it is looked whether files of profiles and rules changed.
+    pub watch: Span,
+}
+
+impl Default for ProfilesSettings {
+    fn default() -> Self {
+        Self { dir: None, watch: Span::seconds(1) }
+    }
 }
 
 /// Where the site keeps rules of its own.

@@ -18,10 +18,13 @@ use super::older::OldStores;
 use super::outlets::Outlets;
 use super::overview::{Last, Overseer};
 use super::reads::StoreReads;
+use super::reload::{Reloader, Troubles};
 use super::service::Service;
+use super::texts::Force;
 use super::told::Told;
 use super::{damage, ports, texts, watchdog};
 use crate::api::{self, Overview};
+use crate::catalog::Catalog;
 use crate::config::{Credentials, Settings};
 use crate::control;
 use crate::observe::metrics;
@@ -89,6 +92,7 @@ impl Daemon {
             Some(clock) => clock,
             None => Arc::new(SystemClock::start()?),
         };
+        let looked = texts::Look::at(&settings);
         let wanted = texts::gather_usable(&settings);
         let told = Arc::new(Told::default());
         let observer = Arc::clone(&told);
@@ -100,7 +104,7 @@ impl Daemon {
         let parts = Parts { clock, observe: Box::new(observe), state };
         let behind = settings.clone();
         let core = tokio::task::spawn_blocking(move || Core::start(&behind, parts)).await??;
-        let mut opening = Opening { core, settings, credentials, told, figures };
+        let mut opening = Opening { core, settings, credentials, told, figures, looked };
         match opening.open(wanted).await {
             Ok(open) => Ok(open.with(opening.core)),
             Err(error) => {
@@ -149,6 +153,8 @@ struct Opening {
     credentials: Credentials,
     told: Arc<Told>,
     figures: PrometheusHandle,
+    /// The files of profiles and rules, before they were read.
+    looked: texts::Look,
 }
 
 /// What was opened.
@@ -179,11 +185,10 @@ impl Opening {
             // Nothing is in force yet that could go on: somebody is setting this up and should see what is wrong.
             return Err(texts::BrokenTexts(std::mem::take(&mut wanted.broken)).into());
         }
+        wanted.keep(&core.found.texts);
         let wanted = &wanted;
-        let broken = wanted.troubles();
-        for why in &broken {
-            tracing::error!(%why, "a file of profiles or rules cannot be used; what was in force stays");
-        }
+        let broken = Arc::new(Troubles::default());
+        broken.set(wanted.troubles());
         core.caught_up().await?;
         texts::bring_into_force(core, wanted).await?;
         let (doors, outward, pages) =
@@ -207,12 +212,14 @@ impl Opening {
             self.told.listen_with(&listener.door);
         }
 
-        let profiles = wanted.all_profiles();
-        let mut links = OpenLinks::start(settings, &self.credentials, core, wanted, &doors).await?;
+        let catalog = Arc::new(Catalog::new(wanted.all_profiles()));
+        let (profiles, lenient) = (&catalog.now().profiles, !wanted.broken.is_empty());
+        let mut links =
+            OpenLinks::start(settings, &self.credentials, core, profiles, lenient, &doors).await?;
         let mut sources = std::mem::take(&mut links.probes);
         sources.extend(listener.iter().map(OpenListener::probe));
         let ingest =
-            IngestDoors::new(SiteId::new(&settings.site)?, core, &self.told.register, profiles.clone());
+            IngestDoors::new(SiteId::new(&settings.site)?, core, &self.told.register, Arc::clone(&catalog));
         let own_port = ingest.open(&settings.http.ingest_bind, doors.clone())?;
 
         let overseer = Arc::new(Overseer {
@@ -229,15 +236,16 @@ impl Opening {
             sinks: outlets.status.clone(),
             notices: outlets.notices.clone(),
             refusals: Arc::clone(&core.refusals),
-            broken,
+            broken: Arc::clone(&broken),
             sources,
             last: Mutex::new(Last::default()),
         });
-        let reads = Arc::new(StoreReads::new(core.dir.clone(), Arc::clone(&core.clock), wanted.expected()));
+        let reads =
+            Arc::new(StoreReads::new(core.dir.clone(), Arc::clone(&core.clock), Arc::clone(&catalog)));
         let figures = self.figures.clone();
         let parts = api::Parts {
             reads,
-            profiles,
+            profiles: Arc::clone(&catalog),
             older: Arc::new(OldStores::new(
                 settings,
                 SiteId::new(&settings.site)?,
@@ -281,6 +289,18 @@ impl Opening {
         let (health, journal, committer) =
             (Arc::clone(&core.health), core.journal.clone(), core.committer.clone());
         tasks.push(("watchdog", tokio::spawn(watchdog::watch(health, journal, committer, pages.clone()))));
+
+        if let Some(polls) = links.polls.take() {
+            let reloader = Reloader {
+                settings: settings.clone(),
+                catalog,
+                force: Force::of(core),
+                state: StateFile(core.dir.clone()),
+                troubles: broken,
+                polls,
+            };
+            tasks.push(("reload", tokio::spawn(reloader.follow(self.looked.clone(), doors.clone()))));
+        }
 
         let (journal, committer, clock) =
             (core.journal.clone(), core.committer.clone(), Arc::clone(&core.clock));

@@ -7,7 +7,6 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use axum::Router;
 use orderly_core::ids::SiteId;
-use orderly_core::profile::Profile;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -17,6 +16,7 @@ use super::core::Core;
 use super::ports;
 use super::register::Register;
 use crate::api::dto::SourceStatus;
+use crate::catalog::Catalog;
 use crate::config::Settings;
 use crate::sources::http;
 use crate::sources::intake::Intake;
@@ -100,12 +100,12 @@ pub struct IngestDoors {
 impl IngestDoors {
     /// Doors for devices whose lines these profiles read.
     #[must_use]
-    pub fn new(site: SiteId, core: &Core, register: &Arc<Register>, profiles: Vec<Arc<Profile>>) -> Self {
+    pub fn new(site: SiteId, core: &Core, register: &Arc<Register>, catalog: Arc<Catalog>) -> Self {
         Self {
             site,
             intake: Arc::clone(&core.intake),
             register: Arc::clone(register),
-            owner: http::owner_by(profiles),
+            owner: http::owner_by(catalog),
         }
     }
 

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use orderly_core::ids::{ActorId, DeviceId, SiteId};
-use orderly_core::output::DeviceRow;
+use orderly_core::ids::DeviceId;
 use orderly_core::profile::Profile;
-use orderly_core::record::{Action, LinkChange, Order};
+use orderly_core::record::LinkChange;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -16,13 +15,12 @@ use super::core::Core;
 use super::delivered::CommitterDelivery;
 use super::doors::Ending;
 use super::overview::SourceProbe;
-use super::texts::Texts;
+use super::polls::Polls;
 use crate::api::dto::SourceStatus;
-use crate::config::{Credentials, ModbusSettings, MqttSettings, MqttVersion, Settings};
+use crate::config::{Credentials, MqttSettings, MqttVersion, Settings};
 use crate::delivery::Delivery;
 use crate::pipeline::{DeliveryChange, Heard, StateFile};
 use crate::sources::links::Links;
-use crate::sources::modbus::{self, LinkConfig, LinkStatus};
 use crate::sources::mqtt::wire::Version;
 use crate::sources::mqtt_client::{self, Address, Remembered, Status};
 use crate::sources::mqtt_door::Troubles;
@@ -59,15 +57,14 @@ impl Troubles for Heard {
     }
 }
 
-/// The actor of what the settings file orders.
-const SETTINGS: &str = "settings";
-
 /// The running links.
 #[derive(Default)]
 pub struct OpenLinks {
     tasks: Vec<Ending>,
     /// How each is, for the status page.
     pub probes: Vec<SourceProbe>,
+    /// The units that are polled; whoever changes their profiles takes them.
+    pub polls: Option<Polls>,
 }
 
 impl std::fmt::Debug for OpenLinks {
@@ -76,23 +73,9 @@ impl std::fmt::Debug for OpenLinks {
     }
 }
 
-/// A device whose profile cannot be used is not polled; those beside it are.
-fn keep_usable(name: &str, modbus: &mut ModbusSettings, profiles: &[Arc<Profile>]) {
-    let all = modbus.clone();
-    modbus.device.retain(|device| {
-        let alone = ModbusSettings { device: vec![device.clone()], ..all.clone() };
-        match LinkConfig::from_settings(name, &alone, profiles) {
-            Ok(_) => true,
-            Err(error) => {
-                tracing::error!(%error, "a device is not polled");
-                false
-            }
-        }
-    });
-}
-
 impl OpenLinks {
-    /// Starts a task for each link of the settings. Whether the far side answers is not waited for.
+    /// Starts a task for each link of the settings. Whether the far side answers is not waited for. `lenient`: a polled
+    /// device whose profile cannot be used is left out and does not stop the start.
     ///
     /// # Errors
     /// When an address or a secret cannot be used.
@@ -100,52 +83,19 @@ impl OpenLinks {
         settings: &Settings,
         credentials: &Credentials,
         core: &Core,
-        texts: &Texts,
+        profiles: &[Arc<Profile>],
+        lenient: bool,
         stop: &CancellationToken,
     ) -> anyhow::Result<Self> {
         let mut links = Self::default();
         for (name, mqtt) in &settings.mqtt {
             links.mqtt(client(settings, name, mqtt, credentials, core)?, core, stop);
         }
-        let profiles = texts.all_profiles();
-        let polled = settings.modbus.iter().map(|(name, modbus)| {
-            let mut modbus = modbus.clone();
-            if !texts.broken.is_empty() {
-                keep_usable(name, &mut modbus, &profiles);
-            }
-            LinkConfig::from_settings(name, &modbus, &profiles)
-        });
-        let polled: Vec<LinkConfig> = polled.collect::<Result<_, _>>().map_err(|e| anyhow!(e))?;
-        enter(core, &polled).await?;
-        let site = SiteId::new(&settings.site)?;
-        for link in polled {
-            links.modbus(link, &site, core, stop);
-        }
+        let (polls, (tasks, probes)) = Polls::start(settings, core, profiles, lenient, stop).await?;
+        links.tasks.extend(tasks);
+        links.probes.extend(probes);
+        links.polls = Some(polls);
         Ok(links)
-    }
-
-    fn modbus(&mut self, config: LinkConfig, site: &SiteId, core: &Core, stop: &CancellationToken) {
-        let (tell, told) = watch::channel(LinkStatus::default());
-        let (name, devices) = (format!("modbus:{}", config.name), config.devices.len());
-        self.probes.push(Box::new(move || {
-            let status = told.borrow();
-            SourceStatus {
-                name: name.clone(),
-                up: status.up,
-                connections: if status.up { devices as u64 } else { 0 },
-                detail: status.last_error.clone().filter(|_| !status.up),
-            }
-        }));
-        let heard = core.heard.clone();
-        let deps = modbus::Deps {
-            intake: Arc::clone(&core.intake),
-            clock: Arc::clone(&core.clock),
-            site: site.clone(),
-            heard: Arc::new(move |device| heard.device(device)),
-            links: Arc::new(core.heard.clone()),
-            status: tell,
-        };
-        self.tasks.push(("modbus", tokio::spawn(modbus::run(config, deps, stop.clone()))));
     }
 
     fn mqtt(&mut self, client: mqtt_client::Settings, core: &Core, stop: &CancellationToken) {
@@ -180,34 +130,6 @@ impl OpenLinks {
     pub fn ending(self) -> Vec<Ending> {
         self.tasks
     }
-}
-
-/// Brings the register up to date with the devices that the settings name. One that a person revoked stays so.
-async fn enter(core: &Core, links: &[LinkConfig]) -> anyhow::Result<()> {
-    let rows = &core.found.devices;
-    let now = core.clock.now();
-    let missing = links.iter().flat_map(LinkConfig::registrations).filter(|order| !stands(rows, order));
-    let entered = missing.enumerate().map(async |(n, order)| {
-        // A setting that is changed and changed back is a new order each time.
-        let idempotency_key = format!("settings-{:x}-{n}", now.boot);
-        let action = Action { actor: ActorId::new(SETTINGS)?, happened_at: now.wall, idempotency_key, order };
-        let answer = core.orders.submit(&action).await?;
-        answer.result.map_err(|why| anyhow!("a polled device cannot be registered: {why}"))
-    });
-    futures_util::future::try_join_all(entered).await?;
-    Ok(())
-}
-
-/// Whether the register says already what the order asks for, or a person took the device off.
-fn stands(rows: &[DeviceRow], order: &Order) -> bool {
-    let Order::RegisterDevice { device, class, profile, zone, .. } = order else { return true };
-    rows.iter().any(|row| {
-        if row.device == *device && row.revoked {
-            tracing::warn!(device.id = %device, "was revoked; its polls go to quarantine until it is entered again");
-            return true;
-        }
-        row.device == *device && row.class == *class && Some(&row.profile) == profile.as_ref() && row.zone == *zone
-    })
 }
 
 fn client(

@@ -10,6 +10,7 @@ use orderly_store::journal::Journal;
 use orderly_store::state::StateStatus;
 use tokio::sync::watch;
 
+use super::reload::Troubles;
 use crate::api::dto;
 use crate::api::{Check, Overview};
 use crate::notify::webhook::NotifyStatus;
@@ -76,7 +77,7 @@ pub struct Overseer {
     /// Profiles and rules that were in force and that this version refuses.
     pub refusals: Arc<Refusals>,
     /// Files of profiles and rules that cannot be used, each with what is wrong.
-    pub broken: Vec<String>,
+    pub broken: Arc<Troubles>,
     /// The sources.
     pub sources: Vec<SourceProbe>,
     /// Used from one call to the next.
@@ -141,7 +142,7 @@ impl Overseer {
                 &format!("this version refuses the {name}, which was in force; readings of its devices go to quarantine: {why}"),
             ));
         }
-        for why in &self.broken {
+        for why in self.broken.list() {
             warnings.push(warning(
                 "text_broken",
                 &format!("配置文件有错误，仍按原有内容运行：{why}"),

@@ -1,11 +1,11 @@
 //! The committed state as the API reads it: `state.db` and `series.db` through reading connections.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use orderly_core::alert::{Alert, Transition};
-use orderly_core::ids::{DeviceId, ProfileId};
+use orderly_core::ids::DeviceId;
 use orderly_core::output::DeviceRow;
 use orderly_core::reading::Reading;
 use orderly_core::time::{Clock, Timestamp};
@@ -17,25 +17,23 @@ use crate::api::{
     AlertQuery, Bucket, DeviceQuery, DeviceView, QuarantineQuery, ReadError, ReadingQuery, Reads, TwinView,
     Unreadable,
 };
+use crate::catalog::{Catalog, InForce};
 
 /// Connections that are kept open for the next call.
 const KEPT: usize = 8;
-
-/// How often a device of each profile is expected to report, in milliseconds.
-pub type Expect = BTreeMap<ProfileId, i64>;
 
 /// Reads the files of a data directory.
 pub struct StoreReads {
     dir: PathBuf,
     clock: Arc<dyn Clock>,
-    expect: Expect,
+    catalog: Arc<Catalog>,
     idle: Mutex<Vec<Connections>>,
 }
 
 /// What holds for one call.
-struct Asked<'a> {
+struct Asked {
     now: Timestamp,
-    expect: &'a Expect,
+    in_force: Arc<InForce>,
 }
 
 struct Connections {
@@ -56,12 +54,12 @@ fn failed(error: impl std::fmt::Display) -> ReadError {
 impl StoreReads {
     /// Reads this data directory; both files must be there when the first call comes.
     #[must_use]
-    pub const fn new(dir: PathBuf, clock: Arc<dyn Clock>, expect: Expect) -> Self {
-        Self { dir, clock, expect, idle: Mutex::new(Vec::new()) }
+    pub const fn new(dir: PathBuf, clock: Arc<dyn Clock>, catalog: Arc<Catalog>) -> Self {
+        Self { dir, clock, catalog, idle: Mutex::new(Vec::new()) }
     }
 
-    fn asked(&self) -> Asked<'_> {
-        Asked { now: self.clock.now().wall, expect: &self.expect }
+    fn asked(&self) -> Asked {
+        Asked { now: self.clock.now().wall, in_force: self.catalog.now() }
     }
 
     fn with<T>(&self, call: impl FnOnce(&mut Connections) -> Result<T, ReadError>) -> Result<T, ReadError> {
@@ -109,7 +107,7 @@ impl Connections {
         Ok(twins)
     }
 
-    fn views(&self, rows: Vec<DeviceRow>, asked: &Asked<'_>) -> Result<Vec<DeviceView>, ReadError> {
+    fn views(&self, rows: Vec<DeviceRow>, asked: &Asked) -> Result<Vec<DeviceView>, ReadError> {
         let twins = self.twins(&rows)?;
         let view = |row: DeviceRow| {
             let (twin, expect_ms) = (twins.get(&row.device), asked.expect(&row));
@@ -119,9 +117,9 @@ impl Connections {
     }
 }
 
-impl Asked<'_> {
+impl Asked {
     fn expect(&self, row: &DeviceRow) -> Option<i64> {
-        self.expect.get(&row.profile).copied()
+        self.in_force.expected.get(&row.profile).copied()
     }
 }
 

@@ -12,7 +12,7 @@ use crate::ids::{ActorId, DeviceId, SiteId};
 use crate::output::{DeviceRow, Output, Snapshot, TextRow, TwinRow};
 use crate::reading::Reading;
 use crate::record::{
-    Action, ConfigKind, ConfigText, Entry, Flags, Kind, LinkChange, Order, Record, TimerRun,
+    Action, ConfigKind, ConfigText, Entry, Flags, Kind, LinkChange, Order, Record, Reload, TimerRun,
 };
 use crate::time::{Now, Timestamp};
 use crate::twin::View;
@@ -301,6 +301,16 @@ impl Bench {
         let text = ConfigText { what, text: text.map(str::to_owned) };
         let body = rmp_serde::to_vec(&text).unwrap();
         self.record(Kind::Config, Flags::default(), "control", "", &body);
+    }
+
+    /// One reload of several texts.
+    pub fn reload(&mut self, texts: &[(ConfigKind, Option<&str>)]) {
+        let text = |(what, text): &(ConfigKind, Option<&str>)| ConfigText {
+            what: what.clone(),
+            text: text.map(str::to_owned),
+        };
+        let body = rmp_serde::to_vec_named(&Reload { texts: texts.iter().map(text).collect() }).unwrap();
+        self.record(Kind::Config, Flags::default(), "config", "", &body);
     }
 
     pub fn act(&mut self, key: &str, order: Order) {

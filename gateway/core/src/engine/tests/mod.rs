@@ -5,6 +5,7 @@ mod holds;
 mod identity;
 mod orders;
 mod properties;
+mod reload;
 mod silence;
 mod split;
 mod technical;

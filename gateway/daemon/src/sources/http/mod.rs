@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::intake::Intake;
 use super::mqtt_door::Logins;
+use crate::catalog::Catalog;
 
 /// The largest record, and the largest JSON body.
 pub const MAX_RECORD: usize = 256 * 1024;
@@ -60,10 +61,11 @@ pub(crate) struct Doors {
     writes: Semaphore,
 }
 
-/// The owner of a line by these profiles: every device that one of them would read from it.
-pub fn owner_by(profiles: Vec<Arc<Profile>>) -> Owner {
+/// The owner of a line by the profiles in force: every device that one of them would read from it.
+pub fn owner_by(catalog: Arc<Catalog>) -> Owner {
     Arc::new(move |line| {
-        let reads = profiles.iter().filter(|profile| profile.reads(line));
+        let in_force = catalog.now();
+        let reads = in_force.profiles.iter().filter(|profile| profile.reads(line));
         let device = |profile: &Arc<Profile>| Some(profile.decode_line(line, "").ok()?.device?.to_string());
         reads.filter_map(device).collect()
     })

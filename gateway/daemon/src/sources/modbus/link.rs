@@ -24,6 +24,8 @@ pub(super) struct Link {
     deps: Deps,
     source: String,
     devices: Vec<Device>,
+    /// The devices as they shall be.
+    wanted: watch::Receiver<Vec<Polled>>,
     schedule: Schedule,
     durable: watch::Receiver<Durable>,
     bus: Bus,
@@ -42,20 +44,29 @@ struct Device {
     pending: Option<Appended>,
 }
 
+impl Device {
+    fn new(polled: &Polled, deps: &Deps) -> Self {
+        Self {
+            polled: polled.clone(),
+            topic: polled.topic(&deps.site),
+            asks: Asks::new(Arc::clone(&polled.profile)),
+            reported: Reported::default(),
+            pending: None,
+        }
+    }
+}
+
 impl Link {
-    pub(super) fn new(config: LinkConfig, deps: Deps) -> Self {
+    pub(super) fn new(config: LinkConfig, wanted: watch::Receiver<Vec<Polled>>, deps: Deps) -> Self {
         let now = deps.clock.now();
         let mut seed = now.wall.0.unsigned_abs();
         let every = config.devices.iter().map(|polled| polled.every);
         let schedule = Schedule::new(every, config.patience, now.steady_ms, &mut seed);
-        let devices = config.devices.iter().map(|polled| {
-            let (topic, asks) = (polled.topic(&deps.site), Asks::new(Arc::clone(&polled.profile)));
-            Device { polled: polled.clone(), topic, asks, reported: Reported::default(), pending: None }
-        });
-        let devices = devices.collect();
+        let devices = config.devices.iter().map(|polled| Device::new(polled, &deps)).collect();
         Self {
             source: format!("modbus:{}", config.name),
             devices,
+            wanted,
             schedule,
             durable: deps.intake.durable(),
             bus: Bus::default(),
@@ -71,9 +82,15 @@ impl Link {
     pub(super) async fn run(mut self) {
         loop {
             let now = self.deps.clock.now().steady_ms;
+            if self.wanted.has_changed().unwrap_or(false) {
+                self.renew(now);
+            }
             match self.schedule.next(now) {
-                Next::Never => return std::future::pending().await,
-                Next::Wait(until) => tokio::time::sleep(Duration::from_millis(until - now)).await,
+                Next::Never => changed(&mut self.wanted).await,
+                Next::Wait(until) => tokio::select! {
+                    () = tokio::time::sleep(Duration::from_millis(until - now)) => {}
+                    () = changed(&mut self.wanted) => {}
+                },
                 Next::Poll(n) => {
                     if self.connected().await {
                         let began = self.deps.clock.now().steady_ms;
@@ -82,6 +99,28 @@ impl Link {
                     }
                 }
             }
+        }
+    }
+
+    /// Devices whose profile is another now begin anew, and new ones are added; the others go on as they were.
+    fn renew(&mut self, now: u64) {
+        let wanted = self.wanted.borrow_and_update().clone();
+        let mut seed = now;
+        for polled in &wanted {
+            let known = self.devices.iter().position(|device| device.polled.id == polled.id);
+            match known {
+                Some(n) if self.devices[n].polled.profile.hash() == polled.profile.hash() => continue,
+                Some(n) => {
+                    self.devices[n] = Device::new(polled, &self.deps);
+                    self.schedule.renew(n, polled.every, now);
+                }
+                None => {
+                    self.devices.push(Device::new(polled, &self.deps));
+                    self.schedule.push(polled.every, now, &mut seed);
+                }
+            }
+            let (device, profile) = (&polled.id, polled.profile.id());
+            tracing::info!(source = %self.source, device.id = %device, %profile, "is polled anew by its profile");
         }
     }
 
@@ -222,6 +261,14 @@ impl Link {
                 s.last_error = why;
             }
         });
+    }
+}
+
+/// Waits until the devices shall be others; for ever when nobody is left who could say so.
+async fn changed(wanted: &mut watch::Receiver<Vec<Polled>>) {
+    match wanted.changed().await {
+        Ok(()) => wanted.mark_changed(),
+        Err(_) => std::future::pending().await,
     }
 }
 

@@ -62,8 +62,19 @@ pub struct LinkStatus {
 
 /// Polls one link until told to stop. A record that was appended is durable soon or polled again.
 pub async fn run(config: LinkConfig, deps: Deps, stop: CancellationToken) {
+    let (_never, devices) = watch::channel(config.devices.clone());
+    run_following(config, devices, deps, stop).await;
+}
+
+/// The same, where the devices may change: those whose profile is another begin anew, the others do not notice.
+pub async fn run_following(
+    config: LinkConfig,
+    devices: watch::Receiver<Vec<Polled>>,
+    deps: Deps,
+    stop: CancellationToken,
+) {
     tokio::select! {
-        () = link::Link::new(config, deps).run() => {}
+        () = link::Link::new(config, devices, deps).run() => {}
         () = stop.cancelled() => {}
     }
 }

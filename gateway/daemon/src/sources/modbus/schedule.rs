@@ -42,6 +42,16 @@ struct Slot {
     backoff: Backoff,
 }
 
+impl Slot {
+    fn new(every: Duration, patience: Patience, now: u64, seed: &mut u64) -> Self {
+        let every = millis(every);
+        let due = now + draw(seed) % every;
+        let least = patience.least.max(Duration::from_millis(every));
+        let backoff = Backoff::new(least, patience.most.max(least), draw(seed));
+        Self { every, due, failures: 0, answered: false, backoff }
+    }
+}
+
 /// What is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {
@@ -61,14 +71,20 @@ impl Schedule {
         now: u64,
         seed: &mut u64,
     ) -> Self {
-        let slots = every.map(|every| {
-            let every = millis(every);
-            let due = now + draw(seed) % every;
-            let least = patience.least.max(Duration::from_millis(every));
-            let backoff = Backoff::new(least, patience.most.max(least), draw(seed));
-            Slot { every, due, failures: 0, answered: false, backoff }
-        });
+        let slots = every.map(|every| Slot::new(every, patience, now, seed));
         Self { slots: slots.collect(), patience, credit_at: 0 }
+    }
+
+    /// One more device, after all others.
+    pub(super) fn push(&mut self, every: Duration, now: u64, seed: &mut u64) {
+        self.slots.push(Slot::new(every, self.patience, now, seed));
+    }
+
+    /// A device is asked at once, as often as this from now on.
+    pub(super) fn renew(&mut self, n: usize, every: Duration, now: u64) {
+        let slot = &mut self.slots[n];
+        (slot.every, slot.due, slot.failures) = (millis(every), now, 0);
+        slot.backoff.reset();
     }
 
     /// Who is next.

@@ -1,0 +1,193 @@
+//! The Modbus devices that we poll: which there are, by which profile each is read, and what a reload changes of it.
+
+use std::sync::Arc;
+
+use anyhow::anyhow;
+use orderly_core::ids::{ActorId, SiteId};
+use orderly_core::output::DeviceRow;
+use orderly_core::profile::Profile;
+use orderly_core::record::{Action, Order};
+use orderly_core::time::Clock;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::core::Core;
+use super::doors::Ending;
+use super::orders::OrderDesk;
+use super::overview::SourceProbe;
+use crate::api::dto::SourceStatus;
+use crate::config::{ModbusSettings, Settings};
+use crate::pipeline::StateFile;
+use crate::sources::modbus::{self, LinkConfig, LinkStatus, Polled};
+
+/// The actor of what the settings file orders.
+const SETTINGS: &str = "settings";
+
+/// The links of the settings.
+pub struct Polls {
+    links: Vec<Link>,
+    orders: OrderDesk,
+    clock: Arc<dyn Clock>,
+    state: StateFile,
+}
+
+struct Link {
+    name: String,
+    settings: ModbusSettings,
+    devices: watch::Sender<Vec<Polled>>,
+}
+
+/// The tasks of the links, and how each is.
+pub type Running = (Vec<Ending>, Vec<SourceProbe>);
+
+impl std::fmt::Debug for Polls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Polls").field("links", &self.links.len()).finish_non_exhaustive()
+    }
+}
+
+impl Polls {
+    /// Enters the devices of the settings into the register and starts a task for each link. `lenient`: a device whose
+    /// profile cannot be used is left out and does not stop the start.
+    ///
+    /// # Errors
+    /// When a device has no profile, or cannot be registered.
+    pub async fn start(
+        settings: &Settings,
+        core: &Core,
+        profiles: &[Arc<Profile>],
+        lenient: bool,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<(Self, Running)> {
+        let mut polls = Self {
+            links: Vec::new(),
+            orders: core.orders.clone(),
+            clock: Arc::clone(&core.clock),
+            state: StateFile(core.dir.clone()),
+        };
+        let configs = settings.modbus.iter().map(|(name, modbus)| {
+            if lenient {
+                usable(name, modbus, profiles)
+            } else {
+                LinkConfig::from_settings(name, modbus, profiles)
+            }
+        });
+        let configs: Vec<LinkConfig> = configs.collect::<Result<_, _>>().map_err(|e| anyhow!(e))?;
+        polls.enter(&configs).await?;
+        let site = SiteId::new(&settings.site)?;
+        let (mut tasks, mut probes) = (Vec::new(), Vec::new());
+        for (config, settings) in configs.into_iter().zip(settings.modbus.values()) {
+            let (tell, told) = watch::channel(config.devices.clone());
+            let (task, probe) = run(&config, told, &site, core, stop);
+            tasks.push(task);
+            probes.push(probe);
+            polls.links.push(Link { name: config.name, settings: settings.clone(), devices: tell });
+        }
+        Ok((polls, (tasks, probes)))
+    }
+
+    /// Other profiles are in force: units that are read by one of them begin anew, the others do not notice.
+    ///
+    /// # Errors
+    /// When a device cannot be registered.
+    pub async fn renew(&self, profiles: &[Arc<Profile>]) -> anyhow::Result<()> {
+        let configs = self.links.iter().map(|link| usable(&link.name, &link.settings, profiles));
+        let configs: Vec<LinkConfig> = configs.collect::<Result<_, _>>().map_err(|e| anyhow!(e))?;
+        self.enter(&configs).await?;
+        for (link, config) in self.links.iter().zip(configs) {
+            link.devices.send_if_modified(|devices| {
+                let read = |devices: &[Polled]| -> Vec<_> {
+                    devices.iter().map(|polled| (polled.id.clone(), polled.profile.hash())).collect()
+                };
+                let changed = read(devices) != read(&config.devices);
+                if changed {
+                    *devices = config.devices;
+                }
+                changed
+            });
+        }
+        Ok(())
+    }
+
+    /// Brings the register up to date with the devices that the settings name. One that a person revoked stays so.
+    async fn enter(&self, links: &[LinkConfig]) -> anyhow::Result<()> {
+        if links.is_empty() {
+            return Ok(());
+        }
+        let state = self.state.clone();
+        let rows = tokio::task::spawn_blocking(move || state.reader()?.devices().map_err(|e| e.to_string()));
+        let rows = rows.await?.map_err(|e| anyhow!(e))?;
+        let now = self.clock.now();
+        let missing = links.iter().flat_map(LinkConfig::registrations).filter(|order| !stands(&rows, order));
+        let entered = missing.enumerate().map(async |(n, order)| {
+            // A setting that is changed and changed back is a new order each time.
+            let idempotency_key = format!("settings-{:x}-{}-{n}", now.boot, now.steady_ms);
+            let action =
+                Action { actor: ActorId::new(SETTINGS)?, happened_at: now.wall, idempotency_key, order };
+            let answer = self.orders.submit(&action).await?;
+            answer.result.map_err(|why| anyhow!("a polled device cannot be registered: {why}"))
+        });
+        futures_util::future::try_join_all(entered).await?;
+        Ok(())
+    }
+}
+
+fn run(
+    config: &LinkConfig,
+    devices: watch::Receiver<Vec<Polled>>,
+    site: &SiteId,
+    core: &Core,
+    stop: &CancellationToken,
+) -> (Ending, SourceProbe) {
+    let (tell, told) = watch::channel(LinkStatus::default());
+    let (name, polled) = (format!("modbus:{}", config.name), devices.clone());
+    let probe: SourceProbe = Box::new(move || {
+        let status = told.borrow();
+        SourceStatus {
+            name: name.clone(),
+            up: status.up,
+            connections: if status.up { polled.borrow().len() as u64 } else { 0 },
+            detail: status.last_error.clone().filter(|_| !status.up),
+        }
+    });
+    let heard = core.heard.clone();
+    let deps = modbus::Deps {
+        intake: Arc::clone(&core.intake),
+        clock: Arc::clone(&core.clock),
+        site: site.clone(),
+        heard: Arc::new(move |device| heard.device(device)),
+        links: Arc::new(core.heard.clone()),
+        status: tell,
+    };
+    let task = tokio::spawn(modbus::run_following(config.clone(), devices, deps, stop.clone()));
+    (("modbus", task), probe)
+}
+
+/// A device whose profile cannot be used is not polled; those beside it are.
+fn usable(name: &str, modbus: &ModbusSettings, profiles: &[Arc<Profile>]) -> Result<LinkConfig, String> {
+    let mut modbus = modbus.clone();
+    let all = modbus.clone();
+    modbus.device.retain(|device| {
+        let alone = ModbusSettings { device: vec![device.clone()], ..all.clone() };
+        match LinkConfig::from_settings(name, &alone, profiles) {
+            Ok(_) => true,
+            Err(error) => {
+                tracing::error!(%error, "a device is not polled");
+                false
+            }
+        }
+    });
+    LinkConfig::from_settings(name, &modbus, profiles)
+}
+
+/// Whether the register says already what the order asks for, or a person took the device off.
+fn stands(rows: &[DeviceRow], order: &Order) -> bool {
+    let Order::RegisterDevice { device, class, profile, zone, .. } = order else { return true };
+    rows.iter().any(|row| {
+        if row.device == *device && row.revoked {
+            tracing::warn!(device.id = %device, "was revoked; its polls go to quarantine until it is entered again");
+            return true;
+        }
+        row.device == *device && row.class == *class && Some(&row.profile) == profile.as_ref() && row.zone == *zone
+    })
+}
