@@ -30,7 +30,7 @@ test("a moment of another day carries its date", () => {
 
 test("ages use the largest unit that fits and are never negative", () => {
   expect([-5, 0, 59_999, 60_000, 3_599_000, 3_600_000, 86_400_000, 172_800_000].map(span)).toEqual([
-    "0 秒", "0 秒", "59 秒", "1 分", "59 分", "1 时", "24 时", "2 天",
+    "0 秒", "0 秒", "59 秒", "1 分钟", "59 分钟", "1 小时", "24 小时", "2 天",
   ]);
   expect(ago(null, 0)).toBe("从未");
   language.value = "en";
@@ -45,7 +45,7 @@ test("values are shown as people read them", () => {
   expect(plain(value("gate-3"))).toBe("gate-3");
   expect(plain(value(null, "mmol/L", { missing: "high" }))).toBe("高于量程");
   expect(plain(value(null))).toBe("—");
-  expect(plain(value("off"), "lead")).toBe("脱落");
+  expect(plain(value("off"), "bedside_monitor", "lead")).toBe("脱落");
   expect(metricName("charger", "power")).toBe("功率");
   expect(metricName("cold_store", "power")).toBe("供电");
   expect(metricName("cold_store", "smart_seal")).toBe("smart seal");
@@ -56,6 +56,20 @@ test("values are shown as people read them", () => {
   language.value = "zh";
   expect(["mm[Hg]", "Cel", "/min", "mmol/L", "{count}", ""].map(unit)).toEqual(["mmHg", "°C", "次/分", "mmol/L", "", ""]);
   expect([0, 999, 1500, 61_000_000].map(bytes)).toEqual(["0 B", "999 B", "1.5 KB", "61 MB"]);
+});
+
+test("a word may mean another thing for another metric, or for the same metric of another class", () => {
+  const shown = (deviceClass: string, metric: string, token: string) => plain(value(token), deviceClass, metric);
+  expect(shown("bed_sensor", "occupied", "out")).toBe("离床");
+  expect(shown("wheelchair", "dock", "out")).toBe("离桩");
+  expect(shown("ambulance", "state", "idle")).toBe("待命");
+  expect(shown("nurse_call", "state", "idle")).toBe("无呼叫");
+  expect(shown("cart", "state", "idle")).toBe("空闲");
+  expect(shown("cart", "occupied", "occupied")).toBe("载客");
+  expect(shown("parking_sensor", "occupied", "occupied")).toBe("占用");
+  const reading = latest({ state: value("jam") });
+  expect(values(reading, "report_printer").map((one) => one.text)).toEqual(["卡纸"]);
+  expect(values(reading, "robot_dispenser").map((one) => one.text)).toEqual(["卡药"]);
 });
 
 test("systolic and diastolic become one unless only one of them counts", () => {

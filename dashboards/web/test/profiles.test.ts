@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { known } from "../src/i18n";
+import { zh } from "../src/i18n/zh";
 
 const files = import.meta.glob<string>("../../../device-profiles/*/*.toml", { query: "?raw", import: "default", eager: true });
 
@@ -23,6 +24,22 @@ test("every team that a shipped rule names has words", () => {
   const teams = new Set(Object.values(files).flatMap((text) => [...text.matchAll(/^team = "(.*)"/gm)].map((found) => found[1])));
   expect(teams.size).toBeGreaterThan(1);
   for (const team of teams) expect(known(`team.${team}`), team).toBe(true);
+});
+
+test("every team and every word for one metric is of something that is shipped", () => {
+  const teams = new Set(Object.values(files).flatMap((text) => [...text.matchAll(/^team = "(.*)"/gm)].map((found) => found[1])));
+  const said = new Set<string>();
+  for (const [path, text] of Object.entries(files)) {
+    for (const { name, tokens } of words(text)) {
+      for (const token of tokens) said.add(`${name}.${token}`).add(`${path.split("/").at(-2)}.${name}.${token}`);
+    }
+  }
+  const dead = Object.keys(zh).filter((key) => {
+    const [kind = "", ...rest] = key.split(".");
+    if (kind === "team") return !teams.has(rest.join("."));
+    return kind === "token" && rest.length > 1 && !said.has(rest.join("."));
+  });
+  expect(dead).toEqual([]);
 });
 
 test("every metric and state of every shipped profile has words in both languages", () => {

@@ -32,7 +32,7 @@ export function moment(iso: string, nowMs: number): string {
   return `${parts(iso, { month: "2-digit", day: "2-digit" })} ${hourMinute(iso)}`;
 }
 
-/** 8 秒, 5 分, 3 时, 2 天; the largest unit that fits. */
+/** 8 秒, 5 分钟, 3 小时, 2 天; the largest unit that fits. */
 export function span(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1000));
   if (seconds < 60) return t("age.s", { n: seconds });
@@ -41,7 +41,7 @@ export function span(ms: number): string {
   return t("age.d", { n: Math.floor(seconds / 86_400) });
 }
 
-/** 5 分前 */
+/** 5 分钟前 */
 export function ago(iso: string | null, nowMs: number): string {
   return iso === null ? t("age.never") : t("age.ago", { age: span(nowMs - Date.parse(iso)) });
 }

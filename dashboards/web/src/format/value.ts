@@ -28,11 +28,11 @@ export function count(value: number): string {
   return new Intl.NumberFormat(locale.value, { maximumFractionDigits: 0 }).format(value);
 }
 
-/** The value without its unit: 152, 占用, 高于量程. A token may mean another thing for another metric. */
-export function plain(value: Value, metric = "", decimals = 0): string {
+/** The value without its unit: 152, 占用, 高于量程. A token may mean another thing for another metric or class. */
+export function plain(value: Value, deviceClass = "", metric = "", decimals = 0): string {
   if (value.missing) return name("missing", value.missing);
   if (value.value === null) return "—";
-  return typeof value.value === "number" ? number(value.value, 3, decimals) : named("token", metric, value.value);
+  return typeof value.value === "number" ? number(value.value, 3, decimals) : token(deviceClass, metric, value.value);
 }
 
 /** What a metric is called: as its profile says, else by its bare name. */
@@ -41,8 +41,10 @@ export function metricName(deviceClass: string, metric: string): string {
   return label ? pick(label) : metric.replaceAll("_", " ");
 }
 
-function named(prefix: string, within: string, bare: string): string {
-  return within && known(`${prefix}.${within}.${bare}`) ? name(`${prefix}.${within}`, bare) : name(prefix, bare);
+/** The word of a state: of the metric of this class, else of the metric, else of the state alone. */
+function token(deviceClass: string, metric: string, bare: string): string {
+  const places = [`token.${deviceClass}.${metric}`, `token.${metric}`];
+  return name(places.find((place) => known(`${place}.${bare}`)) ?? "token", bare);
 }
 
 export interface Shown {
@@ -92,7 +94,7 @@ function one(metric: string, value: Value, deviceClass: string): Shown {
   return {
     metric,
     label: metricName(deviceClass, metric),
-    text: plain(value, metric, metricOf(deviceClass, metric)?.decimals ?? 0),
+    text: plain(value, deviceClass, metric, metricOf(deviceClass, metric)?.decimals ?? 0),
     unit: typeof value.value === "number" ? unit(value.unit) : "",
     quality: value.quality,
     why: value.reason && !value.missing ? name("reason", value.reason) : "",

@@ -126,7 +126,7 @@ export const en: Record<Key, string> = {
   "span.all": "All",
 
   "quality.good": "reliable",
-  "quality.uncertain": "provisional",
+  "quality.uncertain": "to confirm",
   "quality.bad": "excluded",
   "missing.high": "above range",
   "missing.low": "below range",

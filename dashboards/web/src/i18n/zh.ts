@@ -31,8 +31,8 @@ export const zh = {
   "link.lost.detail": "显示 {time} 的数据；按钮暂不可用，正在重连（第 {n} 次）",
 
   "age.s": "{n} 秒",
-  "age.m": "{n} 分",
-  "age.h": "{n} 时",
+  "age.m": "{n} 分钟",
+  "age.h": "{n} 小时",
   "age.d": "{n} 天",
   "age.ago": "{age}前",
   "age.never": "从未",
@@ -125,7 +125,7 @@ export const zh = {
   "span.all": "全部",
 
   "quality.good": "可靠",
-  "quality.uncertain": "参考",
+  "quality.uncertain": "待核实",
   "quality.bad": "已排除",
   "missing.high": "高于量程",
   "missing.low": "低于量程",
@@ -286,7 +286,7 @@ export const zh = {
   "keys.single": "启用单键快捷键",
 
   "unit./min": "次/分",
-  "unit.min": "分",
+  "unit.min": "分钟",
 
   ...zhDevices,
 } as const;
