@@ -264,24 +264,28 @@ fn open_journal(
     answers: &Arc<Answers>,
     cursor: Seq,
 ) -> anyhow::Result<(Journal, Recovered, watch::Receiver<Durable>)> {
-    let mut options = JournalOptions::new(settings.data_dir.join("journal"), salts()?);
-    options.segment_bytes = settings.journal.segment_bytes.0;
-    options.keep_bytes = settings.journal.keep_bytes.0;
-    options.keep_for = settings.journal.keep.0;
-    options.after = cursor;
     let (tell, durable) = watch::channel(Durable::default());
-    let (bell, waiting) = (Arc::clone(signals), Arc::clone(answers));
-    let told = tell.clone();
-    let watch = move |now: Durable| {
-        bell.tell(|p| p.durable = now.seq);
-        let failed = told.borrow().generation != now.generation;
-        told.send_replace(now);
-        if failed {
-            waiting.lost(now.seq);
-        }
+    let open = |read_over: bool| {
+        let mut options = JournalOptions::new(settings.data_dir.join("journal"), salts()?);
+        options.segment_bytes = settings.journal.segment_bytes.0;
+        options.keep_bytes = settings.journal.keep_bytes.0;
+        options.keep_for = settings.journal.keep.0;
+        options.after = cursor;
+        options.read_over = read_over;
+        let (bell, waiting) = (Arc::clone(signals), Arc::clone(answers));
+        let told = tell.clone();
+        let watch = move |now: Durable| {
+            bell.tell(|p| p.durable = now.seq);
+            let failed = told.borrow().generation != now.generation;
+            told.send_replace(now);
+            if failed {
+                waiting.lost(now.seq);
+            }
+        };
+        Ok(Journal::open(options, Arc::new(RealDisk), Arc::clone(clock), Box::new(watch))?)
     };
-    let (journal, recovered) = Journal::open(options, Arc::new(RealDisk), Arc::clone(clock), Box::new(watch))
-        .context("the journal")?;
+    let pause = |time| drop(signals.wait(time, |p| p.stopping));
+    let (journal, recovered) = super::worn::open(open, pause).context("the journal")?;
     if recovered.torn_bytes > 0 {
         tracing::info!(bytes = recovered.torn_bytes, "an interrupted write at the journal's end was cut off");
     }

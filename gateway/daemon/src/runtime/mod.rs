@@ -27,3 +27,4 @@ mod tests;
 pub mod texts;
 pub mod told;
 pub mod watchdog;
+mod worn;

@@ -50,12 +50,13 @@ pub struct Report {
 /// # Errors
 /// When the disk refuses, or a newer version wrote the files.
 pub fn check(disk: &dyn Disk, dir: &Path) -> Result<Report, JournalError> {
-    let found = survey(disk, dir)?;
+    let found = survey(disk, dir, true)?;
     let mut report = Report { damaged: found.report.damaged, ..Report::default() };
     let count = found.segments.len();
     for (i, segment) in found.segments.into_iter().enumerate() {
         let is_last = i + 1 == count;
-        let end = end_of(disk, dir, &segment, if is_last { Seq::MAX } else { segment.last })?;
+        let limit = if is_last { Seq::MAX } else { segment.last };
+        let end = end_of(disk, dir, &segment, limit, true)?;
         if is_last {
             report.torn_bytes = end.torn;
         }
@@ -97,9 +98,9 @@ pub fn dump(
     limit: u64,
     mut show: impl FnMut(&Record<'_>),
 ) -> Result<u64, JournalError> {
-    let mut segments = survey(disk, dir)?.segments;
+    let mut segments = survey(disk, dir, true)?.segments;
     if let Some(last) = segments.last_mut() {
-        last.last = end_of(disk, dir, last, Seq::MAX)?.last;
+        last.last = end_of(disk, dir, last, Seq::MAX, true)?.last;
     }
     let mut shown = 0;
     let mut after = from.saturating_sub(1);

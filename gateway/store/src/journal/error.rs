@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use orderly_core::record::Seq;
 
+use super::worn::is_of_the_disk;
+
 /// Why the journal refused.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
@@ -63,6 +65,12 @@ pub enum JournalError {
 }
 
 impl JournalError {
+    /// Whether the disk does not give back what was written. It may do so a moment later.
+    #[must_use]
+    pub fn is_of_the_disk(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if is_of_the_disk(source))
+    }
+
     /// For `map_err`: says what was tried on which file.
     pub(crate) fn io(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();

@@ -163,7 +163,7 @@ impl Shared {
 
     /// What a segment has lost is told although nobody may ever read it again: it is part of the record.
     fn tell_all(&self, segment: &Segment) {
-        match end_of(&*self.disk, &self.dir, segment, segment.last) {
+        match end_of(&*self.disk, &self.dir, segment, segment.last, true) {
             Ok(end) => self.tell(end.damaged),
             Err(error) => tracing::warn!(%error, "a damaged segment cannot be read through"),
         }

@@ -72,6 +72,9 @@ pub struct JournalOptions {
     pub retry: Duration,
     /// Numbers given out are above this: the cursor of the state, in case the journal was lost behind it.
     pub after: Seq,
+    /// Whether the start reads over what the disk does not give, and tells it as damage. Otherwise it fails with an
+    /// error of the disk, nothing is changed, and the disk may be given time.
+    pub read_over: bool,
     /// Whether a thread of the journal seals and deletes; without it [`Journal::maintain`] does.
     pub background: bool,
     /// Where the salts of new segments come from; they must not be guessable.
@@ -92,6 +95,7 @@ impl JournalOptions {
             keep_bytes: 20 << 30,
             retry: Duration::from_secs(5),
             after: 0,
+            read_over: true,
             background: true,
             salts,
         }
@@ -194,7 +198,8 @@ impl Journal {
     /// `watch` is called on the writer thread after each group and after each failure; it must not wait.
     ///
     /// # Errors
-    /// When the disk refuses, or a newer version wrote the files; never because of what the files hold.
+    /// When the disk refuses, or a newer version wrote the files; never because of what the files hold. What the disk
+    /// does not give back is an error only without [`JournalOptions::read_over`].
     pub fn open(
         options: JournalOptions,
         disk: Arc<dyn Disk>,

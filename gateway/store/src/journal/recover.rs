@@ -18,7 +18,7 @@ use super::format::{self, Form, HEAD, Header, HeaderRead, VERSION, ZONE};
 use super::scan::{Next, Scanner};
 use super::seal::FrameReader;
 use super::segment::{self, Segment};
-use super::worn::Worn;
+use super::worn::{BLOCK, Worn, is_of_the_disk};
 use crate::disk::{Disk, DiskFile};
 
 /// Bytes of a segment that are no good record though they should be.
@@ -71,13 +71,15 @@ pub(crate) struct Found {
 }
 
 /// Reads the directory, clears what an interrupted seal left, and makes sure that the last group is durable.
-pub(crate) fn recover(disk: &dyn Disk, dir: &Path) -> Result<Found, JournalError> {
-    let mut found = survey(disk, dir)?;
+///
+/// Unless it may read over what the disk does not give, it fails before it has changed anything.
+pub(crate) fn recover(disk: &dyn Disk, dir: &Path, read_over: bool) -> Result<Found, JournalError> {
+    let mut found = survey(disk, dir, read_over)?;
+    let end = found.segments.last().map(|last| end_of(disk, dir, last, Seq::MAX, read_over)).transpose()?;
     for path in std::mem::take(&mut found.litter) {
         disk.remove(&path).map_err(JournalError::io("remove", &path))?;
     }
-    if let Some(last) = found.segments.last_mut() {
-        let end = end_of(disk, dir, last, Seq::MAX)?;
+    if let (Some(last), Some(end)) = (found.segments.last_mut(), end) {
         last.damaged = !end.damaged.is_empty();
         if end.good > end.group {
             write_again(disk, &last.path(dir), end.group, end.good)?;
@@ -103,7 +105,7 @@ pub(crate) fn recover(disk: &dyn Disk, dir: &Path) -> Result<Found, JournalError
 }
 
 /// Lists the segments, reads their headers and works out where each but the last ends. Changes nothing.
-pub(crate) fn survey(disk: &dyn Disk, dir: &Path) -> Result<Found, JournalError> {
+pub(crate) fn survey(disk: &dyn Disk, dir: &Path, read_over: bool) -> Result<Found, JournalError> {
     let mut files: BTreeMap<u64, Vec<Form>> = BTreeMap::new();
     let mut found = Found {
         segments: Vec::new(),
@@ -127,20 +129,20 @@ pub(crate) fn survey(disk: &dyn Disk, dir: &Path) -> Result<Found, JournalError>
         if forms.len() > 1 {
             found.litter.push(segment::path(dir, number, Form::Sealed));
         }
-        read_header(disk, segment::path(dir, number, form), number, form, &mut found)?;
+        read_header(disk, segment::path(dir, number, form), (number, form), read_over, &mut found)?;
     }
-    settle(disk, dir, &mut found)?;
+    settle(disk, dir, read_over, &mut found)?;
     Ok(found)
 }
 
 fn read_header(
     disk: &dyn Disk,
     path: PathBuf,
-    number: u64,
-    form: Form,
+    (number, form): (u64, Form),
+    read_over: bool,
     found: &mut Found,
 ) -> Result<(), JournalError> {
-    let file = Worn::new(disk.open(&path).map_err(JournalError::io("open", &path))?);
+    let file = reader(disk, &path, read_over)?;
     let size = file.size().map_err(JournalError::io("measure", &path))?;
     let mut zone = vec![0; ZONE];
     let got = file.read_at(&mut zone, 0).map_err(JournalError::io("read", &path))?;
@@ -172,8 +174,14 @@ fn read_header(
     Ok(())
 }
 
+/// A file to read from; what cannot be read is an error, or is read over.
+fn reader(disk: &dyn Disk, path: &Path, read_over: bool) -> Result<Worn, JournalError> {
+    let file = disk.open(path).map_err(JournalError::io("open", path))?;
+    Ok(if read_over { Worn::new(file) } else { Worn::knowing(file, Arc::default()) })
+}
+
 /// Where each segment but the last ends, and what is missing between them.
-fn settle(disk: &dyn Disk, dir: &Path, found: &mut Found) -> Result<(), JournalError> {
+fn settle(disk: &dyn Disk, dir: &Path, read_over: bool, found: &mut Found) -> Result<(), JournalError> {
     let mut limit = Seq::MAX;
     let mut ended = None;
     for segment in found.segments.iter_mut().rev() {
@@ -190,7 +198,7 @@ fn settle(disk: &dyn Disk, dir: &Path, found: &mut Found) -> Result<(), JournalE
         let (base, previous) = (found.segments[i].header.base, found.segments[i].header.previous);
         if let Some(b) = before.filter(|&b| found.segments[b].header.hash() != previous) {
             // A segment between the two is gone or cannot be read; how much it held, only the one before can tell.
-            let last = end_of(disk, dir, &found.segments[b], base)?.last;
+            let last = end_of(disk, dir, &found.segments[b], base, read_over)?.last;
             found.segments[b].last = last;
             let between = found.segments[b].header.number + 1..found.segments[i].header.number;
             let records_lost = base.saturating_sub(last);
@@ -230,9 +238,10 @@ pub(crate) fn end_of(
     dir: &Path,
     segment: &Segment,
     limit: Seq,
+    read_over: bool,
 ) -> Result<End, JournalError> {
     let path = segment.path(dir);
-    let file = Arc::new(Worn::new(disk.open(&path).map_err(JournalError::io("open", &path))?));
+    let file = Arc::new(reader(disk, &path, read_over)?);
     match segment.header.form {
         Form::Raw => {
             let scanner = Scanner::new(
@@ -317,8 +326,20 @@ fn end_of_raw(mut scanner: Scanner, segment: &Segment, limit: Seq) -> std::io::R
 fn write_again(disk: &dyn Disk, path: &Path, from: u64, to: u64) -> Result<(), JournalError> {
     let file = disk.open_write(path).map_err(JournalError::io("open", path))?;
     let mut bytes = vec![0; (to - from) as usize];
-    let got = file.read_at(&mut bytes, from).map_err(JournalError::io("read", path))?;
-    file.write_at(&bytes[..got], from).map_err(JournalError::io("write", path))?;
+    match file.read_at(&mut bytes, from) {
+        Ok(got) => file.write_at(&bytes[..got], from).map_err(JournalError::io("write", path))?,
+        Err(error) if is_of_the_disk(&error) => {
+            // A block that cannot be read is in no cache: it stays as it is, the others are written.
+            for (piece, at) in bytes.chunks_mut(BLOCK as usize).zip((from..).step_by(BLOCK as usize)) {
+                match file.read_at(piece, at) {
+                    Ok(got) => file.write_at(&piece[..got], at).map_err(JournalError::io("write", path))?,
+                    Err(error) if is_of_the_disk(&error) => {}
+                    Err(error) => return Err(JournalError::io("read", path)(error)),
+                }
+            }
+        }
+        Err(error) => return Err(JournalError::io("read", path)(error)),
+    }
     file.sync_data().map_err(JournalError::io("sync", path))
 }
 

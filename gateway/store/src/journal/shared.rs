@@ -164,7 +164,7 @@ impl Shared {
     ) -> Result<(Arc<Self>, Writer, Recovered), JournalError> {
         let dir = std::mem::take(&mut options.dir);
         disk.create_dir_all(&dir).map_err(JournalError::io("make", &dir))?;
-        let found = super::recover::recover(&*disk, &dir)?;
+        let found = super::recover::recover(&*disk, &dir, options.read_over)?;
         let report = found.report;
         let next = found.next.max(options.after + 1);
         let now = clock.now();

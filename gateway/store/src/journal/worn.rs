@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::disk::DiskFile;
 
 /// What a disk reads or refuses at once.
-const BLOCK: u64 = 4096;
+pub(super) const BLOCK: u64 = 4096;
 /// A block is tried so often.
 const TRIES: usize = 3;
 /// Behind so many bad blocks of one file, a request that fails is given up whole: each try may take a disk seconds.

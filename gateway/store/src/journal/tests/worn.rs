@@ -218,9 +218,16 @@ fn a_last_segment_with_a_bad_block_does_not_stop_the_start() {
     journal.close();
     let whole = disk.settled();
     let (path, size) = place(&whole, Form::Raw);
+    let strict = |disk: &SimDisk| {
+        let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+        open(JournalOptions { read_over: false, background: false, ..options(&dir()) }, &shared)
+    };
     for bad in [ZONE as u64 + 5_000..ZONE as u64 + 5_001, size - 100..size] {
         let disk = whole.settled();
         disk.wear(&path, bad.clone());
+        let before = disk.log_len();
+        assert!(strict(&disk).err().is_some_and(|error| error.is_of_the_disk()));
+        assert_eq!(disk.log_len(), before, "nothing was changed");
         let journal = next_run(&disk);
         let told = journal.take_damage();
         assert_eq!(told.len(), 1, "{told:?}");
@@ -233,4 +240,32 @@ fn a_last_segment_with_a_bad_block_does_not_stop_the_start() {
         let next = journal.append(&[entry("a", b"x")]).unwrap().first;
         assert!(next > COUNT, "{next} may have been given out before");
     }
+    // With time the disk gives it after all.
+    let disk = whole.settled();
+    disk.wear(&path, 0..size);
+    assert!(strict(&disk).is_err());
+    disk.heal();
+    let (journal, recovered) = strict(&disk).unwrap();
+    assert_eq!((recovered.damaged, recovered.last), (Vec::new(), COUNT));
+    assert_eq!(read_through(&journal).0, (1..=COUNT).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_bad_block_within_the_last_group_does_not_stop_the_start() {
+    let disk = SimDisk::new();
+    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    let (journal, _) = open(options(&dir()), &shared).unwrap();
+    let bodies: Vec<Vec<u8>> = (1..=COUNT).map(|n| body(n, 90)).collect();
+    let entries: Vec<Entry<'_>> = bodies.iter().map(|body| entry("a", body)).collect();
+    journal.append(&entries).unwrap();
+    journal.close();
+    let disk = disk.settled();
+    let (path, size) = place(&disk, Form::Raw);
+    disk.wear(&path, size / 2..size / 2 + 1);
+    let journal = next_run(&disk);
+    let told = journal.take_damage();
+    assert_eq!(told.len(), 1, "{told:?}");
+    let (got, _) = read_through(&journal);
+    assert_eq!(got.len() as u64 + told[0].records_lost, COUNT);
+    assert!(told[0].records_lost > 0 && got.contains(&COUNT));
 }
