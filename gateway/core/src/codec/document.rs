@@ -5,6 +5,8 @@
 
 use std::fmt::Write as _;
 
+use super::float::single;
+
 /// A codec writes at most so many bytes for one payload.
 pub const MOST_BYTES: usize = 1 << 20;
 /// Objects and lists within one another.
@@ -127,15 +129,9 @@ impl<'o> Document<'o> {
         }
     }
 
-    /// A 32-bit floating-point number, in the shortest digits of its own width: 36.6 stays 36.6.
+    /// A 32-bit floating-point number: 36.6 stays 36.6, and a whole number is exactly what was sent.
     pub fn float32(&mut self, number: f32) {
-        match number {
-            n if n.is_finite() => {
-                self.comma();
-                self.formatted(format_args!("{n}"));
-            }
-            n => self.float(f64::from(n)),
-        }
+        self.float(single(number));
     }
 
     /// `mantissa` times ten to the power `exponent`, digit by digit.
@@ -320,6 +316,7 @@ mod tests {
         assert_eq!(written(|d| d.float(f64::NEG_INFINITY)), "\"-INF\"");
         assert_eq!(written(|d| d.float32(f32::INFINITY)), "\"+INF\"");
         assert_eq!(written(|d| d.float(1e21)), "1000000000000000000000");
+        assert_eq!(written(|d| d.float32(1_763_699_968.0)), "1763699968");
     }
 
     #[test]

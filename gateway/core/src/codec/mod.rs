@@ -3,6 +3,7 @@
 pub mod binary;
 pub mod cursor;
 pub mod document;
+pub mod float;
 pub mod gatt;
 pub mod json;
 pub mod line;

@@ -3,11 +3,14 @@
 //! Keys that are whole numbers become their digits (`$['1']`), byte strings become hexadecimal digits, a CBOR
 //! decimal fraction (tag 4) keeps its digits; other tags are passed over.
 
+mod widths;
+
 use std::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
 
 use super::document::{CodecError, Document, MOST_DEPTH};
+use super::float::single;
 
 /// Writes a CBOR payload as JSON.
 ///
@@ -17,7 +20,9 @@ pub fn cbor(payload: &[u8], out: &mut Vec<u8>) -> Result<(), CodecError> {
     let mut rest = payload;
     let read = ciborium::de::from_reader_with_recursion_limit::<Tree, _>(&mut rest, usize::from(MOST_DEPTH));
     let end = payload.len() - rest.len();
-    let tree = read.map_err(|error| CodecError::at(end, describe(&error)))?;
+    let mut tree = read.map_err(|error| CodecError::at(end, describe(&error)))?;
+    // The reader has widened all floats: 36.6 that came in 32 bits is 36.599998474121094 by now.
+    tree.put_floats(&mut widths::floats(&payload[..end]).unwrap_or_default().into_iter());
     finish(&tree, payload.len() - end, out)
 }
 
@@ -62,8 +67,6 @@ enum Tree {
     Flag(bool),
     Whole(i128),
     Float(f64),
-    /// A number of 32 bits, whose shortest digits are others than those of the same number in 64.
-    Float32(f32),
     Decimal(i64, i8),
     Text(String),
     Bytes(Vec<u8>),
@@ -72,13 +75,22 @@ enum Tree {
 }
 
 impl Tree {
+    /// Puts the floats of the tree in place of those in it, in order.
+    fn put_floats(&mut self, floats: &mut impl Iterator<Item = f64>) {
+        match self {
+            Self::Float(number) => *number = floats.next().unwrap_or(*number),
+            Self::List(items) => items.iter_mut().for_each(|item| item.put_floats(floats)),
+            Self::Map(members) => members.iter_mut().for_each(|(_, value)| value.put_floats(floats)),
+            _ => {}
+        }
+    }
+
     fn write(&self, document: &mut Document<'_>) {
         match self {
             Self::Null => document.null(),
             Self::Flag(flag) => document.flag(*flag),
             Self::Whole(number) => document.whole(*number),
             Self::Float(number) => document.float(*number),
-            Self::Float32(number) => document.float32(*number),
             Self::Decimal(mantissa, exponent) => document.decimal(*mantissa, *exponent),
             Self::Text(text) => document.text(text),
             Self::Bytes(bytes) => document.bytes(bytes),
@@ -163,18 +175,11 @@ impl<'de> Visitor<'de> for AnyValue {
     }
 
     fn visit_f32<E>(self, number: f32) -> Result<Tree, E> {
-        Ok(Tree::Float32(number))
+        Ok(Tree::Float(single(number)))
     }
 
     fn visit_f64<E>(self, number: f64) -> Result<Tree, E> {
-        // The CBOR reader widens all floats: what a narrower one can hold was one.
-        #[expect(clippy::cast_possible_truncation, reason = "compared with the original right after")]
-        let narrow = number as f32;
-        Ok(if f64::from(narrow).to_bits() == number.to_bits() {
-            Tree::Float32(narrow)
-        } else {
-            Tree::Float(number)
-        })
+        Ok(Tree::Float(number))
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Tree, E> {
@@ -297,6 +302,28 @@ mod tests {
     fn a_float_of_32_bits_keeps_its_own_digits() {
         assert_eq!(read(cbor, "fa42126666").as_deref(), Ok("36.6"));
         assert_eq!(read(msgpack, "ca42126666").as_deref(), Ok("36.6"));
+    }
+
+    #[test]
+    fn a_float_of_64_bits_is_what_was_sent() {
+        // 1763699968, and the number that 32 bits make of 36.6: both would fit in 32.
+        for (bits, wanted) in [("41da47fb40000000", "1763699968"), ("40424cccc0000000", "36.599998474121094")]
+        {
+            assert_eq!(read(cbor, &format!("fb{bits}")).as_deref(), Ok(wanted));
+            assert_eq!(read(msgpack, &format!("cb{bits}")).as_deref(), Ok(wanted));
+        }
+        for (codec, hex) in [(cbor as fn(&_, &mut _) -> _, "fa4ed23fda"), (msgpack, "ca4ed23fda")] {
+            assert_eq!(read(codec, hex).as_deref(), Ok("1763699968"), "whole in 32 bits");
+        }
+    }
+
+    #[test]
+    fn each_float_of_cbor_keeps_its_own_width() {
+        // A tagged time, 0.1 in 16 bits, bytes that look like a float, a text in pieces, 36.6 in 32 and in 64 bits.
+        let hex =
+            "87 c1fb41da47fb40000000 f92e66 45fa42126666 7f6161ff fa42126666 a16162fb40424ccccccccccd 20";
+        let wanted = r#"[1763699968,0.1,"fa42126666","a",36.6,{"b":36.6},-1]"#;
+        assert_eq!(read(cbor, hex).as_deref(), Ok(wanted));
     }
 
     #[test]

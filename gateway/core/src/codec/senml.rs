@@ -2,6 +2,7 @@
 //!
 //! The document is `{"readings":[{"device":..,"time":..,"values":{name:value},"units":{name:unit}}]}`. The base name
 //! without the separator at its end is the device, the record's own name is the value's; `time` is in seconds since 1970.
+//! A time that counts from now is `relative`, in seconds: `now` is ours, so it is no time that the device has sent.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -9,8 +10,6 @@ use std::collections::BTreeMap;
 use serde_json::value::RawValue;
 
 use super::document::{CodecError, Document, is_number};
-use crate::time::Timestamp;
-
 /// Below this a time counts from now (RFC 8428, section 4.5.3).
 const RELATIVE_BELOW: f64 = 268_435_456.0;
 /// Labels of CBOR (RFC 8428, section 6) and their names in JSON.
@@ -34,21 +33,21 @@ const LABELS: [(&str, &str); 15] = [
 
 type Record<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
 
-/// Writes a pack, with times that count from now resolved against `received_at`.
+/// Writes a pack.
 ///
 /// # Errors
 /// When it is no pack, or a record has a field that must be understood and is not.
-pub fn json(payload: &[u8], received_at: Timestamp, out: &mut Vec<u8>) -> Result<(), CodecError> {
+pub fn json(payload: &[u8], out: &mut Vec<u8>) -> Result<(), CodecError> {
     let records: Vec<Record<'_>> = serde_json::from_slice(payload)
         .map_err(|error| CodecError::whole(format!("this is no SenML pack: {error}")))?;
-    resolve(&records, received_at, out)
+    resolve(&records, out)
 }
 
 /// As [`json`], of a pack in CBOR.
 ///
 /// # Errors
 /// As [`json`].
-pub fn cbor(payload: &[u8], received_at: Timestamp, out: &mut Vec<u8>) -> Result<(), CodecError> {
+pub fn cbor(payload: &[u8], out: &mut Vec<u8>) -> Result<(), CodecError> {
     let mut text = Vec::new();
     super::packed::cbor(payload, &mut text)?;
     let records: Vec<Record<'_>> = serde_json::from_slice(&text)
@@ -59,7 +58,7 @@ pub fn cbor(payload: &[u8], received_at: Timestamp, out: &mut Vec<u8>) -> Result
     };
     let records: Vec<Record<'_>> =
         records.into_iter().map(|record| record.into_iter().map(named).collect()).collect();
-    resolve(&records, received_at, out)
+    resolve(&records, out)
 }
 
 /// What holds from one record to the next.
@@ -72,18 +71,31 @@ struct Base {
     sum: Option<f64>,
 }
 
+/// When a record was measured, in seconds.
+#[derive(Debug, Clone, Copy)]
+enum Time {
+    /// Neither the pack nor the record says it.
+    Unsaid,
+    /// From now.
+    Relative(f64),
+    /// Since 1970.
+    Absolute(f64),
+}
+
 /// Values of one device at one time.
 #[derive(Debug)]
 struct Reading {
     device: String,
-    time: Option<f64>,
-    values: Vec<(String, String)>,
-    units: Vec<(String, String)>,
+    time: Time,
+    values: BTreeMap<String, String>,
+    units: BTreeMap<String, String>,
 }
 
-fn resolve(records: &[Record<'_>], received_at: Timestamp, out: &mut Vec<u8>) -> Result<(), CodecError> {
+fn resolve(records: &[Record<'_>], out: &mut Vec<u8>) -> Result<(), CodecError> {
     let mut base = Base::default();
     let mut readings: Vec<Reading> = Vec::new();
+    // Records of one time may lie anywhere in the pack: the last reading of each device and time.
+    let mut last = BTreeMap::new();
     for (place, record) in records.iter().enumerate() {
         let refuse = |what: String| CodecError::whole(format!("record {place}: {what}"));
         if let Some(unknown) = record.keys().find(|key| key.ends_with('_')) {
@@ -94,24 +106,36 @@ fn resolve(records: &[Record<'_>], received_at: Timestamp, out: &mut Vec<u8>) ->
         if values.is_empty() {
             continue;
         }
-        let time = base.time_of(record, received_at).map_err(refuse)?;
+        let time = base.time_of(record).map_err(refuse)?;
         let device = base.name.trim_end_matches([':', '/', '-', '_', '.']).to_owned();
         let unit = text(record, "u").map_err(refuse)?.or_else(|| base.unit.clone());
-        let fits = |reading: &&mut Reading| {
-            reading.device == device
-                && reading.time.map(f64::to_bits) == time.map(f64::to_bits)
-                && values.iter().all(|(name, _)| reading.values.iter().all(|(known, _)| known != name))
-        };
         let units = unit.map(|unit| (name, unit));
-        match readings.last_mut().filter(fits) {
+        let known = last.entry((device.clone(), time.key())).or_insert(usize::MAX);
+        let free = |reading: &&mut Reading| values.iter().all(|(name, _)| !reading.values.contains_key(name));
+        match readings.get_mut(*known).filter(free) {
             Some(reading) => {
                 reading.values.extend(values);
                 reading.units.extend(units);
             }
-            None => readings.push(Reading { device, time, values, units: units.into_iter().collect() }),
+            None => {
+                *known = readings.len();
+                let (values, units) = (values.into_iter().collect(), units.into_iter().collect());
+                readings.push(Reading { device, time, values, units });
+            }
         }
     }
     write(&readings, out)
+}
+
+impl Time {
+    /// The same for equal times only.
+    const fn key(self) -> (u8, u64) {
+        match self {
+            Self::Unsaid => (0, 0),
+            Self::Relative(seconds) => (1, seconds.to_bits()),
+            Self::Absolute(seconds) => (2, seconds.to_bits()),
+        }
+    }
 }
 
 impl Base {
@@ -156,14 +180,11 @@ impl Base {
         Ok((name, values))
     }
 
-    /// Seconds since 1970; `None` when neither the pack nor the record has a time.
-    #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 fit in 53 bits")]
-    fn time_of(&self, record: &Record<'_>, received_at: Timestamp) -> Result<Option<f64>, String> {
-        let time = self.time + number(record, "t")?.unwrap_or(0.0);
-        Ok(match time {
-            0.0 => None,
-            relative if relative < RELATIVE_BELOW => Some(received_at.0 as f64 / 1000.0 + relative),
-            absolute => Some(absolute),
+    fn time_of(&self, record: &Record<'_>) -> Result<Time, String> {
+        Ok(match self.time + number(record, "t")?.unwrap_or(0.0) {
+            0.0 => Time::Unsaid,
+            relative if relative < RELATIVE_BELOW => Time::Relative(relative),
+            absolute => Time::Absolute(absolute),
         })
     }
 }
@@ -179,9 +200,14 @@ fn write(readings: &[Reading], out: &mut Vec<u8>) -> Result<(), CodecError> {
             document.key("device");
             document.text(&reading.device);
         }
-        if let Some(time) = reading.time {
-            document.key("time");
-            document.float(time);
+        let time = match reading.time {
+            Time::Unsaid => None,
+            Time::Relative(seconds) => Some(("relative", seconds)),
+            Time::Absolute(seconds) => Some(("time", seconds)),
+        };
+        if let Some((key, seconds)) = time {
+            document.key(key);
+            document.float(seconds);
         }
         document.key("values");
         document.begin_object();
@@ -231,11 +257,9 @@ mod tests {
     use super::*;
     use crate::codec::wrap::from_hex;
 
-    const NOW: Timestamp = Timestamp(1_763_700_000_000);
-
     fn read(payload: &str) -> Result<serde_json::Value, CodecError> {
         let mut out = Vec::new();
-        json(payload.as_bytes(), NOW, &mut out).map(|()| serde_json::from_slice(&out).unwrap())
+        json(payload.as_bytes(), &mut out).map(|()| serde_json::from_slice(&out).unwrap())
     }
 
     #[test]
@@ -268,12 +292,33 @@ mod tests {
     }
 
     #[test]
-    fn values_of_one_time_are_one_reading_and_small_times_count_from_now() {
+    fn values_of_one_time_are_one_reading_wherever_they_lie() {
+        // Three series, one after the other, of the same two moments.
+        let found = read(
+            r#"[{"bn":"fridge-1/","bt":1763700000,"n":"temp","v":4.5},{"n":"temp","t":60,"v":4.6},
+                {"n":"door","vb":false},{"n":"door","t":60,"vb":true},{"n":"hum","t":60,"v":40},{"n":"hum","v":41}]"#,
+        )
+        .unwrap();
+        assert_eq!(
+            found["readings"],
+            serde_json::json!([
+                {"device": "fridge-1", "time": 1_763_700_000, "values": {"temp": 4.5, "door": false, "hum": 41}, "units": {}},
+                {"device": "fridge-1", "time": 1_763_700_060, "values": {"temp": 4.6, "door": true, "hum": 40}, "units": {}}
+            ])
+        );
+        // A name that comes twice at one time is told twice.
+        let found = read(r#"[{"n":"a","v":1},{"n":"a","v":2},{"n":"b","v":3}]"#).unwrap();
+        assert_eq!(found["readings"][0]["values"], serde_json::json!({"a": 1}));
+        assert_eq!(found["readings"][1]["values"], serde_json::json!({"a": 2, "b": 3}));
+    }
+
+    #[test]
+    fn small_times_count_from_now() {
         let found = read(r#"[{"bn":"fridge-1/","bt":-10,"n":"temp","v":4.50},{"n":"door","vb":false},{"n":"id","vs":"x"}]"#).unwrap();
         assert_eq!(
             found["readings"],
             serde_json::json!([{
-                "device": "fridge-1", "time": 1_763_699_990,
+                "device": "fridge-1", "relative": -10,
                 "values": {"temp": 4.50, "door": false, "id": "x"}, "units": {}
             }])
         );
@@ -298,7 +343,7 @@ mod tests {
         // [{-2: "dev:", 0: "t", 1: "Cel", 2: 23.1}]
         let hex = "81a4 21646465763a 006174 016343656c 02fb403719999999999a";
         let mut out = Vec::new();
-        cbor(&from_hex(hex.as_bytes()).unwrap(), NOW, &mut out).unwrap();
+        cbor(&from_hex(hex.as_bytes()).unwrap(), &mut out).unwrap();
         let found: serde_json::Value = serde_json::from_slice(&out).unwrap();
         assert_eq!(
             found,

@@ -3,7 +3,7 @@
 use crate::dedupe::{Identity, Verdict};
 use crate::ids::{StreamId, ZoneId};
 use crate::output::Counts;
-use crate::profile::{Decoded, DedupeBy, Profile};
+use crate::profile::{Decoded, DedupeBy, Profile, Taken};
 use crate::reading::{Marks, Origin, Reading};
 use crate::record::{Flags, Record};
 use crate::time::Timestamp;
@@ -26,6 +26,7 @@ pub(super) struct Moment {
 /// Resolves the time of a reading (DESIGN section 3, Time).
 pub(super) fn resolve(
     device_time: Option<Timestamp>,
+    taken: Taken,
     received_at: Timestamp,
     commissioned_at: Option<Timestamp>,
     profile: &Profile,
@@ -33,9 +34,13 @@ pub(super) fn resolve(
 ) -> Moment {
     let millis = |ms: u64| i64::try_from(ms).unwrap_or(i64::MAX);
     let suspect = |disbelief| Moment { taken_at: received_at, marks: Marks::CLOCK_SUSPECT, disbelief };
-    let Some(time) = device_time else {
+    let from_receipt = match taken {
+        Taken::FromReceipt(millis) if !retained => Some(received_at.plus_ms(millis)),
+        _ => None,
+    };
+    let Some(time) = device_time.or(from_receipt) else {
         // A broker keeps a retained message for ever; when it was measured, nobody knows.
-        let marks = if retained { Marks::CLOCK_SUSPECT } else { Marks::default() };
+        let marks = if retained || taken == Taken::Unknown { Marks::CLOCK_SUSPECT } else { Marks::default() };
         return Moment { taken_at: received_at, marks, disbelief: None };
     };
     if time.since(received_at) > millis(profile.time().max_future_ms) {
@@ -90,8 +95,8 @@ impl Engine {
             return Outcome::Repeat;
         }
         let retained = record.entry.flags.has(Flags::RETAINED);
-        let moment =
-            resolve(decoded.device_time, received_at, device.row.commissioned_at, &profile, retained);
+        let (sent, taken) = (decoded.device_time, decoded.taken);
+        let moment = resolve(sent, taken, received_at, device.row.commissioned_at, &profile, retained);
         let stream = &device.twin.streams[place];
         let mut marks = moment.marks;
         let mut replaced = None;

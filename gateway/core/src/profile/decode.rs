@@ -6,7 +6,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::layout::{Documents, Picker, in_line, in_poll};
-use super::{DecodeError, Decoded, DedupeBy, Input, Profile, short_hash};
+use super::{DecodeError, Decoded, DedupeBy, Input, Profile, Taken, short_hash};
 use crate::codec::json::Picked;
 use crate::codec::line::{Line, LineError, Precision, parse};
 use crate::codec::registers::Blocks;
@@ -59,7 +59,7 @@ fn document(
     input: Input<'_>,
     port: Option<u8>,
 ) -> Result<Vec<Decoded>, DecodeError> {
-    let Input { payload, received_at, .. } = input;
+    let payload = input.payload;
     let (inner, port, around) = match (&profile.envelope, &documents.outer) {
         (None, _) => (Cow::Borrowed(payload), port, None),
         (Some(envelope), outer) => {
@@ -73,7 +73,7 @@ fn document(
     };
     let text = match &profile.form {
         None => inner,
-        Some(form) => match form.document(&inner, port, received_at).map_err(DecodeError::malformed)? {
+        Some(form) => match form.document(&inner, port).map_err(DecodeError::malformed)? {
             Cow::Borrowed(_) => inner,
             Cow::Owned(text) => Cow::Owned(text),
         },
@@ -180,11 +180,11 @@ fn assemble(
     for check in &profile.checks {
         check.apply(&profile.metrics, picked, &mut values);
     }
-    let device_time = match layout.time {
-        None => line_time,
+    let (device_time, taken) = match layout.time {
+        None => (line_time, Taken::AsSent),
         Some(_) => profile
             .time
-            .resolve_with(at(layout.time), at(layout.time_offset))
+            .resolve_with(at(layout.time), at(layout.time_offset), at(layout.relative))
             .map_err(|why| DecodeError::bad_field(format!("the device's time: {why}")))?,
     };
     let (device, topic_stream) = whose(profile, address);
@@ -204,6 +204,7 @@ fn assemble(
         device,
         stream,
         device_time,
+        taken,
         sequence,
         boot: text_of(at(layout.boot), "boot id")?,
         values,

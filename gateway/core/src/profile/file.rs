@@ -57,6 +57,10 @@ pub(super) fn parse(text: &str, file: &str) -> Result<Profile, Vec<Diagnostic>> 
                 Some(TimeRule::none(class_name))
             }
         };
+        wanted.relative = form
+            .as_ref()
+            .and_then(Form::relative_time)
+            .filter(|_| matches!(wanted.time, Some(Place::Item(_))));
         wanted.sequence = place_of(root, "sequence", places).or(usual.sequence);
         wanted.boot = place_of(root, "boot", places).or(usual.boot);
         if let Some((_, device)) = &matching {

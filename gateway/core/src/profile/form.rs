@@ -11,7 +11,6 @@ use crate::codec::json::Locator;
 use crate::codec::wrap::Wrap;
 use crate::codec::{binary, gatt, packed, senml, table};
 use crate::diagnostic::{Section, nearest};
-use crate::time::Timestamp;
 
 /// What the bytes are.
 #[derive(Debug)]
@@ -79,6 +78,12 @@ impl Form {
             )
     }
 
+    /// Where a document of this form keeps a time that counts from its receipt.
+    pub(super) fn relative_time(&self) -> Option<Place> {
+        let senml = matches!(self.coder, Coder::SenmlJson | Coder::SenmlCbor);
+        senml.then(|| Place::Item("$.relative".to_owned()))
+    }
+
     /// Whether it is a Bluetooth characteristic.
     pub(super) const fn is_gatt(&self) -> bool {
         matches!(self.coder, Coder::Gatt(_))
@@ -89,7 +94,6 @@ impl Form {
         &self,
         payload: &'a [u8],
         port: Option<u8>,
-        received_at: Timestamp,
     ) -> Result<Cow<'a, [u8]>, CodecError> {
         let bytes = self.wrap.open(payload)?;
         let mut out = Vec::new();
@@ -97,8 +101,8 @@ impl Form {
             Coder::Json => return Ok(bytes),
             Coder::Cbor => packed::cbor(&bytes, &mut out),
             Coder::MessagePack => packed::msgpack(&bytes, &mut out),
-            Coder::SenmlJson => senml::json(&bytes, received_at, &mut out),
-            Coder::SenmlCbor => senml::cbor(&bytes, received_at, &mut out),
+            Coder::SenmlJson => senml::json(&bytes, &mut out),
+            Coder::SenmlCbor => senml::cbor(&bytes, &mut out),
             Coder::Csv(settings) => table::csv(settings, &bytes, &mut out),
             Coder::Text(pattern) => table::text(pattern, &bytes, &mut out),
             Coder::Binary(layout) => binary::read(layout, &bytes, port, &mut out),

@@ -205,6 +205,8 @@ pub(super) struct Wanted {
     pub time: Option<Place>,
     /// What is added to the time.
     pub time_offset: Option<Place>,
+    /// Seconds from receipt, where there is no time.
+    pub relative: Option<Place>,
     pub sequence: Option<Place>,
     pub boot: Option<Place>,
     pub device: Option<Place>,
@@ -226,6 +228,7 @@ pub(super) struct Layout {
     pub units: Vec<(usize, usize)>,
     pub time: Option<usize>,
     pub time_offset: Option<usize>,
+    pub relative: Option<usize>,
     pub sequence: Option<usize>,
     pub boot: Option<usize>,
     pub device: Option<usize>,
@@ -303,7 +306,7 @@ impl Layout {
             })
         };
         let (time, sequence, boot) = (slot(wanted.time), slot(wanted.sequence), slot(wanted.boot));
-        let time_offset = slot(wanted.time_offset);
+        let (time_offset, relative) = (slot(wanted.time_offset), slot(wanted.relative));
         let units = wanted.units.into_iter().filter_map(|(metric, unit)| Some((metric, slot(Some(unit))?)));
         let units = units.collect();
         let (device, stream) = (slot(wanted.device), slot(wanted.stream));
@@ -318,6 +321,7 @@ impl Layout {
             units,
             time,
             time_offset,
+            relative,
             sequence,
             boot,
             device,

@@ -135,6 +135,8 @@ pub struct Decoded {
     pub stream: StreamId,
     /// The time that the device sent.
     pub device_time: Option<Timestamp>,
+    /// What is known of the time of measuring without it.
+    pub taken: Taken,
     /// The device's own counter.
     pub sequence: Option<u64>,
     /// What the device says about its present run; a new text is a new epoch.
@@ -147,6 +149,19 @@ pub struct Decoded {
     /// First eight bytes of the BLAKE3 hash of what was decoded: the whole payload, or the one line or item of it
     /// that has a time of its own. 0 when the device's own counter tells readings apart: then nobody asks for it.
     pub payload_hash: u64,
+}
+
+/// What a payload without a device time says about when it was measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Taken {
+    /// Nothing: it was measured when it came. With a device time: then.
+    #[default]
+    AsSent,
+    /// So many milliseconds after it came; before, if negative. It is no part of the identity: sent again, the same
+    /// payload would say another time.
+    FromReceipt(i64),
+    /// The device's clock was set and it cannot say how far.
+    Unknown,
 }
 
 /// Why a payload goes to quarantine.

@@ -3,6 +3,7 @@
 use jiff::civil::DateTime;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
+use super::Taken;
 use super::layout::{Place, Places};
 use crate::codec::Sent;
 use crate::diagnostic::Section;
@@ -11,6 +12,8 @@ use crate::time::Timestamp;
 /// Zone of devices that send local time and say no zone (DOMAIN 0.3).
 const DEFAULT_ZONE: &str = "Asia/Shanghai";
 const DAY_MS: u64 = 86_400_000;
+/// What a device says in place of an offset that it cannot say.
+const UNKNOWN_OFFSETS: [&str; 2] = ["overrun", "underrun"];
 /// Classes whose readings may be a year old when they come: the patient's meter kept them (DESIGN section 3, Time).
 const CLINICAL: [&str; 7] =
     ["bp_meter", "glucose_meter", "cgm", "scale", "thermometer", "oximeter", "bedside_monitor"];
@@ -96,23 +99,26 @@ impl TimeRule {
         Some((rule, place, offset))
     }
 
-    /// The time that was sent, with what is sent beside it to be added.
+    /// The time that was sent, with what is sent beside it to be added; without one, how far from receipt it was.
     pub(super) fn resolve_with(
         &self,
         sent: &Sent<'_>,
         offset: &Sent<'_>,
-    ) -> Result<Option<Timestamp>, String> {
-        let Some(time) = self.resolve(sent)? else { return Ok(None) };
-        let number = match offset {
-            Sent::Absent | Sent::Null => return Ok(Some(time)),
-            Sent::Digits(digits) => digits.parse::<f64>().ok(),
-            Sent::Whole(n) => Some(*n as f64),
-            Sent::Float(n) => Some(*n),
-            _ => None,
+        relative: &Sent<'_>,
+    ) -> Result<(Option<Timestamp>, Taken), String> {
+        let time = self.resolve(sent)?;
+        let Some(time) = time else {
+            let from_receipt = millis(relative, 1_000.0).map_or(Taken::AsSent, Taken::FromReceipt);
+            return Ok((None, from_receipt));
         };
-        match number.map(|number| (number * self.offset_unit_ms).round()) {
-            Some(millis) if millis.abs() < 1e13 => Ok(Some(Timestamp(time.0 + millis as i64))),
-            _ => Err(format!("expected a number to add to it, found {}", offset.describe())),
+        match offset {
+            Sent::Absent | Sent::Null => Ok((Some(time), Taken::AsSent)),
+            // The device's clock was put forward or back by more than it can say.
+            Sent::Text(word) if UNKNOWN_OFFSETS.contains(&word.as_ref()) => Ok((None, Taken::Unknown)),
+            _ => match millis(offset, self.offset_unit_ms) {
+                Some(millis) => Ok((Some(Timestamp(time.0 + millis)), Taken::AsSent)),
+                None => Err(format!("expected a number to add to it, found {}", offset.describe())),
+            },
         }
     }
 
@@ -150,6 +156,18 @@ impl TimeRule {
             (Format::Local { .. }, _) => wrong("a local time in quotes"),
         }
     }
+}
+
+/// A number of some unit in milliseconds, if it is a length of time that can be.
+fn millis(sent: &Sent<'_>, unit_ms: f64) -> Option<i64> {
+    let number = match sent {
+        Sent::Digits(digits) => digits.parse::<f64>().ok()?,
+        Sent::Whole(n) => *n as f64,
+        Sent::Float(n) => *n,
+        _ => return None,
+    };
+    let millis = (number * unit_ms).round();
+    (millis.abs() < 1e13).then_some(millis as i64)
 }
 
 /// A civil parser drops an offset silently; a device that sends one is not on local time.

@@ -3,6 +3,7 @@
 use super::bits::{BitReader, Endian};
 use super::{Case, Condition, Kind, Layout, Part, Size, Times, Unknown};
 use crate::codec::document::{CodecError, Document};
+use crate::codec::float::half;
 
 /// Parts that are read of one payload, repeats counted, so that no description can make a payload endless.
 const MOST_PARTS: usize = 20_000;
@@ -213,21 +214,9 @@ impl<'l> Reading<'_, 'l> {
 
 fn float(bits: u32, word: u64, document: &mut Document<'_>) {
     match (bits, u32::try_from(word), u16::try_from(word)) {
-        (16, _, Ok(word)) => document.float32(half(word)),
+        (16, _, Ok(word)) => document.float(half(word)),
         (32, Ok(word), _) => document.float32(f32::from_bits(word)),
         _ => document.float(f64::from_bits(word)),
-    }
-}
-
-/// An IEEE 754 number of 16 bits: sign, 5 bits of exponent, 10 of fraction. All of them fit in 32 bits.
-fn half(word: u16) -> f32 {
-    let sign = if word >> 15 == 1 { -1.0 } else { 1.0 };
-    let (exponent, fraction) = (i32::from(word >> 10 & 0x1f), f32::from(word & 0x3ff));
-    sign * match exponent {
-        0 => fraction * 2_f32.powi(-24),
-        31 if fraction == 0.0 => f32::INFINITY,
-        31 => f32::NAN,
-        exponent => (1024.0 + fraction) * 2_f32.powi(exponent - 25),
     }
 }
 

@@ -49,6 +49,8 @@ fn numbers_of_every_kind_in_both_orders() {
     "#;
     let found = decode(text, "0102 feff 42126666 feffff 3e00 1234").unwrap();
     assert_eq!(found, r#"{"a":258,"b":-2,"c":36.6,"d":-2,"e":1.5,"f":1234}"#);
+    let found = decode(text, "0102 feff 4ed23fda feffff 2e66 1234").unwrap();
+    assert_eq!(found, r#"{"a":258,"b":-2,"c":1763699968,"d":-2,"e":0.1,"f":1234}"#);
     let error = decode(text, "0102 feff 4212").unwrap_err();
     assert_eq!(error.to_string(), "byte 4: field \"c\": 4 bytes are needed, 2 bytes are left");
     assert!(decode(text, "0102 feff 42126666 feffff 3e00 12fa").unwrap_err().what.contains("decimal digits"));

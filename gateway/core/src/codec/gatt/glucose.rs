@@ -52,8 +52,8 @@ pub(super) fn measurement(bytes: &mut Cursor<'_>, document: &mut Document<'_>) -
     date_time(bytes, document, "base_time")?;
     if flags & 1 != 0 {
         match bytes.u16("time_offset")?.cast_signed() {
-            0x7fff => word(document, "time_offset", 0, &[(0, "overrun")]),
-            i16::MIN => word(document, "time_offset", 0, &[(0, "underrun")]),
+            0x7fff => word(document, "time_offset_min", 0, &[(0, "overrun")]),
+            i16::MIN => word(document, "time_offset_min", 0, &[(0, "underrun")]),
             minutes => {
                 document.key("time_offset_min");
                 document.whole(minutes.into());

@@ -239,11 +239,11 @@ fn every_flag_byte_of_glucose() {
             match sender.below(4) {
                 0 => {
                     sender.bytes.extend([0xff, 0x7f]);
-                    sender.want("time_offset", json!("overrun"));
+                    sender.want("time_offset_min", json!("overrun"));
                 }
                 1 => {
                     sender.bytes.extend([0x00, 0x80]);
-                    sender.want("time_offset", json!("underrun"));
+                    sender.want("time_offset_min", json!("underrun"));
                 }
                 _ => {
                     let minutes = i16::try_from(sender.below(60_000)).map_or(-77, |n| n.min(32_000));

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::{Form, Order};
 use crate::codec::Sent;
+use crate::codec::float::{half, single};
 
 /// Reads a value from its registers, two bytes each as they came.
 pub(super) fn value(form: Form, order: Order, wire: &[u8]) -> Sent<'static> {
@@ -25,7 +26,7 @@ pub(super) fn value(form: Form, order: Order, wire: &[u8]) -> Sent<'static> {
         Form::I32 => signed(32),
         Form::I64 => signed(64),
         Form::F16 => Sent::Float(half(u16::from_le_bytes([low[0], low[1]]))),
-        Form::F32 => single(f32::from_le_bytes([low[0], low[1], low[2], low[3]])),
+        Form::F32 => Sent::Float(single(f32::from_le_bytes([low[0], low[1], low[2], low[3]]))),
         Form::F64 => Sent::Float(f64::from_bits(whole)),
         Form::Bit(n) => Sent::Flag(whole >> n & 1 == 1),
         Form::Bits { from, count } => unsigned(whole >> from & ((1 << count) - 1)),
@@ -48,32 +49,6 @@ pub(super) fn big_endian(order: Order, bytes: &mut [u8]) {
 
 fn unsigned(n: u64) -> Sent<'static> {
     i64::try_from(n).map_or_else(|_| Sent::Digits(Cow::Owned(n.to_string())), Sent::Whole)
-}
-
-/// Through its shortest decimal: 36.4 sent as f32 stays 36.4 and does not become 36.400001525878906.
-fn single(value: f32) -> Sent<'static> {
-    Sent::Float(value.to_string().parse().unwrap_or(f64::from(value)))
-}
-
-/// IEEE 754 half precision, through its shortest decimal.
-fn half(bits: u16) -> f64 {
-    let (exponent, fraction) = (i32::from(bits >> 10 & 31), f64::from(bits & 1023));
-    let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
-    // The distance to its neighbours.
-    let step = 2_f64.powi(exponent.max(1) - 25);
-    let exact = match exponent {
-        31 if fraction == 0.0 => return sign * f64::INFINITY,
-        31 => return f64::NAN,
-        0 => fraction * step,
-        _ => (1024.0 + fraction) * step,
-    };
-    if step >= 1.0 {
-        return sign * exact;
-    }
-    let mut short = (0..5).filter_map(|digits| format!("{exact:.digits$e}").parse::<f64>().ok());
-    // A power of two is nearer to its lower neighbour.
-    let reach = if fraction == 0.0 { step / 4.0 } else { step / 2.0 };
-    sign * short.find(|short| (short - exact).abs() < reach).unwrap_or(exact)
 }
 
 /// Binary-coded decimal: a digit in every four bits.

@@ -9,3 +9,4 @@ mod reload;
 mod silence;
 mod split;
 mod technical;
+mod told_times;

@@ -9,7 +9,7 @@ const FRIDGE_TOPIC: &str = "orderly/v1/main/cold_store/f1/up/reading";
 const MONITOR_TOPIC: &str = "orderly/v1/main/bedside_monitor/m1/up/reading";
 
 /// A fridge whose profile is changed so.
-fn fridge(changes: &[(&str, &str)]) -> Bench {
+pub fn fridge(changes: &[(&str, &str)]) -> Bench {
     with("fridge", "f1", "cold_store", FRIDGE, changes)
 }
 
@@ -18,7 +18,7 @@ fn monitor(changes: &[(&str, &str)]) -> Bench {
     with("monitor", "m1", "bedside_monitor", COUNTER, changes)
 }
 
-fn with(profile: &str, device: &str, class: &str, text: &str, changes: &[(&str, &str)]) -> Bench {
+pub fn with(profile: &str, device: &str, class: &str, text: &str, changes: &[(&str, &str)]) -> Bench {
     let mut text = text.to_owned();
     for (old, new) in changes {
         assert!(text.contains(old), "{old}");
@@ -55,7 +55,7 @@ const SPLIT_BEATS: [(&str, &str); 3] = [
 ];
 
 /// Sends a message, and sends it again from every place that the first one may be in by then.
-fn sent_and_sent_again(bench: &mut Bench, topic: &str, body: &str, flags: Flags, readings: usize) {
+pub fn sent_and_sent_again(bench: &mut Bench, topic: &str, body: &str, flags: Flags, readings: usize) {
     let before = bench.readings().len();
     bench.pass(1_000);
     bench.say(topic, body);

@@ -45,6 +45,7 @@ fn every_type_in_every_order() {
         (Form::F16, vec![0x50, 0x8D], Sent::Float(36.4)),
         (Form::F16, vec![0xC0, 0x00], Sent::Float(-2.0)),
         (Form::F32, 36.4_f32.to_be_bytes().to_vec(), Sent::Float(36.4)),
+        (Form::F32, 1_763_699_968_f32.to_be_bytes().to_vec(), Sent::Float(1_763_699_968.0)),
         (Form::F64, (-1.1e-7_f64).to_be_bytes().to_vec(), Sent::Float(-1.1e-7)),
         (Form::Bit(9), vec![0x02, 0x00], Sent::Flag(true)),
         (Form::Bits { from: 4, count: 5 }, vec![0x01, 0x70], whole(0b1_0111)),
