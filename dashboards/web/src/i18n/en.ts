@@ -237,6 +237,7 @@ export const en: Record<Key, string> = {
   "code.unknown_class": "Unknown class",
   "code.unknown_device": "Unknown device",
   "code.wrong_class": "Wrong class",
+  "code.wrong_device": "Wrong device",
   "code.wrong_profile": "Wrong profile",
   "code.wrong_site": "Wrong site",
   "source.journal": "Journal",

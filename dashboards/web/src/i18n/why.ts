@@ -9,6 +9,7 @@ export const why: Record<string, string> = {
   profile_not_loaded: "设备“{device}”用的档案“{profile}”没有载入",
   wrong_site: "主题属于站点“{site}”，本站点是“{own}”",
   wrong_class: "主题写的类别是“{class}”，而设备“{device}”登记为“{own}”",
+  wrong_device: "主题属于设备“{device}”，而内容写的是设备“{other}”（其中 {n} 条读数属于别的设备）；网关代其他设备上报须用自己的主题",
   no_reader: "这个主题上的命令和应答不读取",
   no_topic_pattern: "没有档案的主题样式与它相符；orderly check --explain 列出全部样式",
   wrong_profile_topic: "主题与档案“{profile}”相符，而设备“{device}”用的是“{own}”",

@@ -236,6 +236,7 @@ export const zh = {
   "code.unknown_class": "没有这个类别",
   "code.unknown_device": "设备未登记",
   "code.wrong_class": "类别不符",
+  "code.wrong_device": "设备不符",
   "code.wrong_profile": "档案不符",
   "code.wrong_site": "站点不符",
   "source.journal": "日志",

@@ -83,7 +83,7 @@ pub(super) struct Refused {
 }
 
 impl Refused {
-    fn new(code: &'static str, reason: impl Into<String>) -> Self {
+    pub(super) fn new(code: &'static str, reason: impl Into<String>) -> Self {
         Self { code, reason: reason.into(), excerpt: None }
     }
 }
@@ -157,10 +157,7 @@ impl Engine {
             None => self.first_contact(record, topic)?,
         };
         match topic.leaf {
-            Leaf::Up(_) => Ok(Work::Message(Message {
-                items: self.decode(record, record.entry.body, &target, &profile)?,
-                refused: Vec::new(),
-            })),
+            Leaf::Up(_) => self.decode(record, &target, &profile).map(Work::Message),
             Leaf::Status => Ok(match target {
                 Target::Known(device) => Work::Status { device, online: is_online(record) },
                 Target::New { .. } => Work::Message(Message::default()),
@@ -221,8 +218,7 @@ impl Engine {
                     ),
                 ));
             }
-            let items = self.decode(record, record.entry.body, &Target::Known(number), &own)?;
-            return Ok(Work::Message(Message { items, refused: Vec::new() }));
+            return self.decode(record, &Target::Known(number), &own).map(Work::Message);
         }
         if let Some(other) = others.first() {
             return Err(Refused::new(
@@ -350,24 +346,16 @@ impl Engine {
     fn decode(
         &self,
         record: &Record<'_>,
-        payload: &[u8],
         target: &Target,
         profile: &Arc<Profile>,
-    ) -> Result<SmallVec<[Item; 1]>, Refused> {
+    ) -> Result<Message, Refused> {
         let decoded = profile
-            .decode(Self::input(record, payload))
+            .decode(Self::input(record, record.entry.body))
             .map_err(|error| Refused::new(error.code, error.reason))?;
         if decoded.len() > MAX_ITEMS {
             return Err(too_many_readings());
         }
-        let item = |(index, decoded)| Item {
-            target: target.clone(),
-            profile: Arc::clone(profile),
-            decoded,
-            index,
-            lookup: None,
-        };
-        Ok((0..).zip(decoded).map(item).collect())
+        Ok(self.file(decoded, target, profile))
     }
 
     fn input<'p>(record: &Record<'p>, payload: &'p [u8]) -> Input<'p> {

@@ -11,6 +11,7 @@ mod clock;
 mod config;
 mod decide;
 mod evaluate;
+mod filed;
 mod input;
 mod keys;
 mod parts;

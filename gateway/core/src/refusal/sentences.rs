@@ -3,7 +3,7 @@
 use super::Sentence;
 
 /// The kinds of reasons: the stable codes by which the quarantine is sorted.
-pub const KINDS: [&str; 20] = [
+pub const KINDS: [&str; 21] = [
     "ambiguous_profile",
     "bad_config",
     "bad_field",
@@ -22,6 +22,7 @@ pub const KINDS: [&str; 20] = [
     "unknown_class",
     "unknown_device",
     "wrong_class",
+    "wrong_device",
     "wrong_profile",
     "wrong_site",
 ];
@@ -42,6 +43,10 @@ pub const SENTENCES: &[Sentence] = &[
     say("profile_not_loaded", "\"{device}\" has the profile \"{profile}\", which is not loaded"),
     say("wrong_site", "the topic is of the site \"{site}\"; this is \"{own}\""),
     say("wrong_class", "the topic says \"{class}\", but \"{device}\" is registered as \"{own}\""),
+    say(
+        "wrong_device",
+        "the topic is that of \"{device}\", but the payload names \"{other}\" ({n} of its readings are another device's); a gateway sends for others on a topic of its own",
+    ),
     say("no_reader", "commands and their answers are not read from this topic"),
     say("no_topic_pattern", "no profile has a topic pattern that fits; orderly check --explain lists them"),
     say("wrong_profile_topic", "the topic fits the profile \"{profile}\", but \"{device}\" has \"{own}\""),

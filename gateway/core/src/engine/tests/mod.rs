@@ -1,6 +1,7 @@
 //! The engine as its shell sees it.
 
 mod bench;
+mod filed;
 mod holds;
 mod identity;
 mod orders;

@@ -41,7 +41,7 @@ pub fn with(profile: &str, device: &str, class: &str, text: &str, changes: &[(&s
 }
 
 /// The changes that split a fridge's message.
-const SPLIT: [(&str, &str); 3] = [
+pub const SPLIT: [(&str, &str); 3] = [
     ("kind = \"json\"", "kind = \"json\"\neach = \"$.list[*]\""),
     ("\"$.temp\"", "\"@.temp\""),
     ("input = '{\"temp\":5.0}'", "input = '{\"list\":[{\"temp\":5.0}]}'"),
