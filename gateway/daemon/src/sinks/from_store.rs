@@ -121,10 +121,11 @@ impl BatchSource for Stores {
         if applied < from {
             return Ok(nothing);
         }
+        // A correction may be outside already and not in the series store: what it replaces must not follow it. Asked
+        // for before the history: a batch that is deleted meanwhile is in the series store by then.
+        let Some(corrections) = self.corrections_after(applied)? else { return Ok(nothing) };
         let (mut found, through) =
             self.series(|reader| reader.range_by_origin(from, to.min(applied), limit))?;
-        // A correction may be outside already and not in the series store: what it replaces must not follow it.
-        let Some(corrections) = self.corrections_after(applied)? else { return Ok(nothing) };
         found.retain(|r| !corrections.iter().any(|correction| replaces(correction, r)));
         Ok((found, through))
     }
