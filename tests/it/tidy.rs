@@ -62,6 +62,7 @@ const CORE_RANKS: &[(&str, u8)] = &[
     ("unit", 0),
     ("diagnostic", 0),
     ("duration", 0),
+    ("overlay", 0),
     ("reading", 1),
     ("wire", 1),
     ("record", 1),

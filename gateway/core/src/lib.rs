@@ -12,6 +12,7 @@ pub mod engine;
 pub mod expr;
 pub mod ids;
 pub mod output;
+pub mod overlay;
 pub mod profile;
 pub mod reading;
 pub mod record;

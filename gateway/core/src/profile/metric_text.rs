@@ -22,10 +22,7 @@ pub(super) fn metric(section: &Section<'_, '_>, places: Places) -> Option<(Metri
     {
         section.wrong("loinc", format!("{code:?} is no LOINC code: its check digit does not fit"), None);
     }
-    let label = section.section("label").and_then(|label| {
-        let (zh, en) = (label.need_text("zh"), label.need_text("en"));
-        Some(Label { zh: zh?.to_owned(), en: en?.to_owned() })
-    });
+    let label = label(section);
     let report = report(section);
     let missing = missing(section);
     let metric = Metric {
@@ -39,6 +36,45 @@ pub(super) fn metric(section: &Section<'_, '_>, places: Places) -> Option<(Metri
         missing,
     };
     Some((metric, unit))
+}
+
+/// Takes over what an overlay says of a metric: how far, how much, how often.
+pub(super) fn adjust(section: &Section<'_, '_>, metric: &mut Metric) {
+    metric.required = section.flag("required").unwrap_or(metric.required);
+    metric.label = label(section).or(metric.label.take());
+    if section.has("report") {
+        metric.report = report(section);
+    }
+    if let MetricKind::Number(number) = &mut metric.kind {
+        number.scale = scale(section).unwrap_or(number.scale);
+        number.offset = section.number("offset").unwrap_or(number.offset);
+        number.range = range(section, "range").or(number.range);
+        number.suspect = if section.has("suspect") {
+            range_within(section, number.range)
+        } else {
+            // A range that is narrower now leaves less to doubt.
+            number.suspect.map(|(low, high)| match number.range {
+                Some((least, most)) => (low.max(least), high.min(most)),
+                None => (low, high),
+            })
+        };
+    }
+}
+
+fn label(section: &Section<'_, '_>) -> Option<Label> {
+    let label = section.section("label")?;
+    let (zh, en) = (label.need_text("zh"), label.need_text("en"));
+    Some(Label { zh: zh?.to_owned(), en: en?.to_owned() })
+}
+
+/// A factor as whole number and power of ten.
+fn scale(section: &Section<'_, '_>) -> Option<(f64, i32)> {
+    let word = section.word("scale")?;
+    let scale = decimal(&word);
+    if scale.is_none() {
+        section.wrong("scale", format!("{word:?} is not a plain decimal number other than 0"), None);
+    }
+    scale
 }
 
 /// `"all"`, `"change"`, or a table with `when`, `deadband` and `every`.
@@ -85,16 +121,7 @@ fn kind(section: &Section<'_, '_>, places: Places, unit_place: &mut Option<Place
         }
     };
     let canonical = section.parsed("canonical", Unit::parse);
-    let scale = match section.has("scale") {
-        true => section.word("scale").and_then(|word| {
-            let scale = decimal(&word);
-            if scale.is_none() {
-                section.wrong("scale", format!("{word:?} is not a plain decimal number other than 0"), None);
-            }
-            scale
-        }),
-        false => Some((1.0, 0)),
-    };
+    let scale = if section.has("scale") { scale(section) } else { Some((1.0, 0)) };
     let offset = if section.has("offset") { section.number("offset") } else { Some(0.0) };
     let range = range(section, "range");
     let suspect = range_within(section, range);

@@ -15,6 +15,7 @@ mod form;
 mod layout;
 mod metric;
 mod metric_text;
+mod overlay;
 mod register;
 mod time;
 mod vectors;
@@ -185,12 +186,22 @@ impl DecodeError {
 }
 
 impl Profile {
-    /// Reads a profile and runs its own tests. `file` names the text in messages.
+    /// Reads a profile and runs its own tests. `file` names the text in messages. What a site laid over it
+    /// ([`crate::overlay`]) applies to the profile that has stood its tests.
     ///
     /// # Errors
     /// Everything that is wrong with it, in order of place.
     pub fn parse(text: &str, file: &str) -> Result<Self, Vec<Diagnostic>> {
-        file::parse(text, file)
+        let (base, layers) = crate::overlay::split(text);
+        let mut profile = file::parse(base, file)?;
+        for layer in &layers {
+            overlay::lay_over(&mut profile, *layer)?;
+        }
+        if !layers.is_empty() {
+            profile.hash = short_hash(text.as_bytes());
+            profile.text = Arc::from(text);
+        }
+        Ok(profile)
     }
 
     /// Decodes one message.

@@ -1,5 +1,6 @@
 mod commands;
 mod forms;
+mod overlay;
 
 use super::*;
 use crate::value::{Missing, Quality, Reason, Value};

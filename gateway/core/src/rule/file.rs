@@ -1,10 +1,13 @@
 //! A rule file: one or more `[[rule]]` tables, each with its own `[[rule.test]]` vectors.
 
+mod overlay;
+
 use std::sync::Arc;
 
 use crate::alert::Severity;
 use crate::diagnostic::{Diagnostic, Section, nearest, read};
 use crate::ids::{ClassId, Id, MetricId, RuleId};
+use crate::overlay::split;
 
 use super::classes::{ClassTable, late_ms};
 use super::model::{Kind, Rule, Source, Threshold};
@@ -48,11 +51,21 @@ enum Silence {
 const SEVERITIES: [Severity; 4] = [Severity::P1, Severity::P2, Severity::P3, Severity::P4];
 
 impl RuleFile {
-    /// Reads a rule file, checks every name and type, and runs the tests that are in it.
+    /// Reads a rule file, checks every name and type, and runs the tests that are in it; what a site laid over it
+    /// ([`crate::overlay`]) applies to the rules that have stood their tests.
     ///
     /// # Errors
     /// Every mistake with its place, never an empty list.
     pub fn parse(text: &str, file: &str, classes: &ClassTable) -> Result<Self, Vec<Diagnostic>> {
+        let (text, layers) = split(text);
+        let mut rules = Self::parse_alone(text, file, classes)?;
+        for layer in layers {
+            overlay::lay_over(&mut rules.rules, layer, classes)?;
+        }
+        Ok(rules)
+    }
+
+    fn parse_alone(text: &str, file: &str, classes: &ClassTable) -> Result<Self, Vec<Diagnostic>> {
         read(file, text, |root| {
             let sections = root.sections("rule");
             if sections.is_empty() {

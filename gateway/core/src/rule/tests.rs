@@ -1,5 +1,7 @@
 //! Rule files with their mistakes, texts, carrying over, and stragglers against a plain model.
 
+mod overlay;
+
 use proptest::prelude::*;
 
 use super::*;

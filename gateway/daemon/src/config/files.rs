@@ -12,13 +12,16 @@ use super::amount::Span;
 pub struct ProfilesSettings {
     /// A folder laid over the built-in profiles: a file of the same `id` wins.
     pub dir: Option<PathBuf>,
+    /// A folder of overlays: parameters of profiles and rules that the site changes. Without it `device-profiles.d` beside
+    /// the settings file, if it is there.
+    pub overlays: Option<PathBuf>,
     /// How often it is looked whether files of profiles and rules changed.
     pub watch: Span,
 }
 
 impl Default for ProfilesSettings {
     fn default() -> Self {
-        Self { dir: None, watch: Span::seconds(1) }
+        Self { dir: None, overlays: None, watch: Span::seconds(1) }
     }
 }
 

@@ -32,11 +32,7 @@ pub struct Layer {
 pub fn collect(file: Option<&Path>, environment: &[(String, String)]) -> Result<Vec<Layer>, Vec<Problem>> {
     let mut layers = vec![Layer { name: "default.toml (built in)".to_owned(), text: DEFAULT.into() }];
     let mut problems = Vec::new();
-    let chosen = match file {
-        Some(path) => Some(path.to_owned()),
-        None => Path::new(INSTALLED).exists().then(|| PathBuf::from(INSTALLED)),
-    };
-    if let Some(path) = chosen {
+    if let Some(path) = chosen(file) {
         read(&path, &mut layers, &mut problems);
         for extra in drop_ins(&path) {
             read(&extra, &mut layers, &mut problems);
@@ -44,6 +40,17 @@ pub fn collect(file: Option<&Path>, environment: &[(String, String)]) -> Result<
     }
     layers.extend(from_environment(environment));
     if problems.is_empty() { Ok(layers) } else { Err(problems) }
+}
+
+/// The settings file: the one that was named, or the installed one when there is one.
+pub fn chosen(file: Option<&Path>) -> Option<PathBuf> {
+    let installed = || Path::new(INSTALLED).exists().then(|| PathBuf::from(INSTALLED));
+    file.map(Path::to_owned).or_else(installed)
+}
+
+/// The folder of a file.
+pub fn beside(file: &Path) -> &Path {
+    file.parent().unwrap_or(Path::new("."))
 }
 
 fn read(path: &Path, layers: &mut Vec<Layer>, problems: &mut Vec<Problem>) {
@@ -65,7 +72,7 @@ fn read(path: &Path, layers: &mut Vec<Layer>, problems: &mut Vec<Problem>) {
 
 /// `conf.d/*.toml` beside the file, in order of name.
 fn drop_ins(file: &Path) -> Vec<PathBuf> {
-    let folder = file.parent().unwrap_or(Path::new(".")).join("conf.d");
+    let folder = beside(file).join("conf.d");
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let mut files: Vec<PathBuf> = entries
         .filter_map(|entry| entry.ok().map(|e| e.path()))

@@ -74,6 +74,9 @@ pub struct Settings {
     pub rules: RulesSettings,
     /// How long things are kept.
     pub retention: RetentionSettings,
+    /// The folder of the settings file; `None`: there is none.
+    #[serde(skip)]
+    pub beside: Option<PathBuf>,
 }
 
 impl Default for Settings {
@@ -93,6 +96,7 @@ impl Default for Settings {
             profiles: ProfilesSettings::default(),
             rules: RulesSettings::default(),
             retention: RetentionSettings::default(),
+            beside: None,
         }
     }
 }
@@ -111,7 +115,9 @@ impl Loaded {
     /// # Errors
     /// Everything that is wrong in any layer, not only the first.
     pub fn read(file: Option<&Path>, environment: &[(String, String)]) -> Result<Self, Vec<Problem>> {
-        Self::from_layers(layers::collect(file, environment)?)
+        let mut loaded = Self::from_layers(layers::collect(file, environment)?)?;
+        loaded.settings.beside = layers::chosen(file).map(|file| layers::beside(&file).to_owned());
+        Ok(loaded)
     }
 
     fn from_layers(layers: Vec<layers::Layer>) -> Result<Self, Vec<Problem>> {

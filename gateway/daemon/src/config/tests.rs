@@ -22,7 +22,8 @@ fn the_text_that_is_compiled_in_says_what_the_code_does() {
     let dir = tempfile::tempdir().unwrap();
     let empty = dir.path().join("orderly.toml");
     std::fs::write(&empty, "").unwrap();
-    assert_eq!(Loaded::read(Some(&empty), &[]).unwrap().settings, Settings::default());
+    let read = Loaded::read(Some(&empty), &[]).unwrap().settings;
+    assert_eq!(read, Settings { beside: Some(dir.path().to_owned()), ..Settings::default() });
 }
 
 #[test]

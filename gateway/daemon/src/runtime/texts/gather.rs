@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use orderly_core::diagnostic::Diagnostic;
 use orderly_core::ids::{ProfileId, RuleId};
+use orderly_core::overlay::{Target, lay_over, target};
 use orderly_core::profile::Profile;
 use orderly_core::record::ConfigKind;
 use orderly_core::rule::{ClassTable, RuleFile};
@@ -47,16 +48,29 @@ pub fn gather_again(settings: &Settings, known: &[Arc<Profile>]) -> Texts {
             gathering.file(file);
         }
     }
-    for folder in folders(settings) {
+    for folder in [&settings.profiles.dir, &settings.rules.dir].into_iter().flatten() {
         gathering.folder(folder);
+    }
+    if let Some(folder) = overlays(settings) {
+        gathering.overlays(&folder);
     }
     gathering.finish()
 }
 
 /// The folders of the site.
-pub(super) fn folders(settings: &Settings) -> impl Iterator<Item = &PathBuf> {
-    [&settings.profiles.dir, &settings.rules.dir].into_iter().flatten()
+pub(super) fn folders(settings: &Settings) -> Vec<PathBuf> {
+    let named = [&settings.profiles.dir, &settings.rules.dir].into_iter().flatten().cloned();
+    named.chain(overlays(settings)).collect()
 }
+
+/// The folder of overlays: the one that is named, or else the one beside the settings file, if it is there.
+fn overlays(settings: &Settings) -> Option<PathBuf> {
+    let beside = || Some(settings.beside.as_ref()?.join(OVERLAYS)).filter(|folder| folder.is_dir());
+    settings.profiles.overlays.clone().or_else(beside)
+}
+
+/// The folder of overlays beside the settings file.
+const OVERLAYS: &str = "device-profiles.d";
 
 struct Gathering<'k> {
     /// Profiles that are read already, by their text.
@@ -67,27 +81,75 @@ struct Gathering<'k> {
 
 impl Gathering<'_> {
     fn folder(&mut self, folder: &Path) {
-        let mut files = Vec::new();
-        match toml_files(folder, &mut files) {
-            Ok(()) => {}
-            Err(e) => return self.unreadable(folder, &e),
+        for file in self.files(folder, false) {
+            self.file(file);
         }
-        files.sort();
-        for path in files {
+    }
+
+    /// Every file of a folder that can be read.
+    fn files(&mut self, folder: &Path, overlay: bool) -> Vec<TextFile> {
+        let mut paths = Vec::new();
+        if let Err(error) = toml_files(folder, &mut paths) {
+            self.unreadable(folder, &error, overlay);
+        }
+        paths.sort();
+        let mut files = Vec::with_capacity(paths.len());
+        for path in paths {
             match std::fs::read_to_string(&path) {
-                Ok(text) => {
-                    self.file(TextFile { name: path.display().to_string(), text, built_in: false });
-                }
-                Err(e) => self.unreadable(&path, &e),
+                Ok(text) => files.push(TextFile { name: path.display().to_string(), text, built_in: false }),
+                Err(error) => self.unreadable(&path, &error, overlay),
+            }
+        }
+        files
+    }
+
+    /// Lays every overlay over what it names, one after the other in the order of their names.
+    fn overlays(&mut self, folder: &Path) {
+        for file in self.files(folder, true) {
+            if let Err((found, claim)) = self.overlay(&file) {
+                self.broken.push(Broken { file, found, claim, overlay: true });
             }
         }
     }
 
-    fn unreadable(&mut self, path: &Path, error: &std::io::Error) {
+    fn overlay(&mut self, overlay: &TextFile) -> Result<(), (Vec<Diagnostic>, Claim)> {
+        let target = {
+            let profiles: Vec<&str> = self.texts.profiles.keys().map(ProfileId::as_str).collect();
+            let rules: Vec<&str> = self.texts.rules.keys().map(RuleId::as_str).collect();
+            target(&overlay.name, &overlay.text, &profiles, &rules)
+                .map_err(|found| (found, Claim::Unknown))?
+        };
+        match target {
+            Target::Profile(name) => {
+                let known = self.texts.profiles.iter_mut().find(|(id, _)| id.as_str() == name);
+                let Some((id, (file, profile))) = known else { return Ok(()) };
+                let text = lay_over(&file.text, &overlay.name, &overlay.text);
+                *profile = match self.known.get(&*text) {
+                    Some(profile) => Arc::clone(profile),
+                    None => Profile::parse(&text, &file.name)
+                        .map(Arc::new)
+                        .map_err(|found| (found, Claim::Text(ConfigKind::Profile(id.clone()))))?,
+                };
+                file.text = text;
+            }
+            Target::Rules(name) => {
+                let classes = ClassTable::new(self.texts.profiles.values().map(|(_, profile)| &**profile));
+                let known = self.texts.rules.iter_mut().find(|(id, _)| id.as_str() == name);
+                let Some((id, file)) = known else { return Ok(()) };
+                let text = lay_over(&file.text, &overlay.name, &overlay.text);
+                let parsed = RuleFile::parse(&text, &file.name, &classes);
+                parsed.map_err(|found| (found, Claim::Text(ConfigKind::Rule(id.clone()))))?;
+                file.text = text;
+            }
+        }
+        Ok(())
+    }
+
+    fn unreadable(&mut self, path: &Path, error: &std::io::Error, overlay: bool) {
         let name = path.display().to_string();
         let found = whole(&name, format!("cannot be read: {error}"), None);
         let file = TextFile { name, text: String::new(), built_in: false };
-        self.broken.push(Broken { file, found: vec![found], claim: Claim::Unknown });
+        self.broken.push(Broken { file, found: vec![found], claim: Claim::Unknown, overlay });
     }
 
     /// A file is what it holds: `[[rule]]` tables make it a rule file, anything else must be a profile.
@@ -97,7 +159,7 @@ impl Gathering<'_> {
                 Ok(name) => drop(self.texts.rules.insert(name, file)),
                 Err(message) => {
                     let found = vec![whole(&file.name, message, Some("rename the file".to_owned()))];
-                    self.broken.push(Broken { file, found, claim: Claim::Nothing });
+                    self.broken.push(Broken { file, found, claim: Claim::Nothing, overlay: false });
                 }
             }
             return;
@@ -111,7 +173,7 @@ impl Gathering<'_> {
             Err(found) => {
                 let claim =
                     claimed_id(&file.text).map_or(Claim::Unknown, |id| Claim::Text(ConfigKind::Profile(id)));
-                self.broken.push(Broken { file, found, claim });
+                self.broken.push(Broken { file, found, claim, overlay: false });
             }
         }
     }
@@ -135,7 +197,7 @@ impl Gathering<'_> {
                 }
                 Err(found) => {
                     let claim = Claim::Text(ConfigKind::Rule(name));
-                    self.broken.push(Broken { file, found, claim });
+                    self.broken.push(Broken { file, found, claim, overlay: false });
                 }
             }
         }

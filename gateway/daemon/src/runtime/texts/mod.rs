@@ -12,6 +12,7 @@ use std::sync::Arc;
 use orderly_core::diagnostic::Diagnostic;
 use orderly_core::ids::{ProfileId, RuleId};
 use orderly_core::output::TextRow;
+use orderly_core::overlay::split;
 use orderly_core::profile::Profile;
 use orderly_core::record::{ConfigKind, ConfigText};
 
@@ -51,8 +52,10 @@ pub struct Broken {
     pub file: TextFile,
     /// Everything that is wrong in it.
     pub found: Vec<Diagnostic>,
-    /// What it would be if it could be used.
+    /// What it would be if it could be used, or what it would be laid over.
     pub claim: Claim,
+    /// It is an overlay: without it the text that it is laid over is not what was in force.
+    pub overlay: bool,
 }
 
 /// What a file that cannot be used would be.
@@ -89,12 +92,14 @@ impl Texts {
         if self.broken.is_empty() {
             return;
         }
-        let claims: Vec<Claim> = self.broken.iter().map(|broken| broken.claim.clone()).collect();
-        let claimed = |what: &ConfigKind| {
-            claims.iter().any(|claim| match claim {
+        let covered = |what: &ConfigKind, text: &str, built_in: bool| {
+            self.broken.iter().any(|broken| match &broken.claim {
                 Claim::Nothing => false,
-                Claim::Text(claim) => claim == what,
-                Claim::Unknown => true,
+                Claim::Text(claim) => claim == what && (built_in || broken.overlay),
+                Claim::Unknown if broken.overlay => {
+                    split(text).1.iter().any(|layer| layer.name == broken.file.name)
+                }
+                Claim::Unknown => built_in,
             })
         };
         for row in stored {
@@ -103,13 +108,13 @@ impl Texts {
             match &row.what {
                 ConfigKind::Profile(id) => {
                     let stays =
-                        self.profiles.get(id).is_none_or(|(file, _)| file.built_in && claimed(&row.what));
+                        self.profiles.get(id).is_none_or(|(file, _)| covered(&row.what, text, file.built_in));
                     if let Some(profile) = stays.then(|| Profile::parse(text, IN_FORCE).ok()).flatten() {
                         self.profiles.insert(id.clone(), (file, Arc::new(profile)));
                     }
                 }
                 ConfigKind::Rule(id) => {
-                    if self.rules.get(id).is_none_or(|file| file.built_in && claimed(&row.what)) {
+                    if self.rules.get(id).is_none_or(|file| covered(&row.what, text, file.built_in)) {
                         self.rules.insert(id.clone(), file);
                     }
                 }

@@ -124,3 +124,65 @@ fn a_look_sees_every_change_of_a_file() {
     change(&|file| std::fs::write(file.with_extension("md"), "not a profile").unwrap());
     assert!(!changed());
 }
+
+/// A site with overlays beside its settings file.
+fn with_overlay(name: &str, text: &str) -> Site {
+    let mut site = Site::new();
+    site.settings.profiles.dir = None;
+    site.settings.beside = Some(site.dir.path().to_owned());
+    let folder = site.dir.path().join("device-profiles.d");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join(name), text).unwrap();
+    site
+}
+
+const COLDER: &str = "profile = \"orderly-cs-1\"\n[[metric]]\nname = \"temp\"\nrange = [-30, 30]\n";
+
+#[test]
+fn overlays_beside_the_settings_change_parameters_and_nothing_else() {
+    let site = with_overlay("a.toml", COLDER);
+    let looked = Look::at(&site.settings);
+    let rules = "rules = \"bp_meter\"\n[[rule]]\nid = \"bp-extreme\"\nfor = \"10min\"\n";
+    std::fs::write(site.dir.path().join("device-profiles.d/b.toml"), rules).unwrap();
+    assert_ne!(Look::at(&site.settings), looked, "a reload sees them");
+    let plain = stored(&gather(&Settings::default()).unwrap());
+    let texts = gather(&site.settings).unwrap();
+    let changes = texts.changes_from(&plain);
+    let changed: Vec<_> = changes.iter().map(|text| &text.what).collect();
+    assert_eq!(changed, [&fridge(), &ConfigKind::Rule("bp_meter".parse().unwrap())]);
+    let text = changes[0].text.as_deref().unwrap();
+    assert!(text.starts_with(SHIPPED) && text.ends_with(COLDER), "{text}");
+    let (_, profile) = &texts.profiles["orderly-cs-1"];
+    assert_eq!(&**profile.text(), text, "the record and who reads beside the engine have the same");
+}
+
+#[test]
+fn a_bad_overlay_keeps_what_was_in_force_with_it() {
+    let site = with_overlay("a.toml", COLDER);
+    let in_force = stored(&gather(&site.settings).unwrap());
+    let file = site.dir.path().join("device-profiles.d/a.toml");
+    for (bad, told) in [
+        (
+            COLDER.replace("range", "rang"),
+            "a.toml:4:1: metric[0].rang: unknown key \"rang\" (did you mean \"range\"?)",
+        ),
+        (
+            COLDER.replace("-cs-1", "-cs-2"),
+            "a.toml:1:11: profile: there is no profile \"orderly-cs-2\" (did you mean \"orderly-cs-1\"?)",
+        ),
+        ("=".to_owned(), "a.toml:1:1: "),
+    ] {
+        std::fs::write(&file, bad).unwrap();
+        let mut texts = gather_usable(&site.settings);
+        let [trouble] = &texts.troubles()[..] else { panic!("{:?}", texts.troubles()) };
+        assert!(trouble.contains(told), "{trouble}");
+        texts.keep(&in_force);
+        assert_eq!(texts.changes_from(&in_force), [], "{told}");
+    }
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(
+        gather(&site.settings).unwrap().changes_from(&in_force).len(),
+        1,
+        "without it the shipped one is back"
+    );
+}

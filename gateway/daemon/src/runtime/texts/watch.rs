@@ -20,8 +20,8 @@ impl Look {
         let mut seen = Vec::new();
         for folder in folders(settings) {
             let mut files = Vec::new();
-            if toml_files(folder, &mut files).is_err() {
-                seen.push((folder.clone(), None));
+            if toml_files(&folder, &mut files).is_err() {
+                seen.push((folder, None));
             }
             for path in files {
                 let of = std::fs::metadata(&path).ok().map(|of| {
