@@ -82,6 +82,9 @@ const fn row(
 }
 
 /// All units. 1 mm[Hg] is 133.322387415 Pa; glucose is 180.156 g/mol (DOMAIN 3.1).
+///
+/// UCUM has a bel of a watt and of a kilowatt, but none of a milliwatt: a dBm is a decibel with an annotation. A kWh is
+/// `kW.h` in UCUM; `kWh` and `Wh` stand here as every meter and store writes them.
 static ROWS: [Row; 52] = [
     row("mm[Hg]", Kind::Pressure, "mm[Hg]", (1, 1), &["mmHg", "mmhg", "torr"]),
     row("kPa", Kind::Pressure, "mm[Hg]", (1_000_000_000_000, 133_322_387_415), &["kpa", "KPa"]),
@@ -137,7 +140,7 @@ static ROWS: [Row; 52] = [
     row("min", Kind::Duration, "s", (60, 1), &["minutes"]),
     row("h", Kind::Duration, "s", (3_600, 1), &["hours", "hour"]),
     row("d", Kind::Duration, "s", (86_400, 1), &["days", "day"]),
-    row("dB[mW]", Kind::Signal, "dB[mW]", (1, 1), &["dBm", "dbm"]),
+    row("dB{mW}", Kind::Signal, "dB{mW}", (1, 1), &["dBm", "dbm"]),
     row("dB", Kind::Level, "dB", (1, 1), &["db"]),
     row("/h", Kind::Rate, "/min", (1, 60), &["1/h"]),
     row("[lb_av]", Kind::Mass, "kg", (45_359_237, 100_000_000), &["lb", "lbs", "pound"]),
@@ -350,7 +353,7 @@ mod tests {
     #[test]
     fn refuses_other_spellings_with_the_right_one() {
         for (text, code) in
-            [("mmHg", "mm[Hg]"), ("°C", "Cel"), ("bpm", "/min"), ("dBm", "dB[mW]"), ("mmol/", "mmol/L")]
+            [("mmHg", "mm[Hg]"), ("°C", "Cel"), ("bpm", "/min"), ("dBm", "dB{mW}"), ("mmol/", "mmol/L")]
         {
             assert_eq!(Unit::parse(text).unwrap_err().hint, Some(code), "{text}");
         }

@@ -6,7 +6,7 @@ import { metricOf } from "../state/profiles";
 const UNITS: Record<string, string> = {
   "mm[Hg]": "mmHg",
   Cel: "°C",
-  "dB[mW]": "dBm",
+  "dB{mW}": "dBm",
   "1": "",
   "{count}": "",
 };

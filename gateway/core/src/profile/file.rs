@@ -157,7 +157,7 @@ fn codec(root: &Section<'_, '_>, envelope: bool) -> Option<(Codec, Option<Form>,
         _ => {
             let every_ms = section.millis("poll").unwrap_or(5_000).max(100);
             let gap = section.integer("max_gap").unwrap_or(8).clamp(0, 100);
-            let registers = section.integer("max_registers").or_else(|| section.integer("max_count"));
+            let registers = section.integer("max_registers");
             let (registers, bits) = (registers.unwrap_or(125), section.integer("max_bits").unwrap_or(2_000));
             let poll = Poll {
                 every_ms,

@@ -137,7 +137,7 @@ scale = 0.1
 [[metric]]
 name = "rssi"
 outer = "$.rxInfo[0].rssi"
-unit = "dB[mW]"
+unit = "dB{mW}"
 [[test]]
 topic = "application/1/device/0102030405060708/event/up"
 input = '''{"deviceInfo":{"devEui":"0102030405060708"},"time":"2026-11-21T07:30:00+08:00","fCnt":7,"fPort":2,
