@@ -71,6 +71,7 @@ const CORE_RANKS: &[(&str, u8)] = &[
     ("expr", 2),
     ("profile", 3),
     ("alert", 4),
+    ("command", 4),
     ("output", 4),
     ("dedupe", 4),
     ("refusal", 5),

@@ -5,6 +5,7 @@
 
 pub mod alert;
 pub mod codec;
+pub mod command;
 pub mod dedupe;
 pub mod diagnostic;
 pub mod duration;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::alert::{Alert, Transition};
+use crate::command::Command;
 use crate::ids::{ActorId, ClassId, DeviceId, ProfileId, ZoneId};
 use crate::reading::Reading;
 use crate::record::{ConfigKind, Credential, Seq};
@@ -33,6 +34,9 @@ pub struct Output {
     pub notices: Vec<Notice>,
     /// Inputs that could not be read, each with its reason.
     pub quarantined: Vec<Quarantined>,
+    /// Commands that changed, whole, once each. Those that were ordered by a record of this batch and are `Sent` go
+    /// out after the commit, and never at another time.
+    pub commands: Vec<Command>,
     /// What must be provable later, in order.
     pub audit: Vec<AuditEntry>,
     /// When devices will be missed, as far as it changed; never stored.
@@ -199,6 +203,8 @@ pub struct Snapshot {
     pub twins: Vec<TwinRow>,
     /// Alerts that are not over (still firing or pending, or not closed by a person).
     pub alerts: Vec<Alert>,
+    /// Commands that are still waited for.
+    pub commands: Vec<Command>,
     /// Profile and rule texts in force.
     pub texts: Vec<TextRow>,
     /// Engine-wide state.

@@ -20,6 +20,8 @@ pub enum Kind {
     Config = 3,
     /// Time passed; `body` is a [`TimerRun`] in MessagePack.
     TimerRun = 4,
+    /// What a door found out about a command that it was to send; `body` is an [`Outcome`] in MessagePack.
+    Outcome = 5,
 }
 
 impl Kind {
@@ -31,6 +33,7 @@ impl Kind {
             2 => Some(Self::Action),
             3 => Some(Self::Config),
             4 => Some(Self::TimerRun),
+            5 => Some(Self::Outcome),
             _ => None,
         }
     }
@@ -163,6 +166,65 @@ pub enum Order {
         alert: String,
         /// The outcome code.
         outcome: String,
+    },
+    /// Tell a device to do something.
+    CommandDevice {
+        /// The device.
+        device: DeviceId,
+        /// Which command of its profile.
+        command: String,
+        /// What the person says with it, where the command asks for something.
+        value: Option<String>,
+        /// Why, in the person's words.
+        reason: String,
+        /// The entry of the site's list that allows it; `None`: the site allows nobody to do this.
+        grant: Option<String>,
+        /// A number used once, drawn by the shell.
+        nonce: String,
+    },
+}
+
+/// Body of an outcome: what a door found out about a command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Name of the command.
+    pub command: String,
+    /// What it found out.
+    pub found: Found,
+}
+
+/// What a door found out about a command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Found {
+    /// It was not sent: the device is not there.
+    NotConnected {
+        /// How that is known.
+        why: String,
+    },
+    /// It was not sent: it was void before it could be.
+    Void,
+    /// It was written, and reads back as it should where that was asked for.
+    Written {
+        /// It was read back.
+        read_back: bool,
+    },
+    /// It was written, but something else reads back.
+    ReadsOtherwise {
+        /// What was expected.
+        expected: String,
+        /// What was read.
+        read: String,
+    },
+    /// The device refused it.
+    Refused {
+        /// With what.
+        why: String,
+    },
+    /// It went out and no usable answer came: it may have been carried out.
+    Unanswered {
+        /// What came instead.
+        why: String,
     },
 }
 

@@ -226,6 +226,7 @@ export const en: Record<Key, string> = {
   "code.malformed": "Malformed",
   "code.no_device": "Names no device",
   "code.no_profile": "No profile",
+  "code.late_answer": "Late answer",
   "code.no_reader": "Not read",
   "code.oversize": "Too large",
   "code.revoked": "Device taken off",

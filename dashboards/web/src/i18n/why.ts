@@ -10,7 +10,10 @@ export const why: Record<string, string> = {
   wrong_site: "主题属于站点“{site}”，本站点是“{own}”",
   wrong_class: "主题写的类别是“{class}”，而设备“{device}”登记为“{own}”",
   wrong_device: "主题属于设备“{device}”，而内容写的是设备“{other}”（其中 {n} 条读数属于别的设备）；网关代其他设备上报须用自己的主题",
-  no_reader: "这个主题上的命令和应答不读取",
+  no_reader: "这个主题上的命令不读取",
+  answer_late: "设备“{device}”没有等待应答的命令“{id}”",
+  answer_stranger: "未登记的设备没有收到过命令",
+  answer_word: "应答的 result 必须是 done 或 failed",
   no_topic_pattern: "没有档案的主题样式与它相符；orderly check --explain 列出全部样式",
   wrong_profile_topic: "主题与档案“{profile}”相符，而设备“{device}”用的是“{own}”",
   wrong_profile: "由档案“{profile}”读出，而设备用的是“{own}”",
@@ -181,6 +184,7 @@ export const why: Record<string, string> = {
 
   own_timer: "网关的计时记录读不出：{error}",
   own_action: "操作记录读不出：{error}",
+  own_outcome: "命令结果的记录读不出：{error}",
   own_config: "配置记录读不出：{error}",
   rule_dropped: "规则“{rule}”与类别不再相符：{error}",
 };

@@ -225,6 +225,7 @@ export const zh = {
   "code.malformed": "格式不对",
   "code.no_device": "没有写明设备",
   "code.no_profile": "没有档案",
+  "code.late_answer": "迟到的应答",
   "code.no_reader": "不读取",
   "code.oversize": "太大",
   "code.revoked": "设备已注销",

@@ -15,6 +15,7 @@ use crate::twin::Twin;
 
 use super::Engine;
 use super::alerts::is_over;
+use super::commands::is_task;
 use super::register::Device;
 
 /// The codes with which a person ends an alert (DOMAIN 9.5).
@@ -62,11 +63,11 @@ const OUTCOMES: &[&str] = &[
 ];
 
 /// What an order did: verb, subject, details for the audit, and the answer or why it was refused.
-struct Done {
-    verb: &'static str,
-    subject: String,
-    detail: serde_json::Value,
-    result: Result<serde_json::Value, String>,
+pub(super) struct Done {
+    pub(super) verb: &'static str,
+    pub(super) subject: String,
+    pub(super) detail: serde_json::Value,
+    pub(super) result: Result<serde_json::Value, String>,
 }
 
 impl Engine {
@@ -84,12 +85,15 @@ impl Engine {
         if let Some(result) = self.keys.find(&action.actor, &action.idempotency_key, wall) {
             return self.batch.answers.push(Answer { seq: record.seq, result });
         }
-        let done = self.order(&action, record.seq);
+        let done = match self.command(&action, record) {
+            Some(done) => done,
+            None => self.order(&action, record.seq),
+        };
         let mut detail = done.detail;
         if let (Err(reason), Some(detail)) = (&done.result, detail.as_object_mut()) {
             detail.insert("refused".to_owned(), json!(reason));
         }
-        self.batch.audit.push(AuditEntry {
+        self.batch.audit(AuditEntry {
             seq: record.seq,
             index: 0,
             decided_at: wall,
@@ -150,6 +154,12 @@ impl Engine {
                 detail: json!({"outcome": outcome}),
                 result: self.close(alert, outcome, action, seq),
             },
+            Order::CommandDevice { device, .. } => Done {
+                verb: "command.order",
+                subject: device.to_string(),
+                detail: json!({}),
+                result: Err("a command is decided by itself".to_owned()),
+            },
         }
     }
 
@@ -175,7 +185,7 @@ impl Engine {
         self.put_device(row, seq);
         let wall = self.clock.clocks().wall;
         if let Ok(actor) = ActorId::new("anonymous") {
-            self.batch.audit.push(AuditEntry {
+            self.batch.audit(AuditEntry {
                 seq,
                 index: 0,
                 decided_at: wall,
@@ -249,7 +259,7 @@ impl Engine {
         true
     }
 
-    fn find_device(&self, device: &DeviceId) -> Result<usize, String> {
+    pub(super) fn find_device(&self, device: &DeviceId) -> Result<usize, String> {
         self.register.find(device.as_str()).ok_or_else(|| format!("{device:?} is not on the register"))
     }
 
@@ -310,7 +320,13 @@ impl Engine {
             let hint = near.map_or(String::new(), |near| format!("; did you mean {near:?}?"));
             return Err(format!("{outcome:?} is no outcome code{hint}"));
         }
-        let firing = alert.condition == Condition::Firing;
+        let task = is_task(alert);
+        let firing = alert.condition == Condition::Firing && !task;
+        if let Some(alert) = self.alerts.get_mut(&id).filter(|_| task) {
+            // Nothing will ever show that it is over but the person who says so.
+            alert.condition = Condition::Cleared;
+            alert.cleared_at = Some(action.happened_at);
+        }
         self.handle_alert(&id, Handling::Closed, Some(Arc::from(outcome)), action, seq);
         Ok(json!({"alert": *id, "handling": Handling::Closed, "outcome": outcome, "still_firing": firing}))
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::alert::{Alert, Condition, Handling, Severity, Text, Transition};
 use crate::ids::{DeviceId, RuleId};
 use crate::output::Notice;
+use crate::reading::Measured;
 use crate::record::Seq;
 use crate::rule::{Change, Fill, Rule, RuleSet, Step, is_clinical, show_number};
 use crate::time::Timestamp;
@@ -149,6 +150,11 @@ impl Engine {
         })
     }
 
+    /// The newest value of a metric of a device, with the time when it was taken.
+    pub(super) fn newest(&self, device: &Device, metric: &str) -> Option<(Timestamp, Measured)> {
+        newest(&self.batch, device, metric)
+    }
+
     /// Clears every firing alert for which `which` holds, in the order of their names.
     pub(super) fn clear_where(&mut self, reason: &str, seq: Seq, which: impl Fn(&Alert) -> bool) {
         let wall = self.clock.clocks().wall;
@@ -190,22 +196,7 @@ impl Fill for Filling<'_> {
     }
 
     fn metric(&self, metric: &str) -> Option<String> {
-        let batch = self.values?;
-        let streams = self.device.twin.streams.iter().enumerate();
-        let newest = streams
-            .filter_map(|(place, stream)| {
-                let (taken_at, values) = match batch.newest(self.device.chains.get(place)) {
-                    Some(reading) => (reading.taken_at, reading.values.clone()),
-                    None => stream
-                        .latest
-                        .as_ref()
-                        .and_then(|held| Some((held.taken_at, held.read().ok()?.values)))?,
-                };
-                let value = values.into_iter().find(|value| value.metric.as_str() == metric)?;
-                Some((taken_at, value.value))
-            })
-            .max_by_key(|(taken_at, _)| *taken_at);
-        match newest?.1 {
+        match newest(self.values?, self.device, metric)?.1.value {
             Value::Number(n) => Some(show_number(n)),
             Value::State(text) | Value::Text(text) => Some(text.to_string()),
             // What a meter shows itself when a value is beyond its scale.
@@ -214,6 +205,23 @@ impl Fill for Filling<'_> {
             Value::Missing(_) => None,
         }
     }
+}
+
+/// The newest value of a metric, with the time when it was taken.
+fn newest(batch: &Batch, device: &Device, metric: &str) -> Option<(Timestamp, Measured)> {
+    let streams = device.twin.streams.iter().enumerate();
+    streams
+        .filter_map(|(place, stream)| {
+            let (taken_at, values) = match batch.newest(device.chains.get(place)) {
+                Some(reading) => (reading.taken_at, reading.values.clone()),
+                None => {
+                    stream.latest.as_ref().and_then(|held| Some((held.taken_at, held.read().ok()?.values)))?
+                }
+            };
+            let value = values.into_iter().find(|value| value.metric.as_str() == metric)?;
+            Some((taken_at, value))
+        })
+        .max_by_key(|(taken_at, _)| *taken_at)
 }
 
 #[derive(serde::Serialize)]

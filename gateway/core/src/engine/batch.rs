@@ -1,9 +1,10 @@
 //! What was decided since the last drain.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::alert::Transition;
+use crate::command::Command;
 use crate::output::{Answer, AuditEntry, Counts, Notice, PresenceChange, Quarantined, TextRow};
 use crate::reading::Reading;
 use crate::record::{Record, Seq};
@@ -30,6 +31,7 @@ pub(super) struct Batch {
     pub(super) texts: Vec<TextRow>,
     pub(super) notices: Vec<Notice>,
     pub(super) quarantined: Vec<Quarantined>,
+    pub(super) commands: BTreeMap<Arc<str>, Command>,
     pub(super) audit: Vec<AuditEntry>,
     pub(super) answers: Vec<Answer>,
     pub(super) presence: Vec<PresenceChange>,
@@ -69,6 +71,13 @@ impl Batch {
             next = self.before.get(next as usize).copied().unwrap_or(NONE);
             Some(reading)
         })
+    }
+
+    /// Writes down what must be provable, behind what the same record has caused before.
+    pub(super) fn audit(&mut self, mut entry: AuditEntry) {
+        let before = self.audit.last().filter(|last| last.seq == entry.seq);
+        entry.index = before.map_or(0, |last| last.index.saturating_add(1));
+        self.audit.push(entry);
     }
 
     /// Puts an input aside with the reason.

@@ -95,6 +95,11 @@ impl EngineClock {
         u16::try_from(number).unwrap_or(u16::MAX)
     }
 
+    /// The name of a source.
+    pub(super) fn name_of(&self, source: u16) -> Option<std::sync::Arc<str>> {
+        self.of(Some(source)).map(|source| source.name.as_str().into())
+    }
+
     /// How much listening time has passed on a source.
     pub(super) fn listening(&self, source: Option<u16>) -> i64 {
         self.running - self.of(source).map_or(0, |source| source.deaf)

@@ -41,6 +41,8 @@ pub(super) enum Work {
     Message(Message),
     /// A device, or its last will, says whether it is there.
     Status { device: usize, online: bool },
+    /// A device answers the command with this id.
+    Ack { device: usize, id: String },
     /// Everything else; the body says what.
     Other,
 }
@@ -162,9 +164,14 @@ impl Engine {
                 Target::Known(device) => Work::Status { device, online: is_online(record) },
                 Target::New { .. } => Work::Message(Message::default()),
             }),
-            Leaf::Command(_) | Leaf::CommandAck(_) => {
-                Err(Refused::new("no_reader", "commands and their answers are not read from this topic"))
-            }
+            Leaf::CommandAck(id) => match target {
+                Target::Known(device) => Ok(Work::Ack { device, id: id.to_owned() }),
+                Target::New { .. } => Err(Refused::new(
+                    "late_answer",
+                    "a device that is not on the register was sent no command",
+                )),
+            },
+            Leaf::Command(_) => Err(Refused::new("no_reader", "commands are not read from this topic")),
         }
     }
 

@@ -8,6 +8,7 @@ mod actions;
 mod alerts;
 mod batch;
 mod clock;
+mod commands;
 mod config;
 mod decide;
 mod evaluate;
@@ -43,6 +44,7 @@ pub use state_codec::RestoreError;
 use alerts::{Alerts, is_over};
 use batch::Batch;
 use clock::EngineClock;
+use commands::Commands;
 use config::Config;
 use decide::Outcome;
 use input::{Item, Message, Target, Work};
@@ -70,6 +72,7 @@ pub struct Engine {
     refused: Vec<RefusedText>,
     register: Register,
     alerts: Alerts,
+    commands: Commands,
     timers: Timers,
     batch: Batch,
 }
@@ -93,6 +96,7 @@ impl Engine {
             refused: Vec::new(),
             register: Register::default(),
             alerts: Alerts::new(),
+            commands: Commands::new(),
             timers: Timers::default(),
             batch: Batch { number: 1, ..Batch::default() },
         };
@@ -135,6 +139,8 @@ impl Engine {
             device.until = presence::until(device);
         }
         self.alerts = snapshot.alerts.into_iter().map(|alert| (Arc::clone(&alert.id), alert)).collect();
+        let open = snapshot.commands.into_iter();
+        self.commands = open.map(|command| (Arc::clone(&command.id), command)).collect();
         for number in 0..self.register.len() {
             self.schedule(number);
         }
@@ -154,13 +160,16 @@ impl Engine {
             self.reschedule_all();
         }
         self.run_timers(record.seq);
+        self.expire_commands(record.seq);
         match (record.entry.kind, work) {
             (Kind::Envelope, Work::Message(message)) => self.message(&record, message, seen),
             (Kind::Envelope, Work::Status { device, online }) => self.status(&record, device, online),
+            (Kind::Envelope, Work::Ack { device, id }) => self.acked(&record, device, &id),
             (Kind::Envelope, Work::Other) => {}
             (Kind::Action, _) => self.act(&record),
             (Kind::Config, _) => self.reload(&record),
             (Kind::TimerRun, _) => self.timer_run(&record),
+            (Kind::Outcome, _) => self.outcome(&record),
         }
     }
 
@@ -214,6 +223,7 @@ impl Engine {
             texts: batch.texts,
             notices: batch.notices,
             quarantined: batch.quarantined,
+            commands: batch.commands.into_values().collect(),
             audit: batch.audit,
             presence: batch.presence,
             engine: Some(state_codec::encode(&self.clock, &self.keys)),
@@ -236,6 +246,9 @@ impl Engine {
             };
             let Some(number) = number else { continue };
             self.one(record, number, source, item, seen, &mut parts);
+        }
+        if !self.commands.is_empty() {
+            self.verify_commands(record);
         }
         for refused in message.refused {
             let excerpt = refused.excerpt.as_deref().unwrap_or(record.entry.body);

@@ -45,6 +45,12 @@ impl Engine {
     ///
     /// It is exact: entries that turn out to be early are put where they belong on the way.
     pub fn next_timeout(&mut self) -> Option<u64> {
+        let command = self.first_deadline().and_then(|due| self.clock.steady(due));
+        let rule = self.next_rule();
+        command.into_iter().chain(rule).min()
+    }
+
+    fn next_rule(&mut self) -> Option<u64> {
         loop {
             let (due, number) = self.timers.first()?;
             let exact = match self.register.get(number).timer == due {

@@ -8,6 +8,7 @@ pub const KINDS: [&str; 21] = [
     "bad_config",
     "bad_field",
     "journal_damage",
+    "late_answer",
     "malformed",
     "no_device",
     "no_profile",
@@ -47,7 +48,10 @@ pub const SENTENCES: &[Sentence] = &[
         "wrong_device",
         "the topic is that of \"{device}\", but the payload names \"{other}\" ({n} of its readings are another device's); a gateway sends for others on a topic of its own",
     ),
-    say("no_reader", "commands and their answers are not read from this topic"),
+    say("no_reader", "commands are not read from this topic"),
+    say("answer_late", "no command \"{id}\" of \"{device}\" waits for an answer"),
+    say("answer_stranger", "a device that is not on the register was sent no command"),
+    say("answer_word", "the answer must say done or failed as its result"),
     say("no_topic_pattern", "no profile has a topic pattern that fits; orderly check --explain lists them"),
     say("wrong_profile_topic", "the topic fits the profile \"{profile}\", but \"{device}\" has \"{own}\""),
     say("wrong_profile", "it was read by the profile \"{profile}\", but its device has \"{own}\""),
@@ -220,6 +224,7 @@ pub const SENTENCES: &[Sentence] = &[
     // The gateway's own records.
     say("own_timer", "the timer run cannot be read: {error}"),
     say("own_action", "the action cannot be read: {error}"),
+    say("own_outcome", "the outcome of a command cannot be read: {error}"),
     say("own_config", "the configuration record cannot be read: {error}"),
     say("rule_dropped", "the rule \"{rule}\" does not fit its class any more: {error}"),
     // A text that was in force.

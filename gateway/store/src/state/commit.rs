@@ -1,6 +1,7 @@
 //! One commit: all that an [`Output`] holds, in one transaction.
 
 use orderly_core::alert::{Alert, Condition, Handling, Severity, Transition};
+use orderly_core::command::Command;
 use orderly_core::ids::DeviceId;
 use orderly_core::output::{AuditEntry, DeviceRow, Notice, Output, Quarantined, TextRow, TwinRow};
 use orderly_core::record::ConfigKind;
@@ -44,6 +45,7 @@ pub(super) fn commit(store: &mut StateStore, out: &Output) -> Result<Done, State
     transitions(&tx, &out.transitions)?;
     texts(&tx, &out.texts)?;
     notices(&tx, &out.notices)?;
+    commands(&tx, &out.commands)?;
     let quarantine_kept = quarantine(&tx, &out.quarantined, store.quarantine_kept, store.quarantine_cap)?;
     audit(&tx, &out.audit)?;
     if let Some(engine) = &out.engine {
@@ -101,6 +103,23 @@ fn alerts(tx: &Transaction<'_>, rows: &[Alert]) -> Result<(), StateError> {
             a.device.as_str(),
             a.began_at.0,
             pack("alert", a)?
+        ])?;
+    }
+    Ok(())
+}
+
+fn commands(tx: &Transaction<'_>, rows: &[Command]) -> Result<(), StateError> {
+    for row in rows {
+        tx.prepare_cached(
+            "INSERT INTO command(id, device, state, decided_at, blob) VALUES(?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT(id) DO UPDATE SET state = excluded.state, blob = excluded.blob",
+        )?
+        .execute(params![
+            &*row.id,
+            row.device.as_str(),
+            row.state.name(),
+            row.decided_at.0,
+            pack("command", row)?
         ])?;
     }
     Ok(())

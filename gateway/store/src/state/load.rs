@@ -37,6 +37,7 @@ pub(super) fn snapshot(db: &Connection, cursor: Seq) -> Result<Snapshot, StateEr
         devices: packed(db, "device", "SELECT blob FROM device ORDER BY device", [])?,
         twins: twins(db)?,
         alerts: packed::<Alert>(db, "alert", &live, [])?,
+        commands: packed(db, "command", "SELECT blob FROM command WHERE state = 'sent' ORDER BY n", [])?,
         texts: texts(db)?,
         engine: db.query_row("SELECT blob FROM engine", [], |row| row.get(0)).optional()?,
     })

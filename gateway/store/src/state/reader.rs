@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use orderly_core::alert::{Alert, Condition, Handling, Severity, Transition};
+use orderly_core::command::Command;
 use orderly_core::ids::{ClassId, DeviceId};
 use orderly_core::output::{AuditEntry, DeviceRow, TextRow, TwinRow};
 use orderly_core::reading::Reading;
@@ -191,6 +192,22 @@ impl StateReader {
     /// All twins, by device.
     pub fn twins(&self) -> Result<Vec<TwinRow>, StateError> {
         load::twins(&self.db)
+    }
+
+    /// The commands that a device was given, the newest first.
+    pub fn commands(&self, device: &DeviceId, limit: usize) -> Result<Vec<Command>, StateError> {
+        load::packed(
+            &self.db,
+            "command",
+            "SELECT blob FROM command WHERE device = ?1 ORDER BY n DESC LIMIT ?2",
+            params![device.as_str(), i64::try_from(limit).unwrap_or(i64::MAX)],
+        )
+    }
+
+    /// One command.
+    pub fn command(&self, id: &str) -> Result<Option<Command>, StateError> {
+        load::packed(&self.db, "command", "SELECT blob FROM command WHERE id = ?1", [id])
+            .map(|mut rows: Vec<Command>| rows.pop())
     }
 
     /// The twin of one device.

@@ -10,11 +10,11 @@ use crate::sqlite::Kind;
 pub(super) const STATE: Kind = Kind {
     file: "state.db",
     application_id: 0x4f52_4431,
-    version: 3,
+    version: 4,
     full: true,
     page: 4096,
     schema: SCHEMA,
-    steps: &[DAMAGE, TAKEN_AND_SUBSCRIBED],
+    steps: &[DAMAGE, TAKEN_AND_SUBSCRIBED, COMMANDS],
 };
 
 /// Condition for an alert that the engine still needs; must stand literally in queries to use the index.
@@ -47,6 +47,20 @@ CREATE TABLE subscription(
   filter TEXT NOT NULL,
   PRIMARY KEY(source, filter)
 ) STRICT, WITHOUT ROWID;
+";
+
+/// What devices were told to do. Decided, like the other tables that a commit writes.
+const COMMANDS: &str = "
+CREATE TABLE command(
+  n INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  device TEXT NOT NULL,
+  state TEXT NOT NULL,
+  decided_at INTEGER NOT NULL,
+  blob BLOB NOT NULL
+) STRICT;
+CREATE INDEX command_device ON command(device, n);
+CREATE INDEX command_open ON command(n) WHERE state = 'sent';
 ";
 
 const SCHEMA: &str = "

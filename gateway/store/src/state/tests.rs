@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::*;
 use orderly_core::alert::{Alert, Condition, Handling, Severity, Text, Transition};
+use orderly_core::command::{Command, Send, State};
 use orderly_core::ids::{ActorId, ClassId, DeviceId, ProfileId, RuleId, ZoneId};
 use orderly_core::output::{AuditEntry, DeviceRow, Notice, Quarantined, TextRow, TwinRow};
 use orderly_core::reading::Reading;
@@ -64,6 +65,33 @@ pub(super) fn alert(n: u64, condition: Condition, handling: Handling) -> Alert {
     }
 }
 
+pub(crate) fn command(n: u64, state: State) -> Command {
+    Command {
+        id: format!("{n:016x}").into(),
+        device: DeviceId::new("lock-1").unwrap(),
+        class: ClassId::new("lock").unwrap(),
+        command: "unlock".into(),
+        value: None,
+        actor: ActorId::new("local-admin").unwrap(),
+        grant: Some("lock/unlock".into()),
+        reason: "round".into(),
+        role: "pharmacy".into(),
+        happened_at: T,
+        decided_at: T,
+        expires_at: T.plus_ms(10_000),
+        state,
+        why: None,
+        acked: false,
+        seen: None,
+        ended_at: None,
+        via: None,
+        send: Some(Send::Message { topic: "t".into(), payload: "p".into(), keep: false }),
+        seq: 10 * n,
+        boot: 1,
+        deadline: 0,
+    }
+}
+
 /// An output that touches every table, covering the ten records up to `10 * n`.
 pub(crate) fn output(n: u64) -> Output {
     let cursor = 10 * n;
@@ -94,6 +122,7 @@ pub(crate) fn output(n: u64) -> Output {
         ],
         notices: vec![Notice { id: format!("notice-{n}").into(), decided_at: T, body: "{}".into() }],
         quarantined: vec![quarantined(cursor)],
+        commands: vec![command(n, if n.is_multiple_of(2) { State::Sent } else { State::Done })],
         audit: vec![AuditEntry {
             seq: cursor,
             index: 0,
@@ -145,6 +174,7 @@ pub(super) fn expected(n: u64) -> Snapshot {
     if n % 2 == 1 {
         s.texts.push(TextRow { what: profile_text("p2"), text: Some("odd".into()) });
     }
+    s.commands = (1..=n).filter(|i| i.is_multiple_of(2)).map(|i| command(i, State::Sent)).collect();
     s.engine = Some(vec![n as u8; 3]);
     s
 }
@@ -267,4 +297,28 @@ fn says_what_a_slow_consumer_must_pass_over() {
     assert_eq!(reader.backlog_over(0, sizes[3] + sizes[2]).unwrap(), Some(20));
     assert_eq!(reader.backlog_over(0, 0).unwrap(), Some(40));
     assert_eq!(reader.backlog_over(40, 0).unwrap(), None);
+}
+
+#[test]
+fn commands_come_back_and_those_that_wait_are_in_the_snapshot() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, _) = StateStore::open(dir.path()).unwrap();
+    let mut third = output(3);
+    third.commands.push(command(2, State::Unknown));
+    third.commands.push(command(4, State::Sent));
+    for out in [output(1), output(2), third] {
+        store.commit(&out).unwrap();
+    }
+    drop(store);
+    let (mut store, snapshot) = StateStore::open(dir.path()).unwrap();
+    assert_eq!(snapshot.commands, [command(4, State::Sent)]);
+    let reader = StateReader::open(dir.path()).unwrap();
+    let lock = DeviceId::new("lock-1").unwrap();
+    let newest: Vec<_> = reader.commands(&lock, 3).unwrap().into_iter().map(|c| c.state).collect();
+    assert_eq!(newest, [State::Sent, State::Done, State::Unknown]);
+    assert_eq!(reader.command(&format!("{:016x}", 2)).unwrap(), Some(command(2, State::Unknown)));
+    let later = Keep { alerts_from: T.plus_ms(1), notices_from: Timestamp(0) };
+    while store.trim(later).unwrap().more {}
+    let kept: Vec<_> = reader.commands(&lock, 9).unwrap();
+    assert_eq!(kept, [command(4, State::Sent)], "what is waited for is never let go");
 }

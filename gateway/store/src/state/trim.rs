@@ -1,4 +1,4 @@
-//! Letting go of what is over: closed alerts with their steps, and notices that were delivered or given up.
+//! Letting go of what is over: closed alerts with their steps, notices that were delivered or given up, old commands.
 //!
 //! Each step looks at a bounded number of rows and is a transaction of its own, for the committer's quiet time.
 
@@ -15,7 +15,8 @@ const STEP: usize = 256;
 /// From when on things are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keep {
-    /// Alerts that are over, when their last step was decided at this moment or later.
+    /// Alerts that are over, when their last step was decided at this moment or later; and commands, which are the
+    /// other half of some of them.
     pub alerts_from: Timestamp,
     /// Notices that are delivered or dead, when they were decided at this moment or later.
     pub notices_from: Timestamp,
@@ -39,6 +40,7 @@ type Over = (i64, String);
 pub(super) struct Found {
     alerts: Vec<Over>,
     notices: Vec<i64>,
+    commands: Vec<i64>,
     /// Where the next step goes on; `None`: all that is old enough was looked at.
     next: Option<i64>,
 }
@@ -46,12 +48,13 @@ pub(super) struct Found {
 /// Looks for what may go. `place` is the last alert that was looked at, 0 at the beginning.
 pub(super) fn look(db: &Connection, keep: Keep, place: i64) -> Result<Found, StateError> {
     let (alerts, next) = alerts(db, keep.alerts_from, place)?;
-    Ok(Found { alerts, notices: notices(db, keep.notices_from)?, next })
+    let commands = commands(db, keep.alerts_from)?;
+    Ok(Found { alerts, notices: notices(db, keep.notices_from)?, commands, next })
 }
 
 impl Found {
     pub(super) const fn is_empty(&self) -> bool {
-        self.alerts.is_empty() && self.notices.is_empty()
+        self.alerts.is_empty() && self.notices.is_empty() && self.commands.is_empty()
     }
 
     pub(super) fn place(&self) -> i64 {
@@ -59,7 +62,7 @@ impl Found {
     }
 
     pub(super) const fn trimmed(&self) -> Trimmed {
-        let more = self.next.is_some() || self.notices.len() == STEP;
+        let more = self.next.is_some() || self.notices.len() == STEP || self.commands.len() == STEP;
         Trimmed { alerts: self.alerts.len(), notices: self.notices.len(), more }
     }
 
@@ -73,6 +76,9 @@ impl Found {
         for n in &self.notices {
             tx.prepare_cached("DELETE FROM attempt WHERE outbox = ?1")?.execute([n])?;
             tx.prepare_cached("DELETE FROM outbox WHERE n = ?1")?.execute([n])?;
+        }
+        for n in &self.commands {
+            tx.prepare_cached("DELETE FROM command WHERE n = ?1")?.execute([n])?;
         }
         Ok(tx.commit()?)
     }
@@ -137,6 +143,16 @@ fn notices(db: &Connection, from: Timestamp) -> Result<Vec<i64>, StateError> {
     let mut statement = db.prepare_cached(
         "SELECT o.n FROM outbox o JOIN attempt a ON a.outbox = o.n
          WHERE o.decided_at < ?1 AND a.state <> 'waiting' ORDER BY o.n LIMIT ?2",
+    )?;
+    let rows = statement.query_map(params![from.0, STEP as i64], |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Commands that may go: the oldest, as long as nobody waits for their answers.
+fn commands(db: &Connection, from: Timestamp) -> Result<Vec<i64>, StateError> {
+    let mut statement = db.prepare_cached(
+        "SELECT n FROM (SELECT n, decided_at, state FROM command ORDER BY n LIMIT ?2)
+         WHERE decided_at < ?1 AND state <> 'sent'",
     )?;
     let rows = statement.query_map(params![from.0, STEP as i64], |row| row.get(0))?;
     Ok(rows.collect::<Result<_, _>>()?)

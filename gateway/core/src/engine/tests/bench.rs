@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value as Json, json};
 
 use crate::alert::{Alert, Condition, Transition};
+use crate::command::Command;
 use crate::dedupe::{Seen, matches};
 use crate::engine::{Engine, EngineSettings};
 use crate::ids::{ActorId, DeviceId, SiteId};
@@ -158,6 +159,7 @@ pub struct Written {
     pub audit: Vec<crate::output::AuditEntry>,
     pub answers: Vec<crate::output::Answer>,
     pub alerts: BTreeMap<Arc<str>, Alert>,
+    pub commands: BTreeMap<Arc<str>, Command>,
     pub devices: BTreeMap<DeviceId, DeviceRow>,
     pub twins: BTreeMap<DeviceId, TwinRow>,
     pub texts: BTreeMap<ConfigKind, TextRow>,
@@ -189,6 +191,7 @@ impl Written {
         self.audit.extend(out.audit);
         self.answers.extend(out.answers);
         self.alerts.extend(out.alerts.into_iter().map(|alert| (Arc::clone(&alert.id), alert)));
+        self.commands.extend(out.commands.into_iter().map(|command| (Arc::clone(&command.id), command)));
         self.devices.extend(out.devices.into_iter().map(|row| (row.device.clone(), row)));
         self.twins.extend(out.twins.into_iter().map(|row| (row.device.clone(), row)));
         self.texts.extend(out.texts.into_iter().map(|row| (row.what.clone(), row)));
@@ -207,6 +210,7 @@ impl Written {
             alert.condition != Condition::Cleared || alert.handling != crate::alert::Handling::Closed
         };
         Snapshot {
+            commands: self.commands.values().filter(|command| command.state.is_open()).cloned().collect(),
             cursor: self.cursor,
             devices: self.devices.values().cloned().collect(),
             twins: self.twins.values().cloned().collect(),

@@ -2,6 +2,7 @@
 
 mod bench;
 mod filed;
+mod commands;
 mod holds;
 mod identity;
 mod orders;
