@@ -3,7 +3,7 @@
 use super::Sentence;
 
 /// The kinds of reasons: the stable codes by which the quarantine is sorted.
-pub const KINDS: [&str; 21] = [
+pub const KINDS: [&str; 22] = [
     "ambiguous_profile",
     "bad_config",
     "bad_field",
