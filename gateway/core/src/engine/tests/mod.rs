@@ -1,8 +1,8 @@
 //! The engine as its shell sees it.
 
 mod bench;
-mod filed;
 mod commands;
+mod filed;
 mod holds;
 mod identity;
 mod orders;
