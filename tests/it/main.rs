@@ -11,6 +11,7 @@ mod decode;
 mod demo;
 mod devices;
 mod diagnostics;
+mod fuzz;
 mod http_ingest;
 mod kill;
 mod modbus;

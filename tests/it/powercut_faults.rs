@@ -8,8 +8,9 @@ use orderly_tests::powercut::{FAULT, Shim};
 use orderly_tests::powercut_judge::{decide_again, ended, take_up};
 use orderly_tests::powercut_plan::Plan;
 use orderly_tests::powercut_play::{Mutant, Player, Stores};
+use orderly_tests::scratch::scratch;
 
-use crate::powercut_stores::{environment, is_long, scratch};
+use crate::powercut_stores::{environment, is_long};
 
 const CHILD_DIR: &str = "ORDERLY_TEST_FAULTS_DIR";
 const ERRNO: &str = "ORDERLY_TEST_FAULTS_ERRNO";

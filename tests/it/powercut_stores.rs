@@ -9,6 +9,7 @@ use orderly_tests::powercut::{MARKS, Recording, Shim};
 use orderly_tests::powercut_judge::{judge, take_up};
 use orderly_tests::powercut_plan::Plan;
 use orderly_tests::powercut_play::{Mutant, Player, Told};
+use orderly_tests::scratch::scratch;
 
 const CHILD_DIR: &str = "ORDERLY_TEST_STORES_DIR";
 const SEED: &str = "ORDERLY_TEST_STORES_SEED";
@@ -38,17 +39,6 @@ pub fn is_long() -> bool {
 fn cuts() -> u64 {
     let usual = if is_long() { 100_000 } else { 2_000 };
     environment("ORDERLY_CUTS").and_then(|v| v.parse().ok()).unwrap_or(usual)
-}
-
-/// A directory in memory where there is one: the cuts are many and nobody needs them afterwards.
-pub fn scratch() -> tempfile::TempDir {
-    let memory = Path::new("/dev/shm");
-    if memory.is_dir()
-        && let Ok(dir) = tempfile::tempdir_in(memory)
-    {
-        return dir;
-    }
-    tempfile::tempdir().unwrap()
 }
 
 /// Not a test of its own: the child that works until its plan ends.

@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
-# Installs what the tests need and is missing: a broker, a store, strace, a browser, systemd-analyze, cargo-deny.
+# Installs what the tests need and is missing: a broker, a store, strace, a browser, systemd-analyze, cargo-deny;
+# with `fuzz` a C++ compiler too.
 # No packaged service is started: a policy file says no to each for as long as this runs.
 set -euo pipefail
 declare -A needs=(
   [mosquitto]=mosquitto [mosquitto_pub]=mosquitto-clients [victoria-metrics]=victoria-metrics
   [strace]=strace [chromium]=chromium [systemd-analyze]=systemd
 )
+# libFuzzer is C++.
+[ "${1:-}" != fuzz ] || needs[c++]=g++
 missing=()
 for command in "${!needs[@]}"; do
   PATH="$PATH:/usr/sbin:/sbin" command -v "$command" >/dev/null || missing+=("${needs[$command]}")

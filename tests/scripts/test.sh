@@ -25,6 +25,7 @@ group "lints"                        tests/scripts/lint.sh
 group "licences, bans, sources"      tests/scripts/deny.sh
 group "unit tests"                   cargo test --workspace --lib --bins --locked
 group "integration tests"            cargo test --package orderly-tests --test it --locked
+[ "$size" = short ] || group "fuzzing, 20 s each" tests/scripts/fuzz.sh 20
 
 echo
 echo "== seconds per group ($size)"
