@@ -6,6 +6,7 @@ mod acceptance;
 mod acks;
 mod api;
 mod browser;
+mod chirpstack;
 mod corrections;
 mod decode;
 mod demo;

@@ -137,6 +137,7 @@ export const enDevices: Record<keyof typeof zhDevices, string> = {
   "class.bed": "Bed",
   "class.bedside_terminal": "Bedside terminal",
   "class.ble_reader": "BLE reader",
+  "class.lorawan": "LoRaWAN device",
   "class.cart": "Transfer cart",
   "class.checkin_kiosk": "Check-in kiosk",
   "class.dispenser_aux": "Odd-pack dispenser",

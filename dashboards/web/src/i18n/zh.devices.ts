@@ -135,6 +135,7 @@ export const zhDevices = {
   "class.bed": "床位",
   "class.bedside_terminal": "床旁终端",
   "class.ble_reader": "蓝牙读卡器",
+  "class.lorawan": "LoRaWAN 设备",
   "class.cart": "转运车",
   "class.checkin_kiosk": "签到机",
   "class.dispenser_aux": "异型药品调配机",

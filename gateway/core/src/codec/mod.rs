@@ -5,6 +5,7 @@ pub mod cursor;
 pub mod document;
 pub mod float;
 pub mod gatt;
+pub mod javascript;
 pub mod json;
 pub mod line;
 pub mod packed;

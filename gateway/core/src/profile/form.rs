@@ -7,6 +7,7 @@ use regex::Regex;
 use super::layout::Place;
 use crate::codec::document::CodecError;
 use crate::codec::gatt::Characteristic;
+use crate::codec::javascript::Script;
 use crate::codec::json::Locator;
 use crate::codec::wrap::Wrap;
 use crate::codec::{binary, gatt, packed, senml, table};
@@ -24,11 +25,12 @@ pub(super) enum Coder {
     Text(Regex),
     Binary(binary::Layout),
     Gatt(Characteristic),
+    JavaScript(Script),
 }
 
 /// The names of the codecs that give documents.
-pub(super) const KINDS: [&str; 9] =
-    ["json", "cbor", "msgpack", "senml", "senml_cbor", "csv", "text", "binary", "gatt"];
+pub(super) const KINDS: [&str; 10] =
+    ["json", "cbor", "msgpack", "senml", "senml_cbor", "csv", "text", "binary", "gatt", "javascript"];
 
 /// From payload to document.
 #[derive(Debug)]
@@ -55,7 +57,8 @@ impl Form {
             "csv" => Coder::Csv(csv(section)?),
             "text" => Coder::Text(pattern(section)?),
             "binary" => Coder::Binary(binary::Layout::read(section)?),
-            _ => Coder::Gatt(characteristic(section)?),
+            "gatt" => Coder::Gatt(characteristic(section)?),
+            _ => Coder::JavaScript(super::script::read(section)?),
         };
         let usual = match &coder {
             Coder::SenmlJson | Coder::SenmlCbor => Some("$.readings[*]"),
@@ -74,7 +77,12 @@ impl Form {
         matches!(self.wrap, Wrap::None)
             && matches!(
                 self.coder,
-                Coder::Cbor | Coder::MessagePack | Coder::SenmlCbor | Coder::Binary(_) | Coder::Gatt(_)
+                Coder::Cbor
+                    | Coder::MessagePack
+                    | Coder::SenmlCbor
+                    | Coder::Binary(_)
+                    | Coder::Gatt(_)
+                    | Coder::JavaScript(_)
             )
     }
 
@@ -107,6 +115,7 @@ impl Form {
             Coder::Text(pattern) => table::text(pattern, &bytes, &mut out),
             Coder::Binary(layout) => binary::read(layout, &bytes, port, &mut out),
             Coder::Gatt(characteristic) => gatt::read(*characteristic, &bytes, &mut out),
+            Coder::JavaScript(script) => script.decode(&bytes, port, received_at, &mut out),
         }?;
         Ok(Cow::Owned(out))
     }

@@ -17,6 +17,7 @@ mod metric;
 mod metric_text;
 mod overlay;
 mod register;
+mod script;
 mod time;
 mod vectors;
 
@@ -41,6 +42,7 @@ use crate::topic::TopicPattern;
 pub use command::{Argument, Command, Fields, Interlock, Values, Verify, Write, fill};
 pub use layout::{Codec, Illegal, Poll};
 pub use metric::{Label, Metric, MetricKind, Report};
+pub use script::{script_file, with_script};
 pub use time::TimeRule;
 
 /// One device model, ready to decode.

@@ -1,6 +1,7 @@
 mod commands;
 mod forms;
 mod overlay;
+mod scripts;
 
 use super::*;
 use crate::value::{Missing, Quality, Reason, Value};

@@ -29,7 +29,7 @@ pub(super) fn run(profile: Option<&Profile>, tests: &[Section<'_, '_>]) {
         // With a mistake elsewhere a failing test would only repeat it.
         let (Some(profile), Some(payload), true) = (profile, payload, clean) else { continue };
         let own = format!("orderly/v1/main/{}/test-0001/up/{}", profile.class, profile.layout.default_stream);
-        let received_at = Timestamp::EARLIEST_PLAUSIBLE;
+        let received_at = received(test);
         let input =
             Input { address: topic.unwrap_or(&own), payload: &payload, received_at, flags: Flags::default() };
         match (profile.decode_on_port(input, port), error) {
@@ -42,6 +42,12 @@ pub(super) fn run(profile: Option<&Profile>, tests: &[Section<'_, '_>]) {
             (Ok(_), Some(_)) => test.wrong("error", "it should have been refused, but it was decoded", None),
         }
     }
+}
+
+/// When a test's payload came; it matters to codecs that ask for the time.
+fn received(test: &Section<'_, '_>) -> Timestamp {
+    let said = test.has("received").then(|| test.parsed("received", str::parse::<jiff::Timestamp>)).flatten();
+    said.map_or(Timestamp::EARLIEST_PLAUSIBLE, |time| Timestamp(time.as_millisecond()))
 }
 
 /// The LoRaWAN port that a test's payload came on.

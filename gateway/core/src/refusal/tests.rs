@@ -176,7 +176,7 @@ mass = 1
 "#;
 
 /// Profiles of the codecs that make documents of bytes and texts.
-const FORMS: [&str; 8] = [
+const FORMS: [&str; 9] = [
     "kind = \"cbor\"",
     "kind = \"msgpack\"",
     "kind = \"senml\"",
@@ -186,6 +186,8 @@ const FORMS: [&str; 8] = [
     "kind = \"binary\"\n[[codec.field]]\nname = \"mass\"\ntype = \"u16\"\n[[codec.field]]\nname = \"b\"\ntype = \"bcd\"\nbytes = 1\n\
      [[codec.field]]\nname = \"c\"\ntype = \"text\"\nbytes = \"b\"\n[[codec.field]]\ntagged = \"u8\"\n[[codec.field.case]]\nis = [1]\n\
      fields = [{ name = \"x\", type = \"bits\", bits = 3 }]",
+    "kind = \"javascript\"\nscript = '''function decodeUplink({ bytes }) {\nif (bytes[0] === 255) for (;;) {}\nif (bytes[0] & 1) throw \
+     new Error('odd: ' + bytes)\nif (bytes[0] & 2) return { errors: ['no'] }\nif (bytes[0] & 4) return {}\nreturn { data: { mass: bytes.length ? undefined.x : bytes.x } } }'''",
     "kind = \"json\"\nwrap = \"base64\"\neach = \"$.all[*]\"",
 ];
 

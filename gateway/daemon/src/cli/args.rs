@@ -35,6 +35,9 @@ pub enum Command {
     Check(Check),
     /// Decode payloads from standard input, a line each, and print the readings as JSON.
     Decode(Decode),
+    /// Make device profiles of another system's.
+    #[command(subcommand)]
+    Import(Import),
     /// Print the settings that hold.
     PrintConfig,
     /// Run a gateway with a simulated hospital beside it; boards on a free port.
@@ -91,6 +94,22 @@ pub struct Decode {
     /// How a payload is written; without it hex for codecs of bytes, else text.
     #[arg(long, value_enum)]
     pub format: Option<PayloadFormat>,
+}
+
+/// From where device profiles come.
+#[derive(Debug, Subcommand)]
+pub enum Import {
+    /// The folders of the ChirpStack device profiles: one profile for each device whose codec has test cases.
+    Chirpstack {
+        /// The folder with `vendors` in it.
+        dir: PathBuf,
+        /// Write profiles and codecs here; without it they are only tried.
+        #[arg(long, value_name = "DIR")]
+        to: Option<PathBuf>,
+        /// Class of the devices: the folders know none.
+        #[arg(long, default_value = "lorawan")]
+        class: ClassId,
+    },
 }
 
 /// How a payload is written in a line.

@@ -13,7 +13,7 @@ use serde_json::{Map, json};
 use super::args::{Decode, PayloadFormat};
 use super::{Context, Failure};
 use crate::runtime::clock::SystemClock;
-use crate::runtime::texts::gather;
+use crate::runtime::texts::{gather, read_profile};
 
 /// Longest line that is read.
 const MOST_BYTES: usize = 4 << 20;
@@ -84,7 +84,7 @@ fn profile(context: &Context, wanted: &str) -> Result<Profile, Failure> {
     let (text, name) = match known {
         Some(file) => (file.text.clone(), file.name.clone()),
         None => {
-            let text = std::fs::read_to_string(wanted).map_err(|error| {
+            let text = read_profile(wanted.as_ref()).map_err(|error| {
                 Failure::Other(format!("{wanted}: no profile has this name, and as a file: {error}"))
             })?;
             (text, wanted.to_owned())

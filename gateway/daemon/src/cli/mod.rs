@@ -7,6 +7,7 @@ mod demo;
 mod device;
 mod diff;
 mod failure;
+mod import;
 mod lang;
 mod out;
 mod run;
@@ -53,6 +54,7 @@ fn dispatch(context: &Context) -> Result<(), Failure> {
         Command::Simulate(what) => simulate::simulate(context, what),
         Command::Check(what) => check::check(context, what),
         Command::Decode(what) => decode::decode(context, what),
+        Command::Import(what) => import::import(context, what),
         Command::PrintConfig => tools::print_config(context),
         Command::Device(what) => device::device(context, what),
         Command::Journal(what) => tools::journal(context, what),

@@ -12,6 +12,7 @@ use orderly_core::record::ConfigKind;
 use orderly_core::rule::{ClassTable, RuleFile};
 use rust_embed::RustEmbed;
 
+use super::script::{complete, read_profile};
 use super::{Broken, BrokenTexts, Claim, TextFile, Texts};
 use crate::config::Settings;
 
@@ -43,7 +44,12 @@ pub fn gather_again(settings: &Settings, known: &[Arc<Profile>]) -> Texts {
     for path in BuiltIn::iter() {
         let Some(file) = BuiltIn::get(&path).filter(|_| path.ends_with(".toml")) else { continue };
         let name = format!("device-profiles/{path}");
-        let file = TextFile { name, text: String::from_utf8_lossy(&file.data).into_owned(), built_in: true };
+        let beside = |name: &str| {
+            let script = BuiltIn::get(&Path::new(&*path).with_file_name(name).display().to_string())?;
+            Some(String::from_utf8_lossy(&script.data).into_owned())
+        };
+        let text = complete(String::from_utf8_lossy(&file.data).into_owned(), beside);
+        let file = TextFile { name, text, built_in: true };
         if settings.rules.defaults || !holds_rules(&file.text) {
             gathering.file(file);
         }
@@ -89,13 +95,13 @@ impl Gathering<'_> {
     /// Every file of a folder that can be read.
     fn files(&mut self, folder: &Path, overlay: bool) -> Vec<TextFile> {
         let mut paths = Vec::new();
-        if let Err(error) = toml_files(folder, &mut paths) {
+        if let Err(error) = files_in(folder, &["toml"], &mut paths) {
             self.unreadable(folder, &error, overlay);
         }
         paths.sort();
         let mut files = Vec::with_capacity(paths.len());
         for path in paths {
-            match std::fs::read_to_string(&path) {
+            match read_profile(&path) {
                 Ok(text) => files.push(TextFile { name: path.display().to_string(), text, built_in: false }),
                 Err(error) => self.unreadable(&path, &error, overlay),
             }
@@ -246,13 +252,13 @@ fn rule_file_name(file: &str) -> Result<RuleId, String> {
     RuleId::new(if stem == "rules" { folder } else { stem }).map_err(|e| e.to_string())
 }
 
-/// Every TOML file in a folder and those below.
-pub(super) fn toml_files(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+/// Every file with one of these endings in a folder and those below.
+pub(super) fn files_in(folder: &Path, endings: &[&str], files: &mut Vec<PathBuf>) -> std::io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
         if path.is_dir() {
-            toml_files(&path, files)?;
-        } else if path.extension().is_some_and(|e| e == "toml") {
+            files_in(&path, endings, files)?;
+        } else if path.extension().is_some_and(|ending| endings.iter().any(|e| ending == *e)) {
             files.push(path);
         }
     }

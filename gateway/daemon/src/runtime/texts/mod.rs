@@ -2,6 +2,7 @@
 
 mod force;
 mod gather;
+mod script;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -18,6 +19,7 @@ use orderly_core::record::{ConfigKind, ConfigText};
 
 pub use force::{Force, bring_into_force};
 pub use gather::{gather, gather_again, gather_usable};
+pub use script::read_profile;
 pub use watch::Look;
 
 /// How a text is called whose file is not there any more, or cannot be used.

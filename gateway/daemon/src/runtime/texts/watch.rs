@@ -1,9 +1,9 @@
-//! Looks whether a file of profiles or rules changed, without reading any.
+//! Looks whether a file of profiles, their scripts or rules changed, without reading any.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
-use super::gather::{folders, toml_files};
+use super::gather::{files_in, folders};
 use crate::config::Settings;
 
 /// The folders as one look found them: which files, how long, and when they were changed.
@@ -20,7 +20,7 @@ impl Look {
         let mut seen = Vec::new();
         for folder in folders(settings) {
             let mut files = Vec::new();
-            if toml_files(&folder, &mut files).is_err() {
+            if files_in(&folder, &["js", "toml"], &mut files).is_err() {
                 seen.push((folder, None));
             }
             for path in files {
