@@ -8,7 +8,10 @@ use orderly::import::chirpstack;
 const FOLDER: &str = "ORDERLY_CHIRPSTACK_PROFILES";
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "the folder is not ours to keep, so whoever runs the test names it")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the folder is not ours to keep, so whoever runs the test names it"
+)]
 fn the_public_codecs_hold_their_own_cases() {
     let Ok(folder) = std::env::var(FOLDER) else {
         println!("not run: {FOLDER} names no folder of the public ChirpStack device profiles");

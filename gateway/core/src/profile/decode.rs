@@ -73,7 +73,7 @@ fn document(
     };
     let text = match &profile.form {
         None => inner,
-        Some(form) => match form.document(&inner, port).map_err(DecodeError::malformed)? {
+        Some(form) => match form.document(&inner, port, input.received_at).map_err(DecodeError::malformed)? {
             Cow::Borrowed(_) => inner,
             Cow::Owned(text) => Cow::Owned(text),
         },

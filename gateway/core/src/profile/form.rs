@@ -12,6 +12,7 @@ use crate::codec::json::Locator;
 use crate::codec::wrap::Wrap;
 use crate::codec::{binary, gatt, packed, senml, table};
 use crate::diagnostic::{Section, nearest};
+use crate::time::Timestamp;
 
 /// What the bytes are.
 #[derive(Debug)]
@@ -102,6 +103,7 @@ impl Form {
         &self,
         payload: &'a [u8],
         port: Option<u8>,
+        received_at: Timestamp,
     ) -> Result<Cow<'a, [u8]>, CodecError> {
         let bytes = self.wrap.open(payload)?;
         let mut out = Vec::new();

@@ -53,7 +53,8 @@ impl Case {
         let name = name.map_or_else(|| format!("case {}", place + 1), str::to_owned);
         let wrong = |what: &str| format!("{name}: {what}");
         let input = case.get("input").and_then(Value::as_object).ok_or_else(|| wrong("no input"))?;
-        let expected = case.get("expected").and_then(Value::as_object).ok_or_else(|| wrong("nothing expected"))?;
+        let expected =
+            case.get("expected").and_then(Value::as_object).ok_or_else(|| wrong("nothing expected"))?;
         let reports = match expected.get("errors") {
             None | Some(Value::Null) => false,
             Some(Value::Array(errors)) => !errors.is_empty(),
@@ -64,7 +65,10 @@ impl Case {
         };
         let task = if encodes {
             let data = input.get("data").cloned().unwrap_or_default();
-            Task::Encode(data, if reports { None } else { Some(bytes(expected).ok_or_else(|| wrong("no bytes"))?) })
+            Task::Encode(
+                data,
+                if reports { None } else { Some(bytes(expected).ok_or_else(|| wrong("no bytes"))?) },
+            )
         } else {
             let data = expected.get("data").filter(|data| !data.is_null());
             Task::Decode(bytes(input).ok_or_else(|| wrong("no bytes"))?, data.filter(|_| !reports).cloned())
@@ -94,7 +98,8 @@ impl Case {
             Err(error) => return Outcome::Fails(error.to_string()),
         };
         // As the test of the profile that is made of it.
-        let now = self.received.map_or(Timestamp::EARLIEST_PLAUSIBLE, |time| Timestamp(time.as_millisecond()));
+        let now =
+            self.received.map_or(Timestamp::EARLIEST_PLAUSIBLE, |time| Timestamp(time.as_millisecond()));
         let (wanted, found) = match &self.task {
             Task::Decode(bytes, wanted) => {
                 let mut out = Vec::new();

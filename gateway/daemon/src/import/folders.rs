@@ -56,9 +56,9 @@ impl Folders {
         let mut found = Self::default();
         for vendor in sorted(&root.join("vendors"), None)? {
             let folder = vendor.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let name = table(&vendor.join("vendor.toml")).ok().and_then(|table| {
-                table.get("vendor")?.get("name")?.as_str().map(str::to_owned)
-            });
+            let name = table(&vendor.join("vendor.toml"))
+                .ok()
+                .and_then(|table| table.get("vendor")?.get("name")?.as_str().map(str::to_owned));
             for path in sorted(&vendor.join("codecs"), Some("js")).unwrap_or_default() {
                 let file = short(root, &path);
                 match std::fs::read_to_string(&path) {
@@ -101,9 +101,11 @@ fn device(name: String, vendor: &str, vendor_name: String, table: &Table) -> Dev
     let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
     let device = table.get("device");
     let firmware = device.and_then(|device| device.get("firmware")).and_then(Value::as_array);
-    let newest = firmware.into_iter().flatten().rev().find(|one| {
-        one.get("codec").and_then(Value::as_str).is_some_and(|codec| !codec.is_empty())
-    });
+    let newest = firmware
+        .into_iter()
+        .flatten()
+        .rev()
+        .find(|one| one.get("codec").and_then(Value::as_str).is_some_and(|codec| !codec.is_empty()));
     let codec = text(newest.and_then(|one| one.get("codec")));
     Device {
         vendor: vendor.to_owned(),

@@ -17,7 +17,8 @@ const DECODE: &str = "[
   { name: 'refused', input: { fPort: 9, bytes: [] }, expected: { errors: ['no frame on 9'] } },
   { name: 'wrong', input: { fPort: 2, bytes: [0, 0, 0] }, expected: { data: { temperatureC: 1 } } },
 ]";
-const ENCODE: &str = r#"[{ "name": "interval", "input": { "data": { "interval": 7 } }, "expected": { "bytes": [1, 7] } }]"#;
+const ENCODE: &str =
+    r#"[{ "name": "interval", "input": { "data": { "interval": 7 } }, "expected": { "bytes": [1, 7] } }]"#;
 
 fn folders() -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
@@ -34,7 +35,10 @@ fn folders() -> tempfile::TempDir {
     let firmware = "[[device.firmware]]\nversion = \"1.0\"\nprofiles = []\ncodec = \"old.js\"\n";
     let newer = "[[device.firmware]]\nversion = \"1.2\"\nprofiles = []\ncodec = \"door.js\"\n";
     write("devices/Door_1.toml", &format!("[device]\nname = \"Door 1\"\n{firmware}{newer}"));
-    write("devices/bare.toml", "[device]\nname = \"Bare\"\n[[device.firmware]]\nversion = \"1\"\ncodec = \"bare.js\"\n");
+    write(
+        "devices/bare.toml",
+        "[device]\nname = \"Bare\"\n[[device.firmware]]\nversion = \"1\"\ncodec = \"bare.js\"\n",
+    );
     write("devices/none.toml", "[device]\nname = \"None\"\nfirmware = []\n");
     write("devices/gone.toml", &format!("[device]\nname = \"Gone\"\n{firmware}"));
     write("devices/torn.toml", "[device");
@@ -57,7 +61,10 @@ fn a_device_becomes_a_profile_with_its_codec_and_its_cases() {
     assert_eq!((profile.class().as_str(), profile.tests()), ("cold_store", 2));
     let names: Vec<&str> = profile.metrics().iter().map(|metric| metric.name.as_str()).collect();
     assert_eq!(names, ["door_is_open", "status", "temperature_c", "time_value", "year"]);
-    assert!(text.contains("unit = \"Cel\"") && text.contains("received = \"2025-03-01T00:00:00Z\""), "{text}");
+    assert!(
+        text.contains("unit = \"Cel\"") && text.contains("received = \"2025-03-01T00:00:00Z\""),
+        "{text}"
+    );
     assert!(text.contains("of several kinds: $.history"), "{text}");
 }
 
