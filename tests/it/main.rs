@@ -7,6 +7,7 @@ mod acks;
 mod api;
 mod browser;
 mod chirpstack;
+mod commands;
 mod corrections;
 mod decode;
 mod demo;

@@ -17,7 +17,7 @@ use orderly_core::record::LinkChange;
 use orderly_tests::fault_proxy::{Fault, FaultProxy, Odds};
 use orderly_tests::memory_intake::{Disk, Handle, Kept, MemoryIntake, TokioClock};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_modbus::prelude::*;
 use tokio_modbus::server::tcp::{Server, accept_tcp_connection};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -194,7 +194,8 @@ impl Rig {
         };
         let stop = CancellationToken::new();
         let (devices, follow) = watch::channel(config.devices.clone());
-        tokio::spawn(modbus::run_following(config, follow, deps, stop.clone()));
+        let (_orders, ordered) = mpsc::channel(8);
+        tokio::spawn(modbus::run_following(config, follow, ordered, deps, stop.clone()));
         Self { unit, proxy, intake, heard, links, status: told, devices, _stop: stop.drop_guard() }
     }
 }

@@ -14,6 +14,7 @@ pub mod fuzz;
 pub mod gateway;
 pub mod generator;
 pub mod ledger;
+pub mod lock;
 pub mod memory_intake;
 pub mod modbus_truth;
 pub mod mosquitto;

@@ -94,6 +94,8 @@ pub struct Command {
     pub ended_at: Option<Timestamp>,
     /// The source on which the device was last heard; `None`: never.
     pub via: Option<Arc<str>>,
+    /// It was there when the command was decided, as far as that is known.
+    pub present: bool,
     /// What goes out.
     pub send: Option<Send>,
     /// The record that ordered it.

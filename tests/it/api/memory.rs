@@ -10,6 +10,7 @@ use orderly::api::{
 };
 use orderly::catalog::Catalog;
 use orderly_core::alert::{Alert, Condition, Handling, Severity, Text, Transition};
+use orderly_core::command::Command;
 use orderly_core::ids::{ClassId, DeviceId, Id};
 use orderly_core::output::{Answer, DeviceRow};
 use orderly_core::profile::Profile;
@@ -38,6 +39,7 @@ pub(super) struct Memory {
     pub(super) alerts: Vec<Alert>,
     pub(super) unreadable: Vec<Unreadable>,
     pub(super) actions: Vec<Action>,
+    pub(super) commands: Vec<Command>,
     /// What the next order comes to, when it is not to be done.
     pub(super) refuse: Option<Result<String, OrderError>>,
     /// The store cannot be read.
@@ -186,6 +188,14 @@ impl Reads for Shared {
         })
     }
 
+    fn commands(&self, device: &DeviceId, limit: usize) -> Result<Vec<Command>, ReadError> {
+        self.read(|m| m.commands.iter().filter(|c| c.device == *device).take(limit).cloned().collect())
+    }
+
+    fn command(&self, id: &str) -> Result<Option<Command>, ReadError> {
+        self.read(|m| m.commands.iter().find(|c| *c.id == *id).cloned())
+    }
+
     fn quarantine(&self, query: &QuarantineQuery) -> Result<(Vec<Unreadable>, u64), ReadError> {
         self.read(|m| {
             let total = u64::try_from(m.unreadable.len()).expect("a few");
@@ -199,6 +209,10 @@ impl Reads for Shared {
 }
 
 impl Orders for Shared {
+    fn allows(&self, _device: &str, _class: &str, command: &str) -> bool {
+        command == "unlock"
+    }
+
     fn submit<'a>(
         &'a self,
         action: Action,

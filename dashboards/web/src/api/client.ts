@@ -1,4 +1,4 @@
-import type { Alert, Device, Profile, QuarantineItem, Reading, Transition } from "./types";
+import type { Alert, Command, Commands, Device, Profile, QuarantineItem, Reading, Transition } from "./types";
 
 /** An answer that was not what was asked for, with the gateway's own words. */
 export class Refused extends Error {
@@ -67,4 +67,17 @@ export async function handle(id: string, verb: "acknowledge" | "close", key: str
     body: JSON.stringify(body),
   });
   return answer.alert;
+}
+
+export function commands(device: string): Promise<Commands> {
+  return ask(`/api/v1/devices/${encodeURIComponent(device)}/commands?limit=8`);
+}
+
+/** Tells a device to do something; the same key twice is one order. */
+export function command(device: string, key: string, body: object): Promise<Command> {
+  return ask(`/api/v1/devices/${encodeURIComponent(device)}/commands`, {
+    method: "POST",
+    headers: { "content-type": "application/json", "idempotency-key": key },
+    body: JSON.stringify(body),
+  });
 }

@@ -128,3 +128,38 @@ export interface Status {
   alerts: { firing: number; open: number };
   warnings: { code: string; text: { zh: string; en: string } }[];
 }
+
+/** A command that was ordered, and what became of it. */
+export interface Command {
+  id: string;
+  device: string;
+  command: string;
+  value: string | null;
+  state: "sent" | "done" | "failed" | "mismatch" | "not_connected" | "unknown" | "refused" | "expired";
+  why: { zh: string; en: string } | null;
+  actor: string;
+  grant: string | null;
+  reason: string;
+  happened_at: string;
+  decided_at: string;
+  expires_at: string;
+  ended_at: string | null;
+}
+
+/** What a device can be told to do. */
+export interface Possible {
+  command: string;
+  label: { zh: string; en: string };
+  allowed: boolean;
+  actuates: boolean;
+  role: string;
+  argument: "text" | "number" | "choice" | null;
+  choices: string[];
+  expiry_s: number;
+  timeout_s: number;
+}
+
+export interface Commands {
+  possible: Possible[];
+  commands: Command[];
+}

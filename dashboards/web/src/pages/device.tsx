@@ -6,6 +6,7 @@ import { values } from "../format/value";
 import { type Key, name, t } from "../i18n";
 import { AlertRow } from "../parts/alertrow";
 import { Chart } from "../parts/chart";
+import { Commands } from "../parts/commands";
 import { Age, Empty, Notice, Panel } from "../parts/frame";
 import { Icon } from "../parts/icons";
 import { DeviceState, Marks, OneValue } from "../parts/value";
@@ -39,6 +40,7 @@ export function DevicePage({ id }: { id: string }) {
       </div>
       <Facts device={device} />
       <Current device={device} />
+      <Commands device={device} />
       <History device={device} />
       <Alerts device={device} />
     </>

@@ -119,6 +119,7 @@ impl Engine {
             seen: None,
             ended_at: None,
             via: known.twin.source.and_then(|source| self.clock.name_of(source)),
+            present: self.is_there(number),
             send: None,
             seq: record.seq,
             boot: now.boot,
@@ -175,13 +176,19 @@ impl Engine {
 
     /// The newest value of a metric, as long as the device is there.
     fn believed(&self, number: usize, metric: &MetricId) -> Option<Measured> {
+        if !self.is_there(number) {
+            return None;
+        }
+        self.newest(self.register.get(number), metric.as_str()).map(|(_, measured)| measured)
+    }
+
+    /// Whether a device was heard as it promised, and did not say since that it is gone.
+    fn is_there(&self, number: usize) -> bool {
         let device = self.register.get(number);
         let silent = self.clock.clocks().wall.since(device.twin.heard_at);
         let patience = device.every_ms().map(|every| every.saturating_mul(SILENT_AFTER));
-        if device.twin.said_offline || patience.is_some_and(|patience| silent > patience) {
-            return None;
-        }
-        self.newest(device, metric.as_str()).map(|(_, measured)| measured)
+        let heard = device.twin.source.is_some() && !device.twin.said_offline;
+        heard && patience.is_none_or(|patience| silent <= patience)
     }
 
     fn to_send(&self, command: &Command, wanted: &profile::Command, nonce: &str) -> Result<Send, String> {

@@ -161,7 +161,7 @@ async fn find(app: &App, id: String) -> Result<(core::Alert, Vec<core::Transitio
     found.ok_or_else(|| ApiError::not_found("alert", &name, "GET /api/v1/alerts lists them"))
 }
 
-fn idempotency_key(headers: &HeaderMap) -> Result<String, ApiError> {
+pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<String, ApiError> {
     let given = headers.get("idempotency-key").and_then(|value| value.to_str().ok()).map(str::trim);
     match given {
         Some(key) if (8..=128).contains(&key.len()) => Ok(key.to_owned()),
@@ -182,13 +182,13 @@ fn parse_body(body: &[u8]) -> Result<Ordered, ApiError> {
         .map_err(|error| bad_body("the body cannot be read", &format!("JSON object: {error}")))
 }
 
-fn parse_moment(text: &str) -> Result<Timestamp, ApiError> {
+pub(super) fn parse_moment(text: &str) -> Result<Timestamp, ApiError> {
     text.parse::<jiff::Timestamp>().map(|moment| Timestamp(moment.as_millisecond())).map_err(|_| {
         bad_body("`happened_at` is not a time", "RFC 3339 with offset, as 2026-11-21T07:30:00+08:00")
     })
 }
 
-fn bad_body(message: &str, hint: &str) -> ApiError {
+pub(super) fn bad_body(message: &str, hint: &str) -> ApiError {
     ApiError::new(StatusCode::BAD_REQUEST, "bad_body", message, hint)
 }
 
@@ -197,7 +197,7 @@ fn is_code(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
 }
 
-fn unanswered(error: &OrderError) -> ApiError {
+pub(super) fn unanswered(error: &OrderError) -> ApiError {
     let code = match error {
         OrderError::Unavailable => "unavailable",
         OrderError::Unanswered => "unanswered",

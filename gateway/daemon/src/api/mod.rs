@@ -5,6 +5,7 @@
 //! [`Reads`], [`Orders`], [`Overview`] and [`Health`]. Until accounts exist it answers on loopback only.
 
 mod alerts;
+mod commands;
 mod devices;
 pub mod dto;
 mod error;

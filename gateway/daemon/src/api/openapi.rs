@@ -5,7 +5,9 @@ use axum::response::{IntoResponse, Response};
 use utoipa::OpenApi;
 
 use super::error::{ApiError, ErrorBody};
-use super::{alerts, devices, dto, events, health, metrics, profiles, quarantine, readings, status, twins};
+use super::{
+    alerts, commands, devices, dto, events, health, metrics, profiles, quarantine, readings, status, twins,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -18,6 +20,9 @@ use super::{alerts, devices, dto, events, health, metrics, profiles, quarantine,
         devices::list,
         devices::one,
         readings::list,
+        commands::list,
+        commands::one,
+        commands::order,
         twins::list,
         profiles::list,
         alerts::list,

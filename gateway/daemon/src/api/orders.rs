@@ -18,6 +18,9 @@ pub enum OrderError {
 
 /// Takes people's orders: journals the action and gives the answer once it is committed and audited.
 pub trait Orders: Send + Sync + 'static {
+    /// Whether the site's list allows a command.
+    fn allows(&self, device: &str, class: &str, command: &str) -> bool;
+
     /// Carries one order.
     fn submit<'a>(
         &'a self,

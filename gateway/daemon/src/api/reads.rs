@@ -1,6 +1,7 @@
 //! What the API wants to know: one trait over whatever holds the committed state.
 
 use orderly_core::alert::{Alert, Condition, Handling, Severity, Transition};
+use orderly_core::command::Command;
 use orderly_core::ids::{ClassId, DeviceId, MetricId, RuleId, StreamId};
 use orderly_core::output::DeviceRow;
 use orderly_core::reading::{Origin, Reading};
@@ -188,6 +189,10 @@ pub trait Reads: Send + Sync + 'static {
     fn alerts(&self, query: &AlertQuery) -> Result<Vec<Alert>, ReadError>;
     /// One alert and its steps in order.
     fn alert(&self, id: &str) -> Result<Option<(Alert, Vec<Transition>)>, ReadError>;
+    /// What a device was told to do, the newest first.
+    fn commands(&self, device: &DeviceId, limit: usize) -> Result<Vec<Command>, ReadError>;
+    /// One command.
+    fn command(&self, id: &str) -> Result<Option<Command>, ReadError>;
     /// Inputs that could not be read, the newest first, and how many there are in all.
     fn quarantine(&self, query: &QuarantineQuery) -> Result<(Vec<Unreadable>, u64), ReadError>;
 }

@@ -16,8 +16,8 @@ use super::error::ApiError;
 use super::stage::Stage;
 use super::{Feed, Health, OldHistory, Orders, Overview, ReadError, Reads};
 use super::{
-    alerts, devices, events, guard, health, metrics, openapi, profiles, quarantine, readings, status, twins,
-    web,
+    alerts, commands, devices, events, guard, health, metrics, openapi, profiles, quarantine, readings,
+    status, twins, web,
 };
 use crate::catalog::Catalog;
 
@@ -90,6 +90,8 @@ fn table() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/api/v1/devices", get(devices::list)),
         ("/api/v1/devices/{id}", get(devices::one)),
         ("/api/v1/devices/{id}/readings", get(readings::list)),
+        ("/api/v1/devices/{id}/commands", get(commands::list).post(commands::order)),
+        ("/api/v1/devices/{id}/commands/{command}", get(commands::one)),
         ("/api/v1/twins", get(twins::list)),
         ("/api/v1/profiles", get(profiles::list)),
         ("/api/v1/alerts", get(alerts::list)),

@@ -47,6 +47,8 @@ pub enum Command {
     /// The register of devices.
     #[command(subcommand)]
     Device(Device),
+    /// Tell a device to do something, and say what became of it.
+    Command(Order),
     /// The journal of inputs.
     #[command(subcommand)]
     Journal(Journal),
@@ -214,6 +216,21 @@ pub enum Device {
         /// Its name.
         device: DeviceId,
     },
+}
+
+/// An order to a device.
+#[derive(Debug, clap::Args)]
+pub struct Order {
+    /// The device.
+    pub device: DeviceId,
+    /// Which command of its profile.
+    pub command: String,
+    /// What must be said with it, where it asks for something.
+    #[arg(long)]
+    pub value: Option<String>,
+    /// Why; it is kept with the command.
+    #[arg(long, default_value = "")]
+    pub reason: String,
 }
 
 /// What to do with the journal.

@@ -76,7 +76,8 @@ pub fn carry_out(settings: &Settings, request: Request) -> Result<Value, Failure
 fn under_the_lock(settings: &Settings, request: Request) -> Result<Value, Failure> {
     let wanted = texts::gather(settings)?;
     let clock = Arc::new(SystemClock::start().map_err(Failure::because)?);
-    let parts = Parts { clock: clock.clone(), observe: Box::new(|_| Vec::new()), state: None };
+    let register = Arc::default();
+    let parts = Parts { clock: clock.clone(), register, observe: Box::new(|_| Vec::new()), state: None };
     let core = Core::start(settings, parts)?;
     let desk = Desk {
         orders: core.orders.clone(),

@@ -2,6 +2,7 @@
 
 mod args;
 mod check;
+mod command;
 mod decode;
 mod demo;
 mod device;
@@ -57,6 +58,7 @@ fn dispatch(context: &Context) -> Result<(), Failure> {
         Command::Import(what) => import::import(context, what),
         Command::PrintConfig => tools::print_config(context),
         Command::Device(what) => device::device(context, what),
+        Command::Command(what) => command::command(context, what),
         Command::Journal(what) => tools::journal(context, what),
         Command::Audit(what) => tools::audit(context, what),
         Command::Healthcheck => tools::healthcheck(context),

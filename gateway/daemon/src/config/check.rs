@@ -94,6 +94,14 @@ pub(super) fn faults(settings: &Settings) -> Vec<Fault> {
     }
     doors(settings, &mut faults);
     faults.at_least("profiles.watch", settings.profiles.watch, Span::ms(10));
+    if let Some(entry) = settings.commands.wrong() {
+        let message = format!("{entry:?} allows nothing");
+        faults.add(
+            "commands.allow",
+            message,
+            "class/command or device/command, as in \"drug_cabinet/unlock\"",
+        );
+    }
     journal(settings, &mut faults);
     links(settings, &mut faults);
     outward(settings, &mut faults);

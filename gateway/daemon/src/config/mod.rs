@@ -7,6 +7,7 @@ pub mod problem;
 pub mod secret;
 
 mod check;
+mod commands;
 mod files;
 mod http;
 mod journal;
@@ -28,6 +29,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use amount::{Size, Span};
+pub use commands::CommandSettings;
 pub use files::{ProfilesSettings, RulesSettings};
 pub use http::HttpSettings;
 pub use journal::JournalSettings;
@@ -72,6 +74,8 @@ pub struct Settings {
     pub profiles: ProfilesSettings,
     /// The site's own rules.
     pub rules: RulesSettings,
+    /// What people may tell devices to do.
+    pub commands: CommandSettings,
     /// How long things are kept.
     pub retention: RetentionSettings,
     /// The folder of the settings file; `None`: there is none.
@@ -95,6 +99,7 @@ impl Default for Settings {
             notify: BTreeMap::new(),
             profiles: ProfilesSettings::default(),
             rules: RulesSettings::default(),
+            commands: CommandSettings::default(),
             retention: RetentionSettings::default(),
             beside: None,
         }

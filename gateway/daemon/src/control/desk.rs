@@ -63,6 +63,17 @@ impl Desk {
                 Ok(json!({ "device": name, "revoked": true }))
             }
             Request::DeviceList => self.devices(),
+            Request::Command { device, command, value, reason, key } => {
+                let (grant, nonce) = (None, String::new());
+                let order = Order::CommandDevice { device, command, value, reason, grant, nonce };
+                serde_json::from_str(&self.order(order, key).await?).map_err(|e| e.to_string())
+            }
+            Request::CommandState { id } => {
+                let found = self.state.reader()?.command(&id).map_err(|e| e.to_string())?;
+                let command = found.ok_or_else(|| format!("there is no command {id:?}"))?;
+                let over = !command.state.is_open();
+                Ok(json!({ "id": id, "state": command.state, "why": command.why, "over": over }))
+            }
             Request::Status => Ok((self.status)()),
             Request::Stop => {
                 self.stop.cancel();

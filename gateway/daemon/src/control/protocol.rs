@@ -33,6 +33,26 @@ pub enum Request {
         /// Chosen by the client: the same key twice is one order.
         key: String,
     },
+    /// Tell a device to do something.
+    #[serde(rename = "command")]
+    Command {
+        /// The device.
+        device: DeviceId,
+        /// Which command of its profile.
+        command: String,
+        /// What must be said with it.
+        value: Option<String>,
+        /// Why, in the person's words.
+        reason: String,
+        /// Chosen by the client: the same key twice is one order.
+        key: String,
+    },
+    /// What became of a command.
+    #[serde(rename = "command.state")]
+    CommandState {
+        /// Its name, as the order was answered with.
+        id: String,
+    },
     /// How the daemon is.
     #[serde(rename = "status")]
     Status,

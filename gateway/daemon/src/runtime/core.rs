@@ -21,6 +21,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::intake::JournalIntake;
 use super::orders::OrderDesk;
+use super::register::Register;
 use super::salts::salts;
 use crate::config::Settings;
 use crate::observe::health::Health;
@@ -98,6 +99,8 @@ pub type Observe = Box<dyn FnOnce(&Found) -> Vec<Observer> + Send>;
 pub struct Parts {
     /// The clocks.
     pub clock: Arc<dyn Clock>,
+    /// The register, kept up to date by who is told of commits.
+    pub register: Arc<Register>,
     /// Looks at what the start found and gives who is told of each commit.
     pub observe: Observe,
     /// Opens the state store; `None`: `state.db` of the data directory.
@@ -115,11 +118,12 @@ impl Core {
         std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
         let lock = DirLock::take(&dir)?;
         version::agree(&RealDisk, &dir)?;
-        let Parts { clock, observe, state } = parts;
+        let Parts { clock, register, observe, state } = parts;
         let mut opener = state.unwrap_or_else(|| Box::new(StateFile(dir.clone())));
         let (store, snapshot) = opener.open().map_err(|e| anyhow!(e))?;
         let commit = StateFile(dir.clone()).reader().map_err(|e| anyhow!(e))?.cursors()?.commit;
 
+        let waiting = !snapshot.commands.is_empty();
         let signals = Arc::new(Signals::default());
         let answers = Arc::new(Answers::default());
         let (journal, recovered, durable) =
@@ -193,7 +197,12 @@ impl Core {
         ]);
         let intake: Arc<dyn Intake> =
             Arc::new(JournalIntake::new(journal.clone(), durable.clone(), Arc::clone(&lane)));
-        let orders = OrderDesk::new(Arc::clone(&intake), answers);
+        let allowed = Arc::new(settings.commands.clone());
+        let orders = OrderDesk::new(Arc::clone(&intake), answers, allowed, register);
+        if waiting {
+            // What an earlier run sent may be unknown by now; no record may come by itself to tell the time.
+            signals.tell(|p| p.nudged = true);
+        }
         Ok(Self {
             dir,
             clock,

@@ -11,6 +11,7 @@ use orderly_core::time::Clock;
 use tokio_util::sync::CancellationToken;
 
 use super::clock::SystemClock;
+use super::commands::{Dispatcher, Ways};
 use super::core::{Core, Parts};
 use super::doors::{Ending, IngestDoors, OpenListener, ended, stop_flag};
 use super::links::OpenLinks;
@@ -29,6 +30,7 @@ use crate::config::{Credentials, Settings};
 use crate::control;
 use crate::observe::metrics;
 use crate::pipeline::{Event, Observer, OpenState, StateFile};
+use crate::sources::outgoing::Outcomes;
 
 /// Answers in progress may take so long when the daemon stops.
 const PARTING: Duration = Duration::from_millis(500);
@@ -101,7 +103,8 @@ impl Daemon {
             let told = Arc::clone(&observer);
             vec![Box::new(move |event: Event<'_>| told.hear(event)) as Observer]
         };
-        let parts = Parts { clock, observe: Box::new(observe), state };
+        let register = Arc::clone(&told.register);
+        let parts = Parts { clock, register, observe: Box::new(observe), state };
         let behind = settings.clone();
         let core = tokio::task::spawn_blocking(move || Core::start(&behind, parts)).await??;
         let mut opening = Opening { core, settings, credentials, told, figures, looked };
@@ -217,6 +220,11 @@ impl Opening {
         let mut links =
             OpenLinks::start(settings, &self.credentials, core, profiles, lenient, &doors).await?;
         let mut sources = std::mem::take(&mut links.probes);
+        let outcomes = Outcomes::new(Arc::clone(&core.intake), Arc::clone(&core.clock));
+        let dispatcher = Arc::new(Dispatcher::new(core.clock.now().boot, outcomes));
+        let door = listener.as_ref().map(|listener| Arc::clone(&listener.door));
+        dispatcher.open(Ways { door, ..std::mem::take(&mut links.ways) });
+        self.told.dispatch_with(&dispatcher);
         sources.extend(listener.iter().map(OpenListener::probe));
         let ingest =
             IngestDoors::new(SiteId::new(&settings.site)?, core, &self.told.register, Arc::clone(&catalog));

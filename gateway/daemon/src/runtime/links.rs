@@ -8,9 +8,10 @@ use futures_util::future::BoxFuture;
 use orderly_core::ids::DeviceId;
 use orderly_core::profile::Profile;
 use orderly_core::record::LinkChange;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::commands::{MOST_WAITING, Ways};
 use super::core::Core;
 use super::delivered::CommitterDelivery;
 use super::doors::Ending;
@@ -24,6 +25,7 @@ use crate::sources::links::Links;
 use crate::sources::mqtt::wire::Version;
 use crate::sources::mqtt_client::{self, Address, Remembered, Status};
 use crate::sources::mqtt_door::Troubles;
+use crate::sources::outgoing::Outcomes;
 
 impl Links for Heard {
     fn changed(&self, change: LinkChange) {
@@ -65,6 +67,8 @@ pub struct OpenLinks {
     pub probes: Vec<SourceProbe>,
     /// The units that are polled; whoever changes their profiles takes them.
     pub polls: Option<Polls>,
+    /// The ways to devices, for commands.
+    pub ways: Ways,
 }
 
 impl std::fmt::Debug for OpenLinks {
@@ -94,6 +98,7 @@ impl OpenLinks {
         let (polls, (tasks, probes)) = Polls::start(settings, core, profiles, lenient, stop).await?;
         links.tasks.extend(tasks);
         links.probes.extend(probes);
+        links.ways.links = polls.ways();
         links.polls = Some(polls);
         Ok(links)
     }
@@ -122,6 +127,11 @@ impl OpenLinks {
             }),
             status: tell,
         };
+        let (send, inbox) = mpsc::channel(MOST_WAITING);
+        self.ways.brokers.insert(client.source.clone(), send);
+        let outcomes = Outcomes::new(Arc::clone(&core.intake), Arc::clone(&core.clock));
+        let sending = mqtt_client::send_all(client.clone(), outcomes, inbox, stop.clone());
+        self.tasks.push(("mqtt commands", tokio::spawn(sending)));
         self.tasks.push(("mqtt", tokio::spawn(mqtt_client::run(client, deps, stop.clone()))));
     }
 

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod clock;
+pub mod commands;
 pub mod core;
 pub mod daemon;
 mod damage;

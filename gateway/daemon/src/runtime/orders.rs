@@ -5,9 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use orderly_core::output::Answer;
-use orderly_core::record::{Action, Entry, Flags, Kind};
+use orderly_core::record::{Action, Entry, Flags, Kind, Order};
 
+use super::random;
+use super::register::Register;
 use crate::api::{OrderError, Orders};
+use crate::config::CommandSettings;
 use crate::pipeline::{Answers, Unanswered};
 use crate::sources::intake::{Intake, IntakeError};
 
@@ -19,6 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct OrderDesk {
     intake: Arc<dyn Intake>,
     answers: Arc<Answers>,
+    allowed: Arc<CommandSettings>,
+    register: Arc<Register>,
 }
 
 /// Why an order got no answer.
@@ -35,8 +40,26 @@ pub enum OrderFailed {
 impl OrderDesk {
     /// A desk before the journal.
     #[must_use]
-    pub const fn new(intake: Arc<dyn Intake>, answers: Arc<Answers>) -> Self {
-        Self { intake, answers }
+    pub const fn new(
+        intake: Arc<dyn Intake>,
+        answers: Arc<Answers>,
+        allowed: Arc<CommandSettings>,
+        register: Arc<Register>,
+    ) -> Self {
+        Self { intake, answers, allowed, register }
+    }
+
+    /// An order to a device gets its grant and its nonce here and nowhere else, whoever brings it.
+    fn granted(&self, action: &Action) -> Result<Action, OrderFailed> {
+        let mut action = action.clone();
+        if let Order::CommandDevice { device, command, grant, nonce, .. } = &mut action.order {
+            let class = self.register.class_of(device);
+            let class = class.as_ref().map_or("", |class| class.as_str());
+            *grant = self.allowed.grant(device.as_str(), class, command).map(str::to_owned);
+            let drawn = random::bytes().map_err(|e| OrderFailed::NotTaken(e.to_string()))?;
+            *nonce = format!("{:032x}", u128::from_be_bytes(drawn));
+        }
+        Ok(action)
     }
 
     /// Carries one order and waits for its answer.
@@ -44,7 +67,8 @@ impl OrderDesk {
     /// # Errors
     /// When it was not taken, or no answer came in time.
     pub async fn submit(&self, action: &Action) -> Result<Answer, OrderFailed> {
-        let body = rmp_serde::to_vec_named(action).map_err(|e| OrderFailed::NotTaken(e.to_string()))?;
+        let action = self.granted(action)?;
+        let body = rmp_serde::to_vec_named(&action).map_err(|e| OrderFailed::NotTaken(e.to_string()))?;
         let entry = Entry {
             kind: Kind::Action,
             flags: Flags::default(),
@@ -68,6 +92,10 @@ impl OrderDesk {
 }
 
 impl Orders for OrderDesk {
+    fn allows(&self, device: &str, class: &str, command: &str) -> bool {
+        self.allowed.grant(device, class, command).is_some()
+    }
+
     fn submit<'a>(
         &'a self,
         action: Action,

@@ -8,9 +8,10 @@ use orderly_core::output::DeviceRow;
 use orderly_core::profile::Profile;
 use orderly_core::record::{Action, Order};
 use orderly_core::time::Clock;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::commands::{MOST_WAITING, UnitLink};
 use super::core::Core;
 use super::doors::Ending;
 use super::orders::OrderDesk;
@@ -19,6 +20,7 @@ use crate::api::dto::SourceStatus;
 use crate::config::{ModbusSettings, Settings};
 use crate::pipeline::StateFile;
 use crate::sources::modbus::{self, LinkConfig, LinkStatus, Polled};
+use crate::sources::outgoing::ToUnit;
 
 /// The actor of what the settings file orders.
 const SETTINGS: &str = "settings";
@@ -35,6 +37,7 @@ struct Link {
     name: String,
     settings: ModbusSettings,
     devices: watch::Sender<Vec<Polled>>,
+    orders: mpsc::Sender<ToUnit>,
 }
 
 /// The tasks of the links, and how each is.
@@ -78,12 +81,20 @@ impl Polls {
         let (mut tasks, mut probes) = (Vec::new(), Vec::new());
         for (config, settings) in configs.into_iter().zip(settings.modbus.values()) {
             let (tell, told) = watch::channel(config.devices.clone());
-            let (task, probe) = run(&config, told, &site, core, stop);
+            let (orders, ordered) = mpsc::channel(MOST_WAITING);
+            let (task, probe) = run(&config, told, ordered, &site, core, stop);
             tasks.push(task);
             probes.push(probe);
-            polls.links.push(Link { name: config.name, settings: settings.clone(), devices: tell });
+            polls.links.push(Link { name: config.name, settings: settings.clone(), devices: tell, orders });
         }
         Ok((polls, (tasks, probes)))
+    }
+
+    /// The ways to the units, for commands.
+    #[must_use]
+    pub fn ways(&self) -> Vec<UnitLink> {
+        let way = |link: &Link| UnitLink { devices: link.devices.subscribe(), orders: link.orders.clone() };
+        self.links.iter().map(way).collect()
     }
 
     /// Other profiles are in force: units that are read by one of them begin anew, the others do not notice.
@@ -135,6 +146,7 @@ impl Polls {
 fn run(
     config: &LinkConfig,
     devices: watch::Receiver<Vec<Polled>>,
+    orders: mpsc::Receiver<ToUnit>,
     site: &SiteId,
     core: &Core,
     stop: &CancellationToken,
@@ -159,7 +171,7 @@ fn run(
         links: Arc::new(core.heard.clone()),
         status: tell,
     };
-    let task = tokio::spawn(modbus::run_following(config.clone(), devices, deps, stop.clone()));
+    let task = tokio::spawn(modbus::run_following(config.clone(), devices, orders, deps, stop.clone()));
     (("modbus", task), probe)
 }
 

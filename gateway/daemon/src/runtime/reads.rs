@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use orderly_core::alert::{Alert, Transition};
+use orderly_core::command::Command;
 use orderly_core::ids::DeviceId;
 use orderly_core::output::DeviceRow;
 use orderly_core::reading::Reading;
@@ -184,6 +185,14 @@ impl Reads for StoreReads {
             let Some(alert) = c.state.alert(id).map_err(failed)? else { return Ok(None) };
             Ok(Some((alert, c.state.transitions(id).map_err(failed)?)))
         })
+    }
+
+    fn commands(&self, device: &DeviceId, limit: usize) -> Result<Vec<Command>, ReadError> {
+        self.with(|c| c.state.commands(device, limit).map_err(failed))
+    }
+
+    fn command(&self, id: &str) -> Result<Option<Command>, ReadError> {
+        self.with(|c| c.state.command(id).map_err(failed))
     }
 
     fn quarantine(&self, query: &QuarantineQuery) -> Result<(Vec<Unreadable>, u64), ReadError> {

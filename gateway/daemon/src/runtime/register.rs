@@ -89,6 +89,13 @@ impl Register {
         self.0.read().unwrap_or_else(PoisonError::into_inner).credentials > 0
     }
 
+    /// The class of a device, also of a revoked one.
+    #[must_use]
+    pub fn class_of(&self, device: &DeviceId) -> Option<ClassId> {
+        let inner = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        inner.devices.get(device).map(|row| row.class.clone())
+    }
+
     /// The class of a device that shows its own secret.
     #[must_use]
     pub fn prove(&self, device: &str, secret: &[u8]) -> Option<(DeviceId, ClassId)> {

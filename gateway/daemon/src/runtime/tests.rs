@@ -137,6 +137,7 @@ impl Site {
         let state = Scripted { file: StateFile(self.data()), script, opened: Arc::clone(&opened) };
         let parts = Parts {
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            register: Arc::default(),
             observe: Box::new(|_| Vec::new()),
             state: Some(Box::new(state)),
         };
@@ -425,8 +426,12 @@ async fn damage_of_the_journal_gets_one_row_in_quarantine_however_often_it_is_me
 #[test]
 fn a_second_daemon_on_a_directory_is_refused_with_the_number_of_the_first() {
     let site = Site::new();
-    let parts =
-        || Parts { clock: Arc::new(Hand(AtomicU64::new(0))), observe: Box::new(|_| Vec::new()), state: None };
+    let parts = || Parts {
+        clock: Arc::new(Hand(AtomicU64::new(0))),
+        register: Arc::default(),
+        observe: Box::new(|_| Vec::new()),
+        state: None,
+    };
     let first = Core::start(&site.settings, parts()).unwrap();
     let refused = Core::start(&site.settings, parts()).unwrap_err().to_string();
     assert!(refused.contains(&format!("process {}", std::process::id())), "{refused}");

@@ -7,6 +7,7 @@ use orderly_core::alert::Alert;
 use orderly_core::ids::DeviceId;
 use orderly_core::output::DeviceRow;
 
+use super::commands::Dispatcher;
 use super::core::Found;
 use super::overview::Tallies;
 use super::register::Register;
@@ -23,6 +24,7 @@ pub struct Told {
     pub tallies: Arc<Tallies>,
     feed: OnceLock<Arc<Feed>>,
     door: OnceLock<Arc<Door>>,
+    commands: OnceLock<Arc<Dispatcher>>,
 }
 
 impl Told {
@@ -44,10 +46,18 @@ impl Told {
         self.door.get_or_init(|| Arc::clone(door));
     }
 
+    /// Commands go out.
+    pub fn dispatch_with(&self, dispatcher: &Arc<Dispatcher>) {
+        self.commands.get_or_init(|| Arc::clone(dispatcher));
+    }
+
     /// Passes a commit on.
     pub fn hear(&self, event: Event<'_>) {
         match event {
             Event::Committed { commit, output } => {
+                if let Some(dispatcher) = self.commands.get() {
+                    dispatcher.committed(output);
+                }
                 self.tallies.committed(commit, output);
                 let twins = output.twins.iter().map(|twin| &twin.device);
                 self.changed(commit, &output.devices, twins, &output.alerts);

@@ -7,3 +7,4 @@ pub mod modbus;
 pub mod mqtt;
 pub mod mqtt_client;
 pub mod mqtt_door;
+pub mod outgoing;

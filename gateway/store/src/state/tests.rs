@@ -85,6 +85,7 @@ pub(crate) fn command(n: u64, state: State) -> Command {
         seen: None,
         ended_at: None,
         via: None,
+        present: true,
         send: Some(Send::Message { topic: "t".into(), payload: "p".into(), keep: false }),
         seq: 10 * n,
         boot: 1,

@@ -2,6 +2,7 @@
 //! never changes the API by accident.
 
 mod alert;
+mod command;
 mod device;
 mod profile;
 mod quarantine;
@@ -14,6 +15,7 @@ use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 pub use alert::{Alert, AlertDetail, Alerts, Condition, Handled, Handling, Severity, Text, Transition};
+pub use command::{Command, Commands, Possible};
 pub use device::{Device, Devices};
 pub use profile::{Metric, MetricKind, Profile, Profiles};
 pub use quarantine::{Quarantine, QuarantineItem, Why, WhyPart};

@@ -97,6 +97,18 @@ impl Bus {
         }
     }
 
+    /// Has a unit written to, once. An answer that does not come leaves open whether it was.
+    pub(super) async fn write(
+        &mut self,
+        config: &LinkConfig,
+        unit: u8,
+        call: &Call,
+        now: impl Fn() -> u64,
+    ) -> Result<Answer, Failure> {
+        self.prove(config, unit, &[], &now).await?;
+        self.ask(config, unit, call, &now).await
+    }
+
     /// Makes sure that no answer of this unit is still on its way.
     async fn prove(
         &mut self,

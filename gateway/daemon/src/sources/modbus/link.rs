@@ -4,17 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use orderly_core::codec::registers::{begin, push_raw, push_refused};
-use orderly_core::record::{Entry, Flags, Kind, LinkChange};
-use tokio::sync::watch;
+use orderly_core::record::{Entry, Flags, Found, Kind, LinkChange};
+use tokio::sync::{mpsc, watch};
 
 use super::bus::{Bus, Failure, pause};
 use super::config::{LinkConfig, Polled};
 use super::leave_out::Asks;
 use super::report::{Reported, values};
 use super::schedule::{Next, Schedule};
-use super::{Deps, LinkStatus};
+use super::{Deps, LinkStatus, write};
 use crate::retry::Backoff;
 use crate::sources::intake::{Appended, Durable};
+use crate::sources::outgoing::{Outcomes, ToUnit, seconds_left};
 
 /// The longest pause between two tries to connect.
 const LONGEST_RECONNECT: Duration = Duration::from_secs(10);
@@ -26,6 +27,9 @@ pub(super) struct Link {
     devices: Vec<Device>,
     /// The devices as they shall be.
     wanted: watch::Receiver<Vec<Polled>>,
+    /// What the devices are told to do.
+    orders: mpsc::Receiver<ToUnit>,
+    outcomes: Outcomes,
     schedule: Schedule,
     durable: watch::Receiver<Durable>,
     bus: Bus,
@@ -57,7 +61,12 @@ impl Device {
 }
 
 impl Link {
-    pub(super) fn new(config: LinkConfig, wanted: watch::Receiver<Vec<Polled>>, deps: Deps) -> Self {
+    pub(super) fn new(
+        config: LinkConfig,
+        wanted: watch::Receiver<Vec<Polled>>,
+        orders: mpsc::Receiver<ToUnit>,
+        deps: Deps,
+    ) -> Self {
         let now = deps.clock.now();
         let mut seed = now.wall.0.unsigned_abs();
         let every = config.devices.iter().map(|polled| polled.every);
@@ -67,6 +76,8 @@ impl Link {
             source: format!("modbus:{}", config.name),
             devices,
             wanted,
+            orders,
+            outcomes: Outcomes::new(Arc::clone(&deps.intake), Arc::clone(&deps.clock)),
             schedule,
             durable: deps.intake.durable(),
             bus: Bus::default(),
@@ -85,11 +96,19 @@ impl Link {
             if self.wanted.has_changed().unwrap_or(false) {
                 self.renew(now);
             }
+            // People do not wait behind a poll that is due.
+            while let Ok(order) = self.orders.try_recv() {
+                self.carry_out(order).await;
+            }
             match self.schedule.next(now) {
-                Next::Never => changed(&mut self.wanted).await,
-                Next::Wait(until) => tokio::select! {
-                    () = tokio::time::sleep(Duration::from_millis(until - now)) => {}
+                Next::Never => tokio::select! {
                     () = changed(&mut self.wanted) => {}
+                    order = next(&mut self.orders) => self.carry_out(order).await,
+                },
+                Next::Wait(until) => tokio::select! {
+                    () = tokio::time::sleep(Duration::from_millis(until.saturating_sub(now))) => {}
+                    () = changed(&mut self.wanted) => {}
+                    order = next(&mut self.orders) => self.carry_out(order).await,
                 },
                 Next::Poll(n) => {
                     if self.connected().await {
@@ -140,10 +159,48 @@ impl Link {
             }
             Err(why) => {
                 self.tell(false, Some(why));
-                tokio::time::sleep(self.reconnect.pause()).await;
+                let wait = self.reconnect.pause();
+                self.refuse_for(wait).await;
                 false
             }
         }
+    }
+
+    /// Waits before the next try to connect; what comes meanwhile is told at once that nobody is there.
+    async fn refuse_for(&mut self, wait: Duration) {
+        let mut over = std::pin::pin!(tokio::time::sleep(wait));
+        loop {
+            tokio::select! {
+                () = &mut over => return,
+                order = next(&mut self.orders) => self.refuse(&order),
+            }
+        }
+    }
+
+    fn refuse(&self, order: &ToUnit) {
+        let why = "the link is down".to_owned();
+        self.outcomes.tell(&self.source, &order.id, Found::NotConnected { why });
+    }
+
+    /// Carries out an order, once.
+    async fn carry_out(&mut self, order: ToUnit) {
+        let Some(device) = self.devices.iter().find(|device| device.polled.id == order.device) else {
+            return self.refuse(&order);
+        };
+        let (unit, profile) = (device.polled.unit, Arc::clone(&device.polled.profile));
+        let open = self.bus.is_open() || self.bus.open(&self.config).await.is_ok();
+        if !open {
+            return self.refuse(&order);
+        }
+        let found = if seconds_left(order.expires_at, self.outcomes.now()).is_none() {
+            Found::Void
+        } else {
+            let clock = Arc::clone(&self.deps.clock);
+            let now = move || clock.now().steady_ms;
+            write::carry_out(&mut self.bus, &self.config, unit, &profile, &order, now).await
+        };
+        self.outcomes.tell(&self.source, &order.id, found);
+        pause(self.bus.gap(&self.config)).await;
     }
 
     async fn poll(&mut self, n: usize) -> Result<Vec<u8>, Failure> {
@@ -269,6 +326,14 @@ async fn changed(wanted: &mut watch::Receiver<Vec<Polled>>) {
     match wanted.changed().await {
         Ok(()) => wanted.mark_changed(),
         Err(_) => std::future::pending().await,
+    }
+}
+
+/// The next order; for ever when nobody is left who could give one.
+async fn next(orders: &mut mpsc::Receiver<ToUnit>) -> ToUnit {
+    match orders.recv().await {
+        Some(order) => order,
+        None => std::future::pending().await,
     }
 }
 

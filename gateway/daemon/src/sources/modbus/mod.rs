@@ -11,12 +11,13 @@ mod plan;
 mod report;
 mod schedule;
 pub mod wire;
+mod write;
 
 use std::sync::Arc;
 
 use orderly_core::ids::SiteId;
 use orderly_core::time::Clock;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 pub use self::config::{LinkConfig, Polled};
@@ -25,6 +26,7 @@ pub use self::plan::{Ask, plan};
 pub use self::schedule::Patience;
 use super::intake::Intake;
 use super::links::Links;
+use super::outgoing::ToUnit;
 
 /// What a link is given by the runtime.
 #[derive(Clone)]
@@ -63,18 +65,21 @@ pub struct LinkStatus {
 /// Polls one link until told to stop. A record that was appended is durable soon or polled again.
 pub async fn run(config: LinkConfig, deps: Deps, stop: CancellationToken) {
     let (_never, devices) = watch::channel(config.devices.clone());
-    run_following(config, devices, deps, stop).await;
+    let (_nobody, orders) = mpsc::channel(1);
+    run_following(config, devices, orders, deps, stop).await;
 }
 
-/// The same, where the devices may change: those whose profile is another begin anew, the others do not notice.
+/// The same, where the devices may change: those whose profile is another begin anew, the others do not notice. Between
+/// two polls it carries out the orders that come.
 pub async fn run_following(
     config: LinkConfig,
     devices: watch::Receiver<Vec<Polled>>,
+    orders: mpsc::Receiver<ToUnit>,
     deps: Deps,
     stop: CancellationToken,
 ) {
     tokio::select! {
-        () = link::Link::new(config, devices, deps).run() => {}
+        () = link::Link::new(config, devices, orders, deps).run() => {}
         () = stop.cancelled() => {}
     }
 }

@@ -5,12 +5,14 @@
 pub mod broker;
 mod connect;
 mod fields;
+mod message;
 mod properties;
 mod reply;
 #[cfg(test)]
 mod tests;
 
 pub use connect::{Connect, Will};
+pub use message::{Message, message};
 pub use reply::{Announce, ack, connack, disconnect, pingresp, refuse, suback, unsuback};
 
 use fields::Reader;

@@ -1,11 +1,12 @@
 //! A client of an external broker (mosquitto, EMQX, ChirpStack): subscribes, journals, and acknowledges what is on disk.
 //!
-//! It never publishes: commands go over a connection of their own, so that nothing can stand in the way of an
+//! It never publishes: commands go over connections of their own ([`send_all`]), so that nothing can stand in the way of an
 //! acknowledgement. Acknowledgements live inside one connection and end with it, so a stale one cannot be sent.
 //! A message of any size is taken: over `max_kept` it is read through and journalled by its head, so that it
 //! never blocks the good one behind it. Why this is not `rumqttc`: docs/decisions/0002-mqtt-client.md.
 
 mod address;
+mod commands;
 mod end;
 mod filters;
 mod link;
@@ -20,6 +21,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use address::{Address, AddressError};
+pub use commands::send_all;
 pub use end::End;
 pub use filters::Remembered;
 

@@ -28,7 +28,7 @@ fn grant(door: &Door, client: &Client, filter: &str, qos: u8) -> u8 {
         ("shared_subscription", 0x9E)
     } else if !client.rights.may_hear(filter) {
         ("foreign_filter", 0x87)
-    } else if !door.sessions.subscribe(&client.key, client.number, filter) {
+    } else if !door.sessions.subscribe(&client.key, client.number, filter, qos.min(1)) {
         ("too_many_filters", 0x97)
     } else {
         return qos.min(1);

@@ -9,7 +9,7 @@ use orderly_core::ids::DeviceId;
 use orderly_core::record::{Entry, Flags, Kind};
 use orderly_core::topic::Topic;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::sleep;
 
 use super::end::End;
@@ -17,7 +17,7 @@ use super::hello::hello;
 use super::rights::{Rights, is_status};
 use super::sessions::Key;
 use super::wills::Will;
-use super::{Door, Over, commands};
+use super::{Door, Over, commands, outgoing};
 use crate::sources::mqtt::acks::{Acks, Taken};
 use crate::sources::mqtt::frames::{self, Frames, Large};
 use crate::sources::mqtt::oversize;
@@ -51,8 +51,20 @@ pub struct Client {
     /// Closes in a row for packets too large to take.
     pub too_large: u32,
     pub kicked: oneshot::Receiver<super::sessions::Kick>,
+    /// Rung when a command waits.
+    pub bell: Arc<Notify>,
+    /// The packet id of the command that went out last.
+    pub sent: u16,
     /// Dropped when everything was said.
     pub here: Option<oneshot::Sender<()>>,
+}
+
+impl Client {
+    /// A packet id for the next command. So few are under way that none is used twice at a time.
+    pub fn next_id(&mut self) -> u16 {
+        self.sent = self.sent.checked_add(1).unwrap_or(1);
+        self.sent
+    }
 }
 
 /// One connection that was let in.
@@ -131,6 +143,7 @@ where
                     let stopping = changed.is_err() || over.borrow().stopping;
                     return if stopping { End::Stopping } else { End::Journal };
                 }
+                () = client.bell.notified(), if out.len() <= MAX_OUT => outgoing::write(door, client, out),
                 changed = durable.changed(), if owes => if changed.is_err() {
                     return End::Stopping;
                 },
@@ -277,6 +290,7 @@ where
                 door.troubles.too_large(device);
             }
         }
+        outgoing::left(&door.outcomes, &door.sessions, &client);
         if let Some(will) = client.will.filter(|_| end.wants_will()) {
             will.execute(&door, client.key.clone(), client.number, client.session);
         }

@@ -129,7 +129,7 @@ async fn admit(
     let Some(entered) = door.sessions.enter(&key, number, connect.clean, door.now_ms()) else {
         return Err(refused("sessions", 0x03, 0x97));
     };
-    let Entered { session_present, seen_before, too_large, mut kicked, here, before } = entered;
+    let Entered { session_present, seen_before, too_large, mut kicked, bell, here, before } = entered;
     if let Some(before) = before {
         // The old connection's will stands in the journal before anything of the new one.
         tokio::select! {
@@ -164,6 +164,8 @@ async fn admit(
         will: connect.will.as_ref().map(|will| Box::new(Will::keep(will, flags))),
         too_large,
         kicked,
+        bell,
+        sent: 0,
         here: None,
     };
     Ok((client, here))

@@ -11,6 +11,7 @@ mod commands;
 mod conn;
 mod end;
 mod hello;
+mod outgoing;
 mod rights;
 mod sessions;
 mod tally;
@@ -30,6 +31,7 @@ pub use accept::{serve, watch_journal};
 pub use rights::{Attempt, Login, Logins};
 
 use super::intake::Intake;
+use super::outgoing::Outcomes;
 use sessions::Sessions;
 use tally::Tally;
 
@@ -100,6 +102,7 @@ pub struct Door {
     logins: Arc<dyn Logins>,
     clock: Arc<dyn Clock>,
     troubles: Arc<dyn Troubles>,
+    outcomes: Outcomes,
     sessions: Sessions,
     tally: Tally,
     connections: AtomicU32,
@@ -131,6 +134,7 @@ impl Door {
         let opened_ms = clock.now().steady_ms;
         let generation = intake.durable().borrow().generation;
         Arc::new(Self {
+            outcomes: Outcomes::new(Arc::clone(&intake), Arc::clone(&clock)),
             sessions: Sessions::new(settings.max_sessions),
             settings,
             intake,

@@ -1,9 +1,13 @@
 //! Who is connected under which name, and what is kept of those who left: their filters, and that they were here.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::oneshot;
+use orderly_core::ids::DeviceId;
+use tokio::sync::{Notify, oneshot};
+
+use super::outgoing::{Waiting, is_of, matches};
+use crate::sources::outgoing::ToDevice;
 
 /// Most filters that are kept of one client.
 pub const MAX_FILTERS: usize = 8;
@@ -38,7 +42,8 @@ struct Session {
     /// Number of its latest connection.
     connection: u32,
     online: Option<Online>,
-    filters: Vec<String>,
+    /// Each with the quality of service that was granted.
+    filters: Vec<(String, u8)>,
     /// When the client left, on the steady clock.
     left_ms: u64,
     /// For how long the session outlives the connection.
@@ -52,6 +57,7 @@ struct Online {
     kick: oneshot::Sender<Kick>,
     /// Closes when the connection has said its last word.
     gone: oneshot::Receiver<()>,
+    waiting: Waiting,
 }
 
 /// A connection's place in its session.
@@ -65,6 +71,8 @@ pub struct Entered {
     pub too_large: u32,
     /// Tells when the connection must end.
     pub kicked: oneshot::Receiver<Kick>,
+    /// Rung when a command waits for the connection.
+    pub bell: Arc<Notify>,
     /// Dropped when the connection has said its last word.
     pub here: oneshot::Sender<()>,
     /// The connection that was there before, now told to end; closes when it has.
@@ -89,9 +97,18 @@ impl Sessions {
         }
         let (kick, kicked) = oneshot::channel();
         let (here, gone) = oneshot::channel();
-        let online = Some(Online { kick, gone });
-        let mut entered =
-            Entered { session_present: false, seen_before: false, too_large: 0, kicked, here, before: None };
+        let waiting = Waiting::default();
+        let bell = Arc::clone(&waiting.bell);
+        let online = Some(Online { kick, gone, waiting });
+        let mut entered = Entered {
+            session_present: false,
+            seen_before: false,
+            too_large: 0,
+            kicked,
+            bell,
+            here,
+            before: None,
+        };
         if let Some(session) = inner.get_mut(key) {
             entered.seen_before = true;
             entered.too_large = session.too_large;
@@ -134,15 +151,16 @@ impl Sessions {
     }
 
     /// Keeps a filter; whether there was room.
-    pub fn subscribe(&self, key: &Key, connection: u32, filter: &str) -> bool {
+    pub fn subscribe(&self, key: &Key, connection: u32, filter: &str, qos: u8) -> bool {
         let mut inner = self.lock();
         let Some(session) = inner.get_mut(key).filter(|s| s.connection == connection) else { return false };
-        if session.filters.iter().any(|f| f == filter) {
+        if let Some((_, granted)) = session.filters.iter_mut().find(|(known, _)| known == filter) {
+            *granted = qos;
             return true;
         }
         let room = session.filters.len() < MAX_FILTERS;
         if room {
-            session.filters.push(filter.to_owned());
+            session.filters.push((filter.to_owned(), qos));
         }
         room
     }
@@ -152,7 +170,7 @@ impl Sessions {
         let mut inner = self.lock();
         let Some(session) = inner.get_mut(key).filter(|s| s.connection == connection) else { return false };
         let before = session.filters.len();
-        session.filters.retain(|f| f != filter);
+        session.filters.retain(|(known, _)| known != filter);
         session.filters.len() < before
     }
 
@@ -169,6 +187,35 @@ impl Sessions {
         if let Some(session) = self.lock().get_mut(key) {
             session.too_large = 0;
         }
+    }
+
+    /// Gives a command to the latest connection of a device that listens to its topic.
+    ///
+    /// # Errors
+    /// When there is none, or too much waits for it.
+    pub fn give(&self, device: &DeviceId, topic: &str, command: Arc<ToDevice>) -> Result<(), &'static str> {
+        let mut inner = self.lock();
+        let listens = |session: &Session| {
+            session.filters.iter().find(|(filter, _)| matches(filter, topic)).map(|(_, qos)| *qos)
+        };
+        let own =
+            inner.iter_mut().filter(|(key, session)| session.online.is_some() && is_of(&key.device, device));
+        let found = own.filter_map(|(_, session)| Some((listens(session)?, session)));
+        let (qos, session) = found
+            .max_by_key(|(_, session)| session.connection)
+            .ok_or("it is not connected, or does not listen")?;
+        let given = session.online.as_mut().is_some_and(|online| online.waiting.put(command, qos));
+        if given { Ok(()) } else { Err("too much waits for its connection") }
+    }
+
+    /// What waits for a connection, taken out.
+    pub fn taken_out(&self, key: &Key, connection: u32) -> VecDeque<(Arc<ToDevice>, u8)> {
+        let mut inner = self.lock();
+        let session = inner.get_mut(key).filter(|s| s.connection == connection);
+        session
+            .and_then(|session| session.online.as_mut())
+            .map(|online| online.waiting.take())
+            .unwrap_or_default()
     }
 
     /// Whether the client came back since this connection.
@@ -214,7 +261,7 @@ mod tests {
         let first = sessions.enter(&key("a"), 1, false, 0).unwrap();
         assert!(!first.session_present && !first.seen_before);
         sessions.set_expiry(&key("a"), 1, 1_000);
-        assert!(sessions.subscribe(&key("a"), 1, "x/cmd/#"));
+        assert!(sessions.subscribe(&key("a"), 1, "x/cmd/#", 1));
         assert!(sessions.leave(&key("a"), 1, 500));
         assert!(sessions.enter(&key("a"), 2, false, 1_499).unwrap().session_present);
         sessions.set_expiry(&key("a"), 2, 1_000);
@@ -248,8 +295,8 @@ mod tests {
         sessions.leave(&key("a"), 1, 0);
         assert!(sessions.enter(&key("b"), 3, true, 0).is_some());
         for n in 0..MAX_FILTERS {
-            assert!(sessions.subscribe(&key("b"), 3, &n.to_string()));
+            assert!(sessions.subscribe(&key("b"), 3, &n.to_string(), 1));
         }
-        assert!(!sessions.subscribe(&key("b"), 3, "more"));
+        assert!(!sessions.subscribe(&key("b"), 3, "more", 1));
     }
 }

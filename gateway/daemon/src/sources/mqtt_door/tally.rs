@@ -13,6 +13,7 @@ pub struct Tally {
     acks: Counter,
     repeats: Counter,
     oversize: Counter,
+    commands: Counter,
 }
 
 impl Tally {
@@ -26,7 +27,13 @@ impl Tally {
             acks: counter!("orderly_listener_acks_total"),
             repeats: counter!("orderly_listener_repeats_total"),
             oversize: counter!("orderly_listener_oversize_total"),
+            commands: counter!("orderly_listener_commands_total"),
         }
+    }
+
+    /// A command went out.
+    pub fn commanded(&self) {
+        self.commands.increment(1);
     }
 
     /// A connection was accepted.
