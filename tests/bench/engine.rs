@@ -147,7 +147,8 @@ fn topic(n: usize) -> String {
     format!("orderly/v1/main/bedside_monitor/bm-{n:06}/up/vitals")
 }
 
-fn body(n: usize) -> String {
+/// A monitor's vital signs.
+pub fn body(n: usize) -> String {
     format!(
         r#"{{"hr":{},"rr":18,"spo2":97,"nibp_sys":{},"nibp_dia":78,"nibp_map":92,"temp":36.8,"on_o2":false,"acvpu":"A","pi":2.1,"battery":88,"seq":{n},"t":{}}}"#,
         60 + n % 50,

@@ -6,6 +6,7 @@
 #![allow(missing_docs, reason = "not a library")]
 
 mod command;
+mod decode;
 mod engine;
 mod flood;
 mod hook;
@@ -61,6 +62,7 @@ fn main() -> anyhow::Result<()> {
     group(&["t1", "t2", "t3", "t4"], &mut |report| throughput::run(hop, report));
     group(&["t5", "t6", "t7"], &mut latency::run);
     group(&["tcommand"], &mut command::run);
+    group(&["tdecode"], &mut decode::run);
     group(&["t11", "t12"], &mut local::run);
     group(&["t13"], &mut start::run);
     println!("\nall together, after {:.0} s, load {}:", began.elapsed().as_secs_f64(), measure::load());

@@ -19,6 +19,11 @@ impl Goal {
         Self { floor, aim, more: false, of_limit: false }
     }
 
+    /// At least so much.
+    pub const fn at_least(floor: f64, aim: f64) -> Self {
+        Self { floor, aim, more: true, of_limit: false }
+    }
+
     /// At least so many times the limit.
     pub const fn times_limit(floor: f64, aim: f64) -> Self {
         Self { floor, aim, more: true, of_limit: true }

@@ -143,6 +143,8 @@ export const why: Record<string, string> = {
   binary_endless: "重复到末尾的组不占字节",
   binary_tag: "标记 {tag} 没有对应的说明",
   binary_count: "字段“{key}”不是个数",
+  ble_encrypted: "内容已加密；请取消传感器的密钥，或由读卡器解密",
+  ble_bthome_version: "这是 BTHome {n} 版，只读 {most} 版",
   script_line_steps: "脚本第 {n} 行：在 {most} 步内没有结束",
   script_line_memory: "脚本第 {n} 行：需要的内存超过 {most} 字节",
   script_line: "脚本第 {n} 行：{error}",

@@ -7,19 +7,27 @@ use super::document::CodecError;
 pub struct Cursor<'a> {
     bytes: &'a [u8],
     at: usize,
+    /// Where its bytes begin in the payload.
+    from: usize,
 }
 
 impl<'a> Cursor<'a> {
     /// At the front.
     #[must_use]
     pub const fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
+        Self { bytes, at: 0, from: 0 }
     }
 
-    /// Bytes passed so far.
+    /// At the front of a part of a payload that begins at a byte of it.
+    #[must_use]
+    pub const fn within(bytes: &'a [u8], from: usize) -> Self {
+        Self { bytes, at: 0, from }
+    }
+
+    /// The byte of the payload that comes next.
     #[must_use]
     pub const fn at(&self) -> usize {
-        self.at
+        self.from + self.at
     }
 
     /// Bytes that are left.
@@ -39,7 +47,7 @@ impl<'a> Cursor<'a> {
                 Ok(bytes)
             }
             None => Err(CodecError::at(
-                self.at,
+                self.at(),
                 format!(
                     "field {what:?}: {count} bytes are needed, {} bytes are left",
                     self.bytes.len() - self.at

@@ -1,6 +1,7 @@
 //! Reading payloads: JSON, line protocol and Modbus polls; each refuses what is malformed and says where.
 
 pub mod binary;
+pub mod ble;
 pub mod cursor;
 pub mod document;
 pub mod float;

@@ -98,9 +98,16 @@ fn a_codec_and_a_path_that_do_not_exist() {
     m-1.toml:17:8: metric[0].path: "w" is not a JSON path: it must begin with "$", for instance "$.w"
     "#);
     insta::assert_snapshot!(diagnostics("\"json\"", "\"jason\""), @r#"
-    m-1.toml:13:8: codec.kind: "jason" is not one of line, registers, json, cbor, msgpack, senml, senml_cbor, csv, text, binary, gatt (did you mean "json"?)
+    m-1.toml:13:8: codec.kind: "jason" is not one of line, registers, json, cbor, msgpack, senml, senml_cbor, csv, text, binary, gatt, ble_advertisement, javascript (did you mean "json"?)
     m-1.toml:15:3: metric: unknown key "metric" (known here: codec, envelope, profile, source)
     m-1.toml:21:3: test: unknown key "test" (known here: codec, envelope, profile, source)
+    "#);
+}
+
+#[test]
+fn a_wildcard_that_the_topic_does_not_have() {
+    insta::assert_snapshot!(diagnostics("path = \"$.w\"\nunit = \"kg\"\nrange = [0, 300]", "topic = \"reader\"\ntext = true"), @r#"
+    m-1.toml:1:1: the topic of [match] has no wildcard {reader}
     "#);
 }
 

@@ -92,6 +92,7 @@ fn pick<'t, 'o: 't>(
     let Input { address, payload, .. } = input;
     let mut picked = documents.document.pick(text).map_err(DecodeError::malformed)?;
     lay_over(&mut picked, around);
+    of_topic(profile, documents, address, &mut picked);
     let each = profile.form.as_ref().and_then(|form| form.each.as_ref());
     let Some(each) = each else {
         return Ok(vec![assemble(profile, address, payload, &picked, None)?]);
@@ -123,6 +124,20 @@ fn pick<'t, 'o: 't>(
     match readings.is_empty() {
         true => Err(DecodeError::bad_field(format!("the list at {} is empty", each.path()))),
         false => Ok(readings),
+    }
+}
+
+/// Puts the wanted wildcards of a foreign topic into their slots.
+fn of_topic(profile: &Profile, documents: &Documents, address: &str, picked: &mut Picked<'_>) {
+    if documents.topic.is_empty() {
+        return;
+    }
+    let captures = profile.matching.topic.as_ref().and_then(|pattern| pattern.matches(address));
+    for (slot, name) in &documents.topic {
+        let part = captures.as_ref().and_then(|captures| captures.get(name));
+        if let (Some(part), Some(slot)) = (part, picked.get_mut(*slot)) {
+            *slot = Sent::Text(Cow::Owned(part.to_owned()));
+        }
     }
 }
 

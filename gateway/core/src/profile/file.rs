@@ -76,6 +76,12 @@ pub(super) fn parse(text: &str, file: &str) -> Result<Profile, Vec<Diagnostic>> 
         if metrics.is_empty() && !root.has("metric") {
             root.wrong_here("there is no [[metric]]: a profile must measure something", None);
         }
+        for name in wanted.of_topic() {
+            let topic = matching.as_ref().and_then(|(matching, _)| matching.topic.as_ref());
+            if topic.is_none_or(|pattern| !pattern.names(name)) {
+                root.wrong_here(format!("the topic of [match] has no wildcard {{{name}}}"), None);
+            }
+        }
         let layout = match Layout::new(places, wanted, default_stream?) {
             Ok(layout) => Some(layout),
             Err(error) => {

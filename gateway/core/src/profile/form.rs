@@ -5,12 +5,13 @@ use std::borrow::Cow;
 use regex::Regex;
 
 use super::layout::Place;
+use crate::codec::ble::Part;
 use crate::codec::document::CodecError;
 use crate::codec::gatt::Characteristic;
 use crate::codec::javascript::Script;
 use crate::codec::json::Locator;
 use crate::codec::wrap::Wrap;
-use crate::codec::{binary, gatt, packed, senml, table};
+use crate::codec::{binary, ble, gatt, packed, senml, table};
 use crate::diagnostic::{Section, nearest};
 use crate::time::Timestamp;
 
@@ -26,12 +27,13 @@ pub(super) enum Coder {
     Text(Regex),
     Binary(binary::Layout),
     Gatt(Characteristic),
+    Advertisement(Part),
     JavaScript(Script),
 }
 
 /// The names of the codecs that give documents.
-pub(super) const KINDS: [&str; 10] =
-    ["json", "cbor", "msgpack", "senml", "senml_cbor", "csv", "text", "binary", "gatt", "javascript"];
+pub(super) const KINDS: [&str; 11] =
+    ["json", "cbor", "msgpack", "senml", "senml_cbor", "csv", "text", "binary", "gatt", "ble_advertisement", "javascript"];
 
 /// From payload to document.
 #[derive(Debug)]
@@ -59,6 +61,10 @@ impl Form {
             "text" => Coder::Text(pattern(section)?),
             "binary" => Coder::Binary(binary::Layout::read(section)?),
             "gatt" => Coder::Gatt(characteristic(section)?),
+            "ble_advertisement" => Coder::Advertisement(match section.has("part") {
+                true => Part::numbered(section.choice("part", &Part::NAMES)?),
+                false => Part::Whole,
+            }),
             _ => Coder::JavaScript(super::script::read(section)?),
         };
         let usual = match &coder {
@@ -83,6 +89,7 @@ impl Form {
                     | Coder::SenmlCbor
                     | Coder::Binary(_)
                     | Coder::Gatt(_)
+                    | Coder::Advertisement(_)
                     | Coder::JavaScript(_)
             )
     }
@@ -117,6 +124,7 @@ impl Form {
             Coder::Text(pattern) => table::text(pattern, &bytes, &mut out),
             Coder::Binary(layout) => binary::read(layout, &bytes, port, &mut out),
             Coder::Gatt(characteristic) => gatt::read(*characteristic, &bytes, &mut out),
+            Coder::Advertisement(part) => ble::read(*part, &bytes, &mut out),
             Coder::JavaScript(script) => script.decode(&bytes, port, received_at, &mut out),
         }?;
         Ok(Cow::Owned(out))

@@ -103,6 +103,8 @@ pub(super) enum Place {
     Item(String),
     /// In the envelope around the payload.
     Outer(String),
+    /// A named wildcard of the topic.
+    Topic(String),
     Field(String),
     Tag(String),
     Register(Register),
@@ -114,6 +116,7 @@ impl std::fmt::Display for Place {
             Self::Path(path) => f.write_str(path),
             Self::Item(path) => write!(f, "@{}", &path[1..]),
             Self::Outer(path) => write!(f, "{path} of the envelope"),
+            Self::Topic(name) => write!(f, "{{{name}}} of the topic"),
             Self::Field(name) => write!(f, "field {name}"),
             Self::Tag(name) => write!(f, "tag {name}"),
             Self::Register(register) => register.fmt(f),
@@ -143,7 +146,7 @@ impl Places {
         let place = self.read(section);
         let said = section.has(self.key())
             || (self == Self::Line && section.has("tag"))
-            || (matches!(self, Self::Document { .. }) && section.has("outer"));
+            || (matches!(self, Self::Document { .. }) && (section.has("outer") || section.has("topic")));
         if place.is_none() && !said {
             section.wrong(self.key(), format!("the key {:?} is missing", self.key()), None);
         }
@@ -168,6 +171,9 @@ fn document(section: &Section<'_, '_>, split: bool, envelope: bool) -> Option<Pl
             return None;
         }
         return checked(section, "outer", outer).map(Place::Outer);
+    }
+    if section.has("topic") {
+        return section.text("topic").map(|name| Place::Topic(name.to_owned()));
     }
     let path = section.text("path")?;
     match path.strip_prefix('@') {
@@ -220,6 +226,17 @@ impl Wanted {
     }
 }
 
+impl Wanted {
+    /// The wildcards of the topic that are wanted.
+    pub(super) fn of_topic(&self) -> impl Iterator<Item = &str> {
+        let others = [&self.time, &self.time_offset, &self.sequence, &self.boot, &self.device, &self.stream];
+        self.metrics.iter().chain(others.into_iter().flatten()).filter_map(|place| match place {
+            Place::Topic(name) => Some(name.as_str()),
+            _ => None,
+        })
+    }
+}
+
 /// All places, compiled. Metrics come first, in their order; then the others, each at its slot.
 #[derive(Debug)]
 pub(super) struct Layout {
@@ -260,6 +277,8 @@ pub(super) struct Documents {
     pub item: Option<Paths>,
     /// `None`: nothing of the envelope is wanted.
     pub outer: Option<Paths>,
+    /// Slots of wildcards of the topic, with their names.
+    pub topic: Vec<(usize, String)>,
 }
 
 impl Documents {
@@ -281,7 +300,12 @@ impl Documents {
             Place::Outer(path) => Some(path),
             _ => None,
         })?;
-        Ok(Self { document, item: in_items.then_some(item), outer: in_envelope.then_some(outer) })
+        let of_topic = |(slot, place): (usize, &Place)| match place {
+            Place::Topic(name) => Some((slot, name.clone())),
+            _ => None,
+        };
+        let topic = places.iter().enumerate().filter_map(of_topic).collect();
+        Ok(Self { document, item: in_items.then_some(item), outer: in_envelope.then_some(outer), topic })
     }
 }
 

@@ -191,6 +191,8 @@ pub const SENTENCES: &[Sentence] = &[
     say("binary_endless", "a group that repeats to the end takes no bytes"),
     say("binary_tag", "no case is given for the tag {tag}"),
     say("binary_count", "the field \"{key}\" says no count"),
+    say("ble_encrypted", "it is encrypted; give the sensor no key, or have the reader take it off"),
+    say("ble_bthome_version", "this is BTHome {n}; {most} is read"),
     say("script_line_steps", "the script, line {n}: it did not end within {most} steps"),
     say("script_line_memory", "the script, line {n}: it needs more than {most} bytes of memory"),
     say("script_line", "the script, line {n}: {error}"),

@@ -176,13 +176,15 @@ mass = 1
 "#;
 
 /// Profiles of the codecs that make documents of bytes and texts.
-const FORMS: [&str; 9] = [
+const FORMS: [&str; 11] = [
     "kind = \"cbor\"",
     "kind = \"msgpack\"",
     "kind = \"senml\"",
     "kind = \"csv\"\ncolumns = [\"mass\", \"t\"]",
     "kind = \"text\"\npattern = \"m=(?<mass>[0-9.]+)\"",
     "kind = \"gatt\"\ncharacteristic = \"2a35\"",
+    "kind = \"ble_advertisement\"",
+    "kind = \"ble_advertisement\"\npart = \"bthome\"",
     "kind = \"binary\"\n[[codec.field]]\nname = \"mass\"\ntype = \"u16\"\n[[codec.field]]\nname = \"b\"\ntype = \"bcd\"\nbytes = 1\n\
      [[codec.field]]\nname = \"c\"\ntype = \"text\"\nbytes = \"b\"\n[[codec.field]]\ntagged = \"u8\"\n[[codec.field.case]]\nis = [1]\n\
      fields = [{ name = \"x\", type = \"bits\", bits = 3 }]",

@@ -1,14 +1,18 @@
 //! `orderly decode`: payloads in, readings out, a line for each; no daemon needed.
 
+use std::borrow::Cow;
 use std::io::{BufRead, BufWriter, Write};
 
 use orderly_core::codec::wrap::{from_base64, from_hex};
 use orderly_core::profile::{Codec, Decoded, Input, Profile};
 use orderly_core::record::Flags;
 use orderly_core::time::{Clock, Timestamp};
-use orderly_core::value::{Missing, Value};
+use orderly_core::value::Value;
+use orderly_core::reading::Measured;
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde::Deserialize;
-use serde_json::{Map, json};
+use serde_json::json;
+use serde_json::value::RawValue;
 
 use super::args::{Decode, PayloadFormat};
 use super::{Context, Failure};
@@ -20,15 +24,21 @@ const MOST_BYTES: usize = 4 << 20;
 
 /// A line of JSON that says more about a payload than the payload itself.
 #[derive(Debug, Deserialize)]
-struct Described {
-    /// The payload: a text, or a list of bytes.
-    payload: serde_json::Value,
+struct Described<'l> {
+    /// The payload: a text, a list of bytes, or any other JSON, which is then the payload itself.
+    #[serde(borrow)]
+    payload: &'l RawValue,
     /// How the text is to be taken: `hex`, `base64` or `text`; without it as for plain lines.
     format: Option<PayloadFormat>,
     #[serde(alias = "fPort", alias = "f_port")]
     fport: Option<u8>,
-    topic: Option<String>,
+    #[serde(borrow)]
+    topic: Option<Cow<'l, str>>,
 }
+
+/// A text that is taken as it stands where nothing in it is escaped.
+#[derive(Debug, Deserialize)]
+struct Text<'t>(#[serde(borrow)] Cow<'t, str>);
 
 /// Decodes what comes on standard input, line by line.
 pub fn decode(context: &Context, what: &Decode) -> Result<(), Failure> {
@@ -121,14 +131,18 @@ impl One<'_> {
     fn described(&self, line: &[u8]) -> Readings {
         let described: Described = serde_json::from_slice(line)
             .map_err(|error| ("malformed", format!("expected {{\"payload\":..,\"fport\":..}}: {error}")))?;
-        let payload = match &described.payload {
-            serde_json::Value::String(text) => {
-                bytes(described.format.unwrap_or(self.format), text.as_bytes())?
+        let raw = described.payload.get();
+        let payload = match raw.as_bytes().first() {
+            Some(b'"') => {
+                let Text(text) = serde_json::from_str(raw).map_err(|error| ("malformed", error.to_string()))?;
+                Cow::Owned(bytes(described.format.unwrap_or(self.format), text.as_bytes())?)
             }
-            list @ serde_json::Value::Array(_) => serde_json::from_value(list.clone())
-                .map_err(|error| ("malformed", format!("the payload is no list of bytes: {error}")))?,
+            Some(b'[') => Cow::Owned(
+                serde_json::from_str(raw)
+                    .map_err(|error| ("malformed", format!("the payload is no list of bytes: {error}")))?,
+            ),
             // A JSON payload may stand there as it is.
-            other => other.to_string().into_bytes(),
+            _ => Cow::Borrowed(raw.as_bytes()),
         };
         let topic = described.topic.as_deref().unwrap_or(self.topic);
         self.decode(&payload, topic, described.fport.or(self.port))
@@ -162,48 +176,73 @@ fn write(out: &mut impl Write, line: u64, readings: Readings) -> std::io::Result
             out.write_all(b"\n")
         }
         Ok(readings) => readings.iter().try_for_each(|reading| {
-            serde_json::to_writer(&mut *out, &shown(line, reading))?;
+            serde_json::to_writer(&mut *out, &Shown(line, reading))?;
             out.write_all(b"\n")
         }),
     }
 }
 
-fn shown(line: u64, reading: &Decoded) -> Map<String, serde_json::Value> {
-    let mut all = Map::new();
-    all.insert("line".to_owned(), json!(line));
-    if let Some(device) = &reading.device {
-        all.insert("device".to_owned(), json!(device.as_str()));
-    }
-    all.insert("stream".to_owned(), json!(reading.stream.as_str()));
-    if let Some(time) = reading.device_time {
-        all.insert("device_time".to_owned(), json!(time.to_string()));
-    }
-    if let Some(sequence) = reading.sequence {
-        all.insert("sequence".to_owned(), json!(sequence));
-    }
-    let values = reading.values.iter().map(|measured| {
-        let mut one = Map::new();
-        let value = match &measured.value {
-            Value::Number(number) => json!(number),
-            Value::State(text) | Value::Text(text) => json!(&**text),
-            Value::Missing(missing) => {
-                one.insert("missing".to_owned(), json!(missing as &Missing));
-                json!(null)
-            }
-        };
-        one.insert("value".to_owned(), value);
-        if !measured.unit.is_empty() {
-            one.insert("unit".to_owned(), json!(&*measured.unit));
+/// One reading with the line that it comes from.
+struct Shown<'r>(u64, &'r Decoded);
+
+impl Serialize for Shown<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(line, reading) = self;
+        let mut all = serializer.serialize_map(None)?;
+        all.serialize_entry("line", line)?;
+        if let Some(device) = &reading.device {
+            all.serialize_entry("device", device.as_str())?;
         }
-        one.insert("quality".to_owned(), json!(measured.quality));
+        all.serialize_entry("stream", reading.stream.as_str())?;
+        if let Some(time) = reading.device_time {
+            all.serialize_entry("device_time", &time.to_string())?;
+        }
+        if let Some(sequence) = reading.sequence {
+            all.serialize_entry("sequence", &sequence)?;
+        }
+        all.serialize_entry("values", &Values(&reading.values))?;
+        all.end()
+    }
+}
+
+/// Values by metric.
+struct Values<'r>(&'r [Measured]);
+
+impl Serialize for Values<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut all = serializer.serialize_map(Some(self.0.len()))?;
+        for measured in self.0 {
+            all.serialize_entry(measured.metric.as_str(), &OneValue(measured))?;
+        }
+        all.end()
+    }
+}
+
+/// One value with what is known about it.
+struct OneValue<'r>(&'r Measured);
+
+impl Serialize for OneValue<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(measured) = self;
+        let mut one = serializer.serialize_map(None)?;
+        match &measured.value {
+            Value::Number(number) => one.serialize_entry("value", number)?,
+            Value::State(text) | Value::Text(text) => one.serialize_entry("value", &**text)?,
+            Value::Missing(missing) => {
+                one.serialize_entry("value", &())?;
+                one.serialize_entry("missing", missing)?;
+            }
+        }
+        if !measured.unit.is_empty() {
+            one.serialize_entry("unit", &*measured.unit)?;
+        }
+        one.serialize_entry("quality", &measured.quality)?;
         if let Some(reason) = &measured.reason {
-            one.insert("reason".to_owned(), json!(reason));
+            one.serialize_entry("reason", reason)?;
         }
         if let Some(raw) = &measured.raw {
-            one.insert("raw".to_owned(), json!(&**raw));
+            one.serialize_entry("raw", &**raw)?;
         }
-        (measured.metric.to_string(), serde_json::Value::Object(one))
-    });
-    all.insert("values".to_owned(), serde_json::Value::Object(values.collect()));
-    all
+        one.end()
+    }
 }
