@@ -32,8 +32,19 @@ pub(super) enum Coder {
 }
 
 /// The names of the codecs that give documents.
-pub(super) const KINDS: [&str; 11] =
-    ["json", "cbor", "msgpack", "senml", "senml_cbor", "csv", "text", "binary", "gatt", "ble_advertisement", "javascript"];
+pub(super) const KINDS: [&str; 11] = [
+    "json",
+    "cbor",
+    "msgpack",
+    "senml",
+    "senml_cbor",
+    "csv",
+    "text",
+    "binary",
+    "gatt",
+    "ble_advertisement",
+    "javascript",
+];
 
 /// From payload to document.
 #[derive(Debug)]

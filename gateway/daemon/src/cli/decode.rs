@@ -5,12 +5,12 @@ use std::io::{BufRead, BufWriter, Write};
 
 use orderly_core::codec::wrap::{from_base64, from_hex};
 use orderly_core::profile::{Codec, Decoded, Input, Profile};
+use orderly_core::reading::Measured;
 use orderly_core::record::Flags;
 use orderly_core::time::{Clock, Timestamp};
 use orderly_core::value::Value;
-use orderly_core::reading::Measured;
-use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde::Deserialize;
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::json;
 use serde_json::value::RawValue;
 
@@ -134,7 +134,8 @@ impl One<'_> {
         let raw = described.payload.get();
         let payload = match raw.as_bytes().first() {
             Some(b'"') => {
-                let Text(text) = serde_json::from_str(raw).map_err(|error| ("malformed", error.to_string()))?;
+                let Text(text) =
+                    serde_json::from_str(raw).map_err(|error| ("malformed", error.to_string()))?;
                 Cow::Owned(bytes(described.format.unwrap_or(self.format), text.as_bytes())?)
             }
             Some(b'[') => Cow::Owned(

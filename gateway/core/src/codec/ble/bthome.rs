@@ -151,7 +151,10 @@ pub(super) fn read(bytes: &mut Cursor<'_>, document: &mut Document<'_>) -> Resul
     let at = bytes.at();
     let information = bytes.u8("device_information")?;
     if information & 1 != 0 {
-        return Err(CodecError::at(at, "it is encrypted; give the sensor no key, or have the reader take it off"));
+        return Err(CodecError::at(
+            at,
+            "it is encrypted; give the sensor no key, or have the reader take it off",
+        ));
     }
     let version = information >> 5;
     if version != 2 {

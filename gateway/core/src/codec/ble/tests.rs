@@ -10,7 +10,10 @@ fn shown(part: Part, hex: &str) -> Result<String, String> {
 /// What one thing becomes, with its name.
 fn thing(hex: &str) -> String {
     let all = shown(Part::BtHome, &format!("40{hex}")).unwrap();
-    all.strip_prefix("{\"on_event\":false,").and_then(|rest| rest.strip_suffix('}')).unwrap_or(&all).to_owned()
+    all.strip_prefix("{\"on_event\":false,")
+        .and_then(|rest| rest.strip_suffix('}'))
+        .unwrap_or(&all)
+        .to_owned()
 }
 
 #[test]
@@ -94,7 +97,10 @@ fn every_example_in_the_table_of_bthome() {
 
 #[test]
 fn things_that_come_again_are_counted_and_what_is_unknown_ends_it() {
-    assert_eq!(thing("02CA09 451101 57EA"), r#""temperature":25.06,"temperature_2":27.3,"temperature_3":-22"#);
+    assert_eq!(
+        thing("02CA09 451101 57EA"),
+        r#""temperature":25.06,"temperature_2":27.3,"temperature_3":-22"#
+    );
     assert_eq!(thing("0161 99 0102"), r#""battery":97,"unknown_object":153"#);
     assert_eq!(shown(Part::BtHome, "44 3A01").unwrap(), r#"{"on_event":true,"button":"press"}"#);
 }
@@ -129,11 +135,23 @@ fn a_beacon_of_apples() {
 fn what_cannot_be_read_is_told_with_its_byte() {
     let cases = [
         (Part::Whole, "02", "byte 1: field \"part\": 2 bytes are needed, 0 bytes are left"),
-        (Part::Whole, "0416D2FC41", "byte 4: it is encrypted; give the sensor no key, or have the reader take it off"),
-        (Part::Whole, "0616D2FC4002CA", "byte 6: field \"temperature\": 2 bytes are needed, 1 bytes are left"),
+        (
+            Part::Whole,
+            "0416D2FC41",
+            "byte 4: it is encrypted; give the sensor no key, or have the reader take it off",
+        ),
+        (
+            Part::Whole,
+            "0616D2FC4002CA",
+            "byte 6: field \"temperature\": 2 bytes are needed, 1 bytes are left",
+        ),
         (Part::BtHome, "2001", "byte 0: this is BTHome 1; 2 is read"),
         (Part::BtHome, "40530541", "byte 3: field \"text\": 5 bytes are needed, 1 bytes are left"),
-        (Part::Manufacturer, "4C000215 B940", "byte 4: field \"uuid\": 16 bytes are needed, 2 bytes are left"),
+        (
+            Part::Manufacturer,
+            "4C000215 B940",
+            "byte 4: field \"uuid\": 16 bytes are needed, 2 bytes are left",
+        ),
         (Part::BtHome, "", "byte 0: field \"device_information\": 1 bytes are needed, 0 bytes are left"),
     ];
     for (part, hex, expected) in cases {
