@@ -150,12 +150,17 @@ impl Head {
 
     /// The reading of a row in this context.
     pub(crate) fn reading(&self, row: Row) -> Reading {
+        self.clone().into_reading(row)
+    }
+
+    /// The same of a context that only this row has.
+    pub(crate) fn into_reading(self, row: Row) -> Reading {
         Reading {
             origin: row.origin,
-            device: self.device.clone(),
-            class: self.class.clone(),
+            device: self.device,
+            class: self.class,
             epoch: self.epoch,
-            stream: self.stream.clone(),
+            stream: self.stream,
             device_time: row.device_time,
             taken_at: row.taken_at,
             received_at: row.received_at,
@@ -163,7 +168,7 @@ impl Head {
             offset_ns: row.offset_ns,
             profile: self.profile,
             marks: row.marks,
-            zone: self.zone.clone(),
+            zone: self.zone,
             values: row.values,
         }
     }

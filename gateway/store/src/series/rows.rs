@@ -92,6 +92,73 @@ pub(super) fn head(stream: &Stream, zone: Option<ZoneId>, profile: u64) -> Head 
     }
 }
 
+/// Reads blobs of one reading each, as `latest` has them: most begin with the same zone, profile, metrics and units,
+/// which are read once and then known by their bytes.
+#[derive(Default)]
+pub(super) struct Singles {
+    known: Vec<Beginning>,
+    /// Where the last one was found: neighbours are often of one kind.
+    last: usize,
+}
+
+/// What stands in a blob before its one row, and what it means.
+struct Beginning {
+    bytes: Box<[u8]>,
+    zone: Option<ZoneId>,
+    profile: u64,
+    shapes: Shapes,
+}
+
+/// Beginnings that are remembered; a site has few kinds of devices, and each is compared.
+const BEGINNINGS: usize = 64;
+
+impl Singles {
+    /// The reading in a blob of this stream.
+    pub(super) fn read(
+        &mut self,
+        blob: &[u8],
+        stream: &Stream,
+        catalog: &Catalog,
+    ) -> Result<Reading, DecodeError> {
+        let begins = |known: &Beginning| blob.starts_with(&known.bytes);
+        if !self.known.get(self.last).is_some_and(begins) {
+            self.last = match self.known.iter().position(begins) {
+                Some(at) => at,
+                None => self.learn(blob, catalog)?,
+            };
+        }
+        let known = self.known.get(self.last).ok_or(DecodeError::Short)?;
+        let r = Reader::new(blob.get(known.bytes.len()..).ok_or(DecodeError::Short)?);
+        let mut rows = Rows::new(r, 1, Previous::default(), &known.shapes, catalog)?;
+        let row = rows.next()?.filter(|row| row.context == 0).ok_or(DecodeError::Malformed("context"))?;
+        rows.next()?;
+        Ok(head(stream, known.zone.clone(), known.profile).into_reading(row))
+    }
+
+    /// Reads a beginning and remembers it; where.
+    fn learn(&mut self, blob: &[u8], catalog: &Catalog) -> Result<usize, DecodeError> {
+        let mut r = Reader::new(blob);
+        match r.u8()? {
+            ROWS => {}
+            other => return Err(DecodeError::Format(other)),
+        }
+        if r.count()? != 1 {
+            return Err(DecodeError::Malformed("context"));
+        }
+        let (zone, profile) = place_and_profile(&mut r, catalog)?;
+        let shapes = Shapes::read(&mut r, catalog)?;
+        if r.count()? != 1 {
+            return Err(DecodeError::Malformed("number of rows"));
+        }
+        let bytes = blob.get(..blob.len() - r.left()).unwrap_or_default().into();
+        if self.known.len() >= BEGINNINGS {
+            self.known.clear();
+        }
+        self.known.push(Beginning { bytes, zone, profile, shapes });
+        Ok(self.known.len() - 1)
+    }
+}
+
 /// Unpacks what [`encode`] packed, without its first byte.
 pub(super) fn decode(body: &[u8], stream: &Stream, catalog: &Catalog) -> Result<Vec<Reading>, DecodeError> {
     let mut r = Reader::new(body);
