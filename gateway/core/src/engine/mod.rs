@@ -173,6 +173,18 @@ impl Engine {
         }
     }
 
+    /// How many readings were decided since the last drain.
+    #[must_use]
+    pub const fn undrained(&self) -> usize {
+        self.batch.readings.len()
+    }
+
+    /// Whether somebody is to be told or answered of what was decided since the last drain.
+    #[must_use]
+    pub const fn is_pressing(&self) -> bool {
+        !self.batch.notices.is_empty() || !self.batch.answers.is_empty() || !self.batch.transitions.is_empty()
+    }
+
     /// Takes everything that was decided since the last drain.
     pub fn drain(&mut self) -> Output {
         let next = self.batch.next();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use orderly_core::engine::{Engine, EngineSettings};
 use orderly_core::output::Snapshot;
-use orderly_core::record::{Record, Seq};
+use orderly_core::record::{Kind, Record, Seq};
 use orderly_core::time::Clock;
 use orderly_store::journal::{Journal, JournalError, Tail};
 use tokio::sync::mpsc;
@@ -24,10 +24,18 @@ use crate::observe::health::Pulse;
 use crate::observe::metrics;
 use crate::runtime::clock::Stopwatch;
 
-/// A commit carries about so many records at most.
-const BATCH_RECORDS: u64 = 4_000;
-/// A commit carries about so many bytes of input at most.
-const BATCH_BYTES: usize = 8 << 20;
+/// A commit carries about so many records at most: three such batches are in memory at a time, and what a person
+/// orders waits for one and a half.
+const BATCH_RECORDS: u64 = 2_000;
+/// And about so many readings: one record of line protocol may hold thousands.
+const BATCH_READINGS: usize = 2_000;
+/// And about so many bytes of input.
+const BATCH_BYTES: usize = 2 << 20;
+/// After a commit of so many records the next one may wait a little for more: each commit writes every device that
+/// changed, so in a flood few large ones cost half of what many small ones do.
+const CROWD: u64 = 500;
+/// How long it waits at most after the one before.
+const GATHER: Duration = Duration::from_millis(20);
 /// The loop shows that it moves at least so often.
 const BEAT: Duration = Duration::from_secs(1);
 /// Pauses after a failed commit.
@@ -76,13 +84,31 @@ struct Life {
     handled: Seq,
     records: u64,
     bytes: usize,
+    /// A person waits for this batch: nothing more comes into it.
+    urgent: bool,
+    /// How long a full batch had to wait while records stood behind it.
+    blocked: Duration,
+    /// Records of the last batch, and since when it is away.
+    last: u64,
+    since: Stopwatch,
     /// When the engine wants a timer run, by the steady clock of this run.
     due: Option<u64>,
 }
 
 impl Life {
     const fn full(&self) -> bool {
-        self.records >= BATCH_RECORDS || self.bytes >= BATCH_BYTES
+        self.urgent
+            || self.records >= BATCH_RECORDS
+            || self.bytes >= BATCH_BYTES
+            || self.engine.undrained() >= BATCH_READINGS
+    }
+
+    /// How long the batch still waits for more. Whoever is to be told or answered does not wait.
+    fn gathers(&self) -> Duration {
+        if self.last < CROWD || self.full() || self.engine.is_pressing() {
+            return Duration::ZERO;
+        }
+        GATHER.saturating_sub(self.since.elapsed())
     }
 }
 
@@ -151,10 +177,18 @@ impl EngineLoop {
             handled: cursor,
             records: 0,
             bytes: 0,
+            urgent: false,
+            blocked: Duration::ZERO,
+            last: 0,
+            since: Stopwatch::start(),
         };
         loop {
             self.pulse.beat();
+            let (full, watch) = (life.full(), Stopwatch::start());
             let progress = self.wait(&life);
+            if full && progress.durable > life.handled {
+                life.blocked += watch.elapsed();
+            }
             if let Some(error) = progress.failed {
                 return End::Failed(error);
             }
@@ -179,18 +213,23 @@ impl EngineLoop {
     }
 
     fn wait(&self, life: &Life) -> Progress {
-        let patience = self.timers.patience(&*self.clock, life.due).min(BEAT);
+        let mut patience = self.timers.patience(&*self.clock, life.due).min(BEAT);
+        let gathers = life.gathers();
+        if life.records > 0 && !gathers.is_zero() {
+            patience = patience.min(gathers);
+        }
         self.signals.wait(patience, |p| {
             p.failed.is_some()
                 || (p.durable > life.handled && !life.full())
-                || (life.records > 0 && self.may_hand_over(p))
+                || (life.records > 0 && self.may_hand_over(life, p))
                 || (p.stopping && life.records == 0 && !p.in_flight)
                 || (p.nudged && !p.stopping && !self.timers.busy())
         })
     }
 
-    fn may_hand_over(&self, progress: &Progress) -> bool {
-        !progress.in_flight && self.recent.has_room()
+    fn may_hand_over(&self, life: &Life, progress: &Progress) -> bool {
+        let gathers = !progress.stopping && !life.gathers().is_zero();
+        !gathers && !progress.in_flight && self.recent.has_room(life.engine.undrained(), life.urgent)
     }
 
     /// Handles what is durable, as long as the batch has room.
@@ -204,7 +243,7 @@ impl EngineLoop {
             let Some(group) = group else {
                 // All that was durable is handled, or gone by damage that the journal has reported.
                 life.handled = life.handled.max(durable);
-                self.lane.handled(life.handled, 0, Duration::ZERO);
+                self.lane.handled(life.handled.max(self.gone(life)), 0, Duration::ZERO);
                 return Ok(());
             };
             let watch = Stopwatch::start();
@@ -212,9 +251,17 @@ impl EngineLoop {
             for record in group.iter() {
                 self.handle(life, &record)?;
             }
-            self.lane.handled(life.handled, life.records - before, watch.elapsed());
+            // Who comes next waits as long as these did, for the engine and for what is behind it.
+            let took = watch.elapsed() + std::mem::take(&mut life.blocked);
+            self.lane.handled(life.handled, life.records - before, took);
         }
         Ok(())
+    }
+
+    /// The last record that nobody need wait for: what a failed write took away is never handled.
+    fn gone(&self, life: &Life) -> Seq {
+        let appended = self.lane.last();
+        if appended > life.handled && self.journal.unsynced_bytes() == 0 { appended } else { 0 }
     }
 
     fn handle(&mut self, life: &mut Life, record: &Record<'_>) -> Result<(), String> {
@@ -224,15 +271,17 @@ impl EngineLoop {
         life.handled = record.seq;
         life.records += 1;
         life.bytes += record.entry.body.len();
+        life.urgent |= record.entry.kind == Kind::Action;
         Ok(())
     }
 
     /// Gives the batch to the committer, if it has nothing else to do.
     fn hand_over(&mut self, life: &mut Life) {
-        if life.records == 0 || !self.may_hand_over(&self.signals.look()) {
+        if life.records == 0 || !self.may_hand_over(life, &self.signals.look()) {
             return;
         }
-        (life.records, life.bytes) = (0, 0);
+        (life.last, life.since) = (life.records, Stopwatch::start());
+        (life.records, life.bytes, life.urgent) = (0, 0, false);
         let output = Arc::new(life.engine.drain());
         if output.is_empty() {
             return;

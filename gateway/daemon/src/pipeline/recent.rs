@@ -10,7 +10,8 @@ use orderly_core::record::Seq;
 
 /// The engine runs at most so many batches ahead of the series store.
 const BATCHES: usize = 64;
-/// And at most so many readings and one batch more: a reading of twelve values takes 1.3 KiB.
+/// And at most so many readings, a single larger batch aside: a reading of twelve values takes 1.3 KiB. Two full
+/// batches: one is applied while the next is committed.
 const READINGS: usize = 4_000;
 /// What the series store has is held for sinks up to so many readings; a sink further behind reads from the state store.
 const FOR_SINKS: usize = 2_000;
@@ -68,11 +69,13 @@ impl Recent {
         self.lock().batches.retain(|batch| batch.cursor <= committed);
     }
 
-    /// Whether there is room for another batch before the series store has caught up: look-ups read all of it.
-    pub fn has_room(&self) -> bool {
+    /// Whether there is room for a batch of so many readings before the series store has caught up: look-ups read all
+    /// of it. What a person waits for may come on top, within a bound.
+    pub fn has_room(&self, readings: usize, urgent: bool) -> bool {
         let held = self.lock();
-        let (batches, readings) = held.ahead().fold((0, 0), |(n, all), b| (n + 1, all + b.readings.len()));
-        batches < BATCHES && readings < READINGS
+        let (batches, ahead) = held.ahead().fold((0, 0), |(n, all), b| (n + 1, all + b.readings.len()));
+        let most = if urgent { 2 * READINGS } else { READINGS };
+        batches < BATCHES && (ahead == 0 || ahead + readings <= most)
     }
 
     /// All batches that the series store does not have, the oldest first.
@@ -190,11 +193,30 @@ mod tests {
         recent.dropped(9);
         assert_eq!(firsts(&recent.ahead()), [5]);
         assert_eq!(firsts(&recent.between(0, 99)), [5]);
-        assert!(recent.has_room());
+        assert!(recent.has_room(1, false));
         for cursor in 13..100 {
             push(&recent, cursor, cursor);
         }
-        assert!(!recent.has_room());
+        assert!(!recent.has_room(1, false));
+    }
+
+    #[test]
+    fn there_is_room_for_two_full_batches_and_for_one_more_that_a_person_waits_for() {
+        let recent = Recent::default();
+        assert!(recent.has_room(9_000, false), "one larger batch goes alone");
+        push(&recent, 1, 2_000);
+        assert!(recent.has_room(2_000, false));
+        push(&recent, 2_001, 4_000);
+        assert!(!recent.has_room(1, false));
+        assert!(recent.has_room(2_000, true));
+        for first in [4_001, 6_001] {
+            push(&recent, first, first + 1_999);
+        }
+        assert!(!recent.has_room(1, true), "people cannot fill the memory either");
+        recent.applied(4_000);
+        assert!(!recent.has_room(1, false));
+        recent.applied(6_000);
+        assert!(recent.has_room(2_000, false));
     }
 
     #[test]

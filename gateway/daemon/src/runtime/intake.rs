@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use orderly_core::record::Entry;
+use orderly_core::record::{Entry, Kind};
 use orderly_store::journal::Journal;
 use tokio::sync::watch;
 
@@ -27,6 +27,9 @@ impl JournalIntake {
 impl Intake for JournalIntake {
     fn append(&self, entries: &[Entry<'_>]) -> Result<Appended, IntakeError> {
         let appended = self.journal.append(entries)?;
+        if entries.iter().any(|entry| entry.kind == Kind::Action) {
+            self.lane.ordered(appended.last);
+        }
         self.lane.appended(appended.last);
         Ok(appended)
     }

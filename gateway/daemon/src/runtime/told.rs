@@ -84,8 +84,13 @@ impl Told {
             }
         }
         if let Some(feed) = self.feed.get() {
-            let devices: BTreeSet<&DeviceId> = rows.iter().map(|row| &row.device).chain(twins).collect();
-            let devices = devices.into_iter().cloned().collect();
+            let devices = if rows.is_empty() {
+                // Most commits register nobody, and twins come in order, each once.
+                twins.cloned().collect()
+            } else {
+                let devices: BTreeSet<&DeviceId> = rows.iter().map(|row| &row.device).chain(twins).collect();
+                devices.into_iter().cloned().collect()
+            };
             feed.publish(News { commit, devices, alerts: alerts.to_vec() });
         }
     }

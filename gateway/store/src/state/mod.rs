@@ -32,8 +32,9 @@ pub use trim::{Keep, Trimmed};
 
 /// Pages of the log from which an idle committer should copy it into the file (4 MiB).
 const TIDY_PAGES: u64 = 1024;
-/// Pages of the log from which a commit copies it itself, idle or not (32 MiB).
-const FORCE_PAGES: u64 = 8192;
+/// Pages of the log from which a commit copies it itself, idle or not (16 MiB): the more, the longer that one commit
+/// takes, and whoever waits for it.
+const FORCE_PAGES: u64 = 4096;
 /// Rows that the quarantine keeps when nothing else is said.
 pub const QUARANTINE_CAP: usize = 10_000;
 
