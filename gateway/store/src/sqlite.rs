@@ -11,6 +11,10 @@ use crate::disk::{Disk, RealDisk};
 
 /// The first SQLite without the WAL-reset bug (RELIABILITY 5.4).
 pub const OLDEST: i32 = 3_051_003;
+/// Pages that a writer keeps in memory, in KiB; what is changed again and again in one commit should fit.
+const WRITER_CACHE_KIB: i64 = 2048;
+/// The same of a reader: the operating system holds the file as well.
+const READER_CACHE_KIB: i64 = 512;
 /// How long a statement waits for a lock that a backup or a reader holds.
 const BUSY: Duration = Duration::from_secs(5);
 
@@ -108,7 +112,7 @@ pub fn open_writer(dir: &Path, kind: Kind) -> Result<Connection, SqliteError> {
     // The last one to close a file would copy the log into it, also after a sync of that log has failed: then the sync
     // before the copy does nothing, and a power cut in the middle of the copy leaves a file that no log mends.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    settings(&db)?;
+    settings(&db, WRITER_CACHE_KIB)?;
     db.pragma_update(None, "page_size", kind.page)?;
     let tables: i64 = db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     if tables > 0 {
@@ -154,7 +158,7 @@ pub fn open_reader(dir: &Path, kind: Kind) -> Result<Connection, SqliteError> {
     check_version(rusqlite::version_number())?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(dir.join(kind.file), flags)?;
-    settings(&db)?;
+    settings(&db, READER_CACHE_KIB)?;
     check_kind(&db, kind)?;
     Ok(db)
 }
@@ -202,10 +206,12 @@ pub(crate) fn write_log_again(dir: &Path, kind: Kind) -> Result<(), SqliteError>
     again().map_err(|source| SqliteError::Log { file: kind.file, source })
 }
 
-fn settings(db: &Connection) -> Result<(), SqliteError> {
+fn settings(db: &Connection, cache_kib: i64) -> Result<(), SqliteError> {
     db.busy_timeout(BUSY)?;
     db.set_prepared_statement_cache_capacity(64);
     db.pragma_update_and_check(None, "mmap_size", 0, |_| Ok(()))?;
+    // A negative number counts KiB, not pages.
+    db.pragma_update(None, "cache_size", -cache_kib)?;
     db.pragma_update(None, "temp_store", "MEMORY")?;
     db.pragma_update(None, "trusted_schema", false)?;
     Ok(())
@@ -319,6 +325,7 @@ mod tests {
         let number = |name: &str| db.pragma_query_value(None, name, |r| r.get::<_, i64>(0)).unwrap();
         assert_eq!(text("journal_mode"), "wal");
         assert_eq!((number("synchronous"), number("wal_autocheckpoint"), number("mmap_size")), (2, 0, 0));
+        assert_eq!(number("cache_size"), -WRITER_CACHE_KIB);
     }
 
     #[test]

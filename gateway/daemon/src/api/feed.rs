@@ -9,8 +9,9 @@ use tokio::sync::watch;
 
 /// How many commits are kept.
 const MOST_COMMITS: usize = 4_096;
-/// How many changes (devices and alerts) are kept over all commits.
-const MOST_CHANGES: usize = 200_000;
+/// How many changes (devices and alerts) are kept over all commits. In a flood each commit changes a thousand devices:
+/// a board that was away for longer then gets everything anew, which is as quick.
+const MOST_CHANGES: usize = 50_000;
 
 /// What one commit changed.
 #[derive(Debug, Clone, PartialEq, Default)]

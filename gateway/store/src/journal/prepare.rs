@@ -16,7 +16,9 @@ use crate::disk::DiskFile;
 
 /// The next file is made once a segment holds this part of its size, so a short run makes none.
 const AFTER_PART: u64 = 32;
-const STEP: usize = 1 << 20;
+const STEP: u64 = 1 << 20;
+/// Bytes of one write: a step in one piece would only take memory.
+const PIECE: usize = 64 << 10;
 /// Between the steps, so that the writer's syncs get through.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -56,13 +58,16 @@ impl Shared {
 
     /// False when the journal closes meanwhile.
     fn fill(&self, file: &dyn DiskFile) -> io::Result<bool> {
-        let zeros = vec![0; STEP];
+        let zeros = vec![0; PIECE];
         let mut at = 0;
         while at < self.limits.segment_bytes {
-            let n = usize::try_from(self.limits.segment_bytes - at).unwrap_or(STEP).min(STEP);
-            file.write_at(&zeros[..n], at)?;
+            let end = self.limits.segment_bytes.min(at + STEP);
+            while at < end {
+                let n = usize::try_from(end - at).unwrap_or(PIECE).min(PIECE);
+                file.write_at(&zeros[..n], at)?;
+                at += n as u64;
+            }
             file.sync_data()?;
-            at += n as u64;
             if at < self.limits.segment_bytes {
                 let waited = self.keep.wait_timeout_while(self.lock(), PAUSE, |i| !i.closing);
                 if waited.unwrap_or_else(PoisonError::into_inner).0.closing {

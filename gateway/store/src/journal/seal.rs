@@ -28,6 +28,8 @@ const FOOT: usize = 16;
 const LEVEL: i32 = 1;
 /// Frames end behind the record with which they reach the configured size, at most this.
 const MAX_FRAME: usize = 1 << 20;
+/// Bytes that are written at a time.
+const PIECE: usize = 256 << 10;
 /// No frame is longer: the longest record behind a nearly full frame.
 const MAX_PLAIN: usize = MAX_FRAME + HEAD + 255 + 65_535 + format::MAX_BODY;
 
@@ -58,24 +60,6 @@ pub(crate) fn seal(
     let number = segment.header.number;
     let temporary = segment::temporary(dir, number);
     let file = disk.open(&raw).map_err(JournalError::io("open", &raw))?;
-    let packer = Packer::new(segment.header, frame_bytes.min(MAX_FRAME));
-    let mut packed = packer.map_err(JournalError::io("compress", &raw))?;
-    let mut scanner = Scanner::new(file, segment.header.key(), segment.header.first, segment.bytes);
-    let mut last = segment.header.first.saturating_sub(1);
-    while last < segment.last {
-        let next = match scanner.next() {
-            Err(error) if is_of_the_disk(&error) => return Ok(Sealed::Damaged),
-            next => next.map_err(JournalError::io("read", &raw))?,
-        };
-        match next {
-            Next::Record { seq, .. } => {
-                packed.add(scanner.record()).map_err(JournalError::io("compress", &raw))?;
-                last = seq;
-            }
-            Next::Damage { .. } | Next::End { .. } => return Ok(Sealed::Damaged),
-        }
-    }
-    let bytes = packed.finish().map_err(JournalError::io("compress", &raw))?;
     // A leftover of an interrupted try.
     match disk.remove(&temporary) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => {
@@ -83,17 +67,53 @@ pub(crate) fn seal(
         }
         _ => {}
     }
-    let file = disk.create(&temporary).map_err(JournalError::io("create", &temporary))?;
-    file.write_at(&bytes, 0).map_err(JournalError::io("write", &temporary))?;
-    file.sync_data().map_err(JournalError::io("sync", &temporary))?;
+    let out = disk.create(&temporary).map_err(JournalError::io("create", &temporary))?;
+    let done = pack(segment, file, &raw, out, &temporary, frame_bytes);
+    let Ok(Sealed::Done(_)) = done else {
+        // Only tidiness: the next try takes it away too.
+        drop(disk.remove(&temporary));
+        return done;
+    };
     let sealed = segment::path(dir, number, Form::Sealed);
     disk.rename(&temporary, &sealed).map_err(JournalError::io("rename", &temporary))?;
     disk.sync_dir(dir).map_err(JournalError::io("sync the directory", dir))?;
-    Ok(Sealed::Done(bytes.len() as u64))
+    done
+}
+
+/// Writes all records of a raw file into a new one and makes it durable.
+fn pack(
+    segment: &Segment,
+    file: Arc<dyn DiskFile>,
+    raw: &Path,
+    out: Arc<dyn DiskFile>,
+    temporary: &Path,
+    frame_bytes: usize,
+) -> Result<Sealed, JournalError> {
+    let packer = Packer::new(segment.header, frame_bytes.min(MAX_FRAME), out);
+    let mut packed = packer.map_err(JournalError::io("compress", raw))?;
+    let mut scanner = Scanner::new(file, segment.header.key(), segment.header.first, segment.bytes);
+    let mut last = segment.header.first.saturating_sub(1);
+    while last < segment.last {
+        let next = match scanner.next() {
+            Err(error) if is_of_the_disk(&error) => return Ok(Sealed::Damaged),
+            next => next.map_err(JournalError::io("read", raw))?,
+        };
+        match next {
+            Next::Record { seq, .. } => {
+                packed.add(scanner.record()).map_err(JournalError::io("write", temporary))?;
+                last = seq;
+            }
+            Next::Damage { .. } | Next::End { .. } => return Ok(Sealed::Damaged),
+        }
+    }
+    packed.finish().map(Sealed::Done).map_err(JournalError::io("write", temporary))
 }
 
 struct Packer {
     frame_bytes: usize,
+    file: Arc<dyn DiskFile>,
+    /// Bytes that are in the file, and those that come behind them.
+    written: u64,
     out: Vec<u8>,
     plain: Vec<u8>,
     frames: Vec<Frame>,
@@ -105,12 +125,13 @@ struct Packer {
 }
 
 impl Packer {
-    fn new(header: Header, frame_bytes: usize) -> io::Result<Self> {
+    fn new(header: Header, frame_bytes: usize, file: Arc<dyn DiskFile>) -> io::Result<Self> {
         let zstd = zstd::bulk::Compressor::new(LEVEL)?;
         let out = Header { form: Form::Sealed, ..header }.zone();
         let key = header.key();
         let (plain, frames) = (Vec::new(), Vec::new());
-        Ok(Self { frame_bytes, out, plain, frames, key, last: 0, wall: header.created, zstd })
+        let wall = header.created;
+        Ok(Self { frame_bytes, file, written: 0, out, plain, frames, key, last: 0, wall, zstd })
     }
 
     fn add(&mut self, record: &[u8]) -> io::Result<()> {
@@ -125,9 +146,9 @@ impl Packer {
             return Ok(());
         }
         let packed = self.zstd.compress(&self.plain)?;
-        let frame =
-            Frame { offset: self.out.len() as u64, first: format::seq_of(&self.plain), last: self.last };
         let at = self.out.len();
+        let offset = self.written + at as u64;
+        let frame = Frame { offset, first: format::seq_of(&self.plain), last: self.last };
         self.out.extend_from_slice(&self.key.sync.to_le_bytes());
         self.out.extend_from_slice(&[0; 4]);
         self.out.extend_from_slice(&(packed.len() as u32).to_le_bytes());
@@ -139,10 +160,19 @@ impl Packer {
         self.out[at + 4..at + 8].copy_from_slice(&crc.to_le_bytes());
         self.frames.push(frame);
         self.plain.clear();
+        if self.out.len() >= PIECE { self.write() } else { Ok(()) }
+    }
+
+    /// Writes what is packed, so that a whole segment is never in memory.
+    fn write(&mut self) -> io::Result<()> {
+        self.file.write_at(&self.out, self.written)?;
+        self.written += self.out.len() as u64;
+        self.out.clear();
         Ok(())
     }
 
-    fn finish(mut self) -> io::Result<Vec<u8>> {
+    /// Writes the rest and the index, and waits for the disk; gives the size of the file.
+    fn finish(mut self) -> io::Result<u64> {
         self.frame()?;
         let index = self.out.len();
         for frame in mem::take(&mut self.frames) {
@@ -155,7 +185,9 @@ impl Packer {
         self.out.extend_from_slice(&(frames as u32).to_le_bytes());
         let crc = crc32c::crc32c_append(self.key.seed, &self.out[index..]);
         self.out.extend_from_slice(&crc.to_le_bytes());
-        Ok(self.out)
+        self.write()?;
+        self.file.sync_data()?;
+        Ok(self.written)
     }
 }
 

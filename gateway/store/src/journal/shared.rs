@@ -20,7 +20,7 @@ use crate::disk::{Disk, DiskFile};
 
 /// Buffers of evicted groups kept for reuse; larger ones are given back.
 const SPARE_BUFFERS: usize = 2;
-const SPARE_BYTES: usize = 4 << 20;
+const SPARE_BYTES: usize = 1 << 20;
 /// A lower cap could never be kept, as the segment being written cannot go.
 const LEAST_SEGMENTS: u64 = 4;
 /// Withdrawn ranges remembered for those who wait.

@@ -17,7 +17,7 @@ use crate::audit::AuditHead;
 use crate::{batch, sqlite};
 
 /// Readings that are given out at once, unless one batch holds more.
-const READINGS_AT_ONCE: usize = 4_000;
+const READINGS_AT_ONCE: usize = 2_000;
 
 /// A read-only connection; one per thread.
 pub struct StateReader {
