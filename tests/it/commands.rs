@@ -1,5 +1,6 @@
 //! Commands end to end: the real gateway, a lock that writes down what reaches it, a real broker, a Modbus unit.
 
+mod broker;
 mod modbus;
 mod offline;
 mod once;

@@ -103,3 +103,50 @@ async fn the_demo_shows_every_class_and_alerts_and_ends_with_ctrl_c() -> anyhow:
     assert!(demo.0.wait()?.success(), "Ctrl-C is an ordinary end");
     Ok(())
 }
+
+/// Orders a command and waits for its end.
+async fn told(base: &str, device: &str, body: Value) -> anyhow::Result<Value> {
+    let url = format!("{base}/api/v1/devices/{device}/commands");
+    let key = format!("key-{device}-{}", body["command"]);
+    let sent: Value =
+        client()?.post(&url).header("Idempotency-Key", key).json(&body).send().await?.json().await?;
+    let path = format!("/api/v1/devices/{device}/commands/{}", sent["id"].as_str().context("no id")?);
+    let mut tick = tokio::time::interval(Duration::from_millis(50));
+    for _ in 0..600 {
+        tick.tick().await;
+        let now = ask(base, &path).await?;
+        if now["state"] != "sent" {
+            return Ok(now);
+        }
+    }
+    anyhow::bail!("{device} has not answered")
+}
+
+#[tokio::test]
+async fn the_simulated_devices_do_as_they_are_told() -> anyhow::Result<()> {
+    let (_demo, base) = Demo::start()?;
+    let wanted = BTreeSet::from(["charger", "drug_cabinet"].map(str::to_owned));
+    let mut tick = tokio::time::interval(Duration::from_millis(200));
+    for _ in 0..600 {
+        tick.tick().await;
+        if classes(&base).await?.is_superset(&wanted) {
+            break;
+        }
+    }
+    let devices = ask(&base, "/api/v1/devices?limit=5000").await?;
+    let first = |class: &str| {
+        let mut all = devices["devices"].as_array().into_iter().flatten();
+        all.find(|device| device["class"] == class)
+            .and_then(|device| device["id"].as_str())
+            .map(str::to_owned)
+    };
+    for (class, body) in [
+        ("charger", serde_json::json!({ "command": "off", "reason": "smoke" })),
+        ("drug_cabinet", serde_json::json!({ "command": "unlock", "value": "A-017" })),
+    ] {
+        let device = first(class).with_context(|| format!("no {class}"))?;
+        let ended = told(&base, &device, body).await?;
+        assert_eq!(ended["state"], "done", "{ended}");
+    }
+    Ok(())
+}

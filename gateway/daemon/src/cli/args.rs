@@ -48,7 +48,8 @@ pub enum Command {
     #[command(subcommand)]
     Device(Device),
     /// Tell a device to do something, and say what became of it.
-    Command(Order),
+    #[command(name = "command")]
+    Tell(Order),
     /// The journal of inputs.
     #[command(subcommand)]
     Journal(Journal),

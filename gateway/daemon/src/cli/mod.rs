@@ -58,7 +58,7 @@ fn dispatch(context: &Context) -> Result<(), Failure> {
         Command::Import(what) => import::import(context, what),
         Command::PrintConfig => tools::print_config(context),
         Command::Device(what) => device::device(context, what),
-        Command::Command(what) => command::command(context, what),
+        Command::Tell(what) => command::command(context, what),
         Command::Journal(what) => tools::journal(context, what),
         Command::Audit(what) => tools::audit(context, what),
         Command::Healthcheck => tools::healthcheck(context),

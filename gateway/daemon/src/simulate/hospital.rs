@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::faults::{POISON, Plan};
 use super::models::{Bay, BpMeter, Cabinet, Dock, GlucoseMeter, Model, Moment, Monitor, Said, Wheelchair};
+use super::obey;
 use super::options::{Options, Sizes};
 use super::random::Random;
 use super::units::{Charger, Fridge, PowerBank, Registers, Sign, Unit};
@@ -199,6 +200,15 @@ impl Hospital {
         let number = u8::try_from(self.units.len() + 1).unwrap_or(247);
         let name = UnitName { unit: number, device: Arc::from(id), class };
         self.units.push(Polled { name, unit, random, last: Registers::default() });
+    }
+
+    /// What the devices of a group hear.
+    #[must_use]
+    pub fn filters(&self, group: usize) -> Vec<String> {
+        let hearing = self.devices.iter().filter(|device| device.group == group && obey::hears(device.class));
+        let filter =
+            |device: &Device| format!("orderly/v1/{}/{}/{}/cmd/+", self.site, device.class, device.id);
+        hearing.take(obey::MOST).map(filter).collect()
     }
 
     /// Names of the connections, by group.

@@ -8,6 +8,7 @@ mod hospital;
 mod ledger;
 mod modbus;
 mod models;
+mod obey;
 mod options;
 mod publish;
 mod random;
@@ -111,16 +112,17 @@ impl Simulation {
             .rsplit_once(':')
             .and_then(|(host, port)| Some((host, port.parse().ok()?)))
             .ok_or_else(|| io::Error::other(format!("{address:?} is no address; write host:port")))?;
-        let start = |group: &String| {
+        let start = |(number, group): (usize, &String)| {
             let target = Target {
                 host: host.trim_matches(['[', ']']).to_owned(),
                 port,
                 credentials: self.options.credentials.clone(),
                 client_id: format!("sim-{}-{group}", self.options.seed),
+                filters: self.hospital.filters(number),
             };
             Publisher::start(target, Arc::clone(&self.clock), ledger.clone(), self.stop.clone())
         };
-        Ok(self.hospital.groups().iter().map(start).collect())
+        Ok(self.hospital.groups().iter().enumerate().map(start).collect())
     }
 
     async fn drive(&mut self, publishers: &mut [Publisher], ledger: &Ledger) -> Summary {

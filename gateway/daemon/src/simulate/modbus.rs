@@ -20,13 +20,17 @@ pub struct Shared(Arc<RwLock<BTreeMap<u8, Registers>>>);
 
 impl Shared {
     /// Replaces the registers of a unit.
-    pub fn set(&self, unit: u8, registers: Registers) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(unit, registers);
+    pub fn set(&self, unit: u8, mut registers: Registers) {
+        let mut units = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = units.get(&unit) {
+            registers.coils.clone_from(&known.coils);
+        }
+        units.insert(unit, registers);
     }
 
     fn answer(&self, request: &SlaveRequest<'_>) -> Result<Response, ExceptionCode> {
-        let units = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let registers = units.get(&request.slave).ok_or(ExceptionCode::GatewayTargetDevice)?;
+        let mut units = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let registers = units.get_mut(&request.slave).ok_or(ExceptionCode::GatewayTargetDevice)?;
         match request.request {
             Request::ReadDiscreteInputs(from, count) => {
                 part(&registers.discrete, from, count).map(Response::ReadDiscreteInputs)
@@ -37,8 +41,19 @@ impl Shared {
             Request::ReadHoldingRegisters(from, count) => {
                 part(&registers.holding, from, count).map(Response::ReadHoldingRegisters)
             }
-            Request::ReadCoils(..) => Err(ExceptionCode::IllegalDataAddress),
-            // Nothing here can be switched from outside.
+            Request::ReadCoils(from, count) => part(&registers.coils, from, count).map(Response::ReadCoils),
+            Request::WriteSingleCoil(at, on) => {
+                let coil =
+                    registers.coils.get_mut(usize::from(at)).ok_or(ExceptionCode::IllegalDataAddress)?;
+                *coil = on;
+                Ok(Response::WriteSingleCoil(at, on))
+            }
+            Request::WriteSingleRegister(0, word) if registers.settable => {
+                let first = registers.holding.first_mut().ok_or(ExceptionCode::IllegalDataAddress)?;
+                *first = word;
+                Ok(Response::WriteSingleRegister(0, word))
+            }
+            // Nothing else here can be switched from outside.
             _ => Err(ExceptionCode::IllegalFunction),
         }
     }

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::hospital::Outgoing;
 use super::ledger::{Ledger, Summary};
+use super::obey::Obedience;
 
 /// Messages that may wait in the devices of one group.
 const WAITING: usize = 20_000;
@@ -35,6 +36,8 @@ pub(super) struct Target {
     pub port: u16,
     pub credentials: Option<(String, String)>,
     pub client_id: String,
+    /// What its devices hear.
+    pub filters: Vec<String>,
 }
 
 /// A message on its way.
@@ -85,7 +88,8 @@ async fn run(
     }
     let (client, events) = AsyncClient::builder(options).capacity(IN_FLIGHT).build();
     let link_stop = CancellationToken::new();
-    let link = tokio::spawn(keep_link(events, link_stop.clone()));
+    let obedience = Obedience::new(client.clone(), target.filters);
+    let link = tokio::spawn(keep_link(events, obedience, link_stop.clone()));
 
     let mut summary = Summary::default();
     let mut flights = FuturesUnordered::new();
@@ -154,13 +158,16 @@ async fn landed(
 }
 
 /// Keeps the connection going: tries again after every loss, a little later each time.
-async fn keep_link(mut events: EventLoop, stop: CancellationToken) {
+async fn keep_link(mut events: EventLoop, mut obedience: Obedience, stop: CancellationToken) {
     let mut wait = Duration::from_millis(100);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             event = events.poll() => match event {
-                Ok(_) => wait = Duration::from_millis(100),
+                Ok(event) => {
+                    obedience.see(&event);
+                    wait = Duration::from_millis(100);
+                }
                 Err(error) => {
                     tracing::debug!(%error, "simulated devices lost their connection");
                     tokio::select! {

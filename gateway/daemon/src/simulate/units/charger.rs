@@ -63,6 +63,8 @@ impl Unit for Charger {
             input: vec![self.state as u16, p1, p2, e1, e2, 0, tenths(self.temp)],
             holding: Vec::new(),
             discrete: vec![false, self.state != State::Available],
+            coils: vec![true],
+            settable: false,
         }
     }
 }

@@ -64,6 +64,7 @@ impl Unit for Fridge {
             input: vec![tenths(self.temp), tenths(self.rh)],
             holding: vec![tenths(5.0)],
             discrete: vec![self.open, self.cooling, true, false],
+            ..Registers::default()
         }
     }
 }

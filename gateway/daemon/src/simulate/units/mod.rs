@@ -22,6 +22,10 @@ pub struct Registers {
     pub holding: Vec<u16>,
     /// Discrete inputs.
     pub discrete: Vec<bool>,
+    /// Coils; they stay as they were set last.
+    pub coils: Vec<bool>,
+    /// The first holding register can be set from outside.
+    pub settable: bool,
 }
 
 /// A device behind a Modbus unit number.

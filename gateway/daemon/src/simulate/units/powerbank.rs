@@ -44,6 +44,7 @@ impl Unit for PowerBank {
             input: vec![self.slots, self.banks, free, self.faulty, tenths(self.temp)],
             holding: Vec::new(),
             discrete: vec![false],
+            ..Registers::default()
         }
     }
 }

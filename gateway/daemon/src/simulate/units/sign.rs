@@ -47,6 +47,8 @@ impl Unit for Sign {
             input: vec![status, self.written as u16, (self.written >> 16) as u16],
             holding: vec![self.shown, colour, 80],
             discrete: Vec::new(),
+            coils: Vec::new(),
+            settable: true,
         }
     }
 }

@@ -32,7 +32,6 @@ pub async fn send_all(
     mut inbox: mpsc::Receiver<ToDevice>,
     stop: CancellationToken,
 ) {
-    let mut version = Version::V5;
     loop {
         let command = tokio::select! {
             () = stop.cancelled() => return,
@@ -41,11 +40,11 @@ pub async fn send_all(
                 None => return,
             },
         };
-        let mut found = send(&settings, &outcomes, &command, version).await;
-        if version == Version::V5 && found == Err(Ended::OtherVersion) {
-            tracing::info!(source = %settings.source, "the broker speaks no MQTT 5: commands go with QoS 0");
-            version = Version::V4;
-            found = send(&settings, &outcomes, &command, version).await;
+        let mut found = send(&settings, &outcomes, &command, Version::V5).await;
+        if found == Err(Ended::OtherVersion) {
+            // Nothing was sent yet. The next command asks again: a broker that was only restarting speaks 5 by then.
+            tracing::info!(source = %settings.source, "the broker speaks no MQTT 5: the command goes with QoS 0");
+            found = send(&settings, &outcomes, &command, Version::V4).await;
         }
         let found = match found {
             Ok(()) => continue,
@@ -124,9 +123,6 @@ async fn send(
     let (topic, payload) = (&*command.topic, command.payload.as_bytes());
     let expiry = (!command.keep).then_some(expiry);
     wire::message(&mut out, version, &Message { topic, payload, id, retain: command.keep, expiry });
-    if id.is_none() {
-        broker::goodbye(&mut out);
-    }
     let sent = timeout(patience, async {
         writer.write_all(&out).await?;
         writer.flush().await
