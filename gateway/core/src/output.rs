@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::alert::{Alert, Transition};
 use crate::command::Command;
 use crate::ids::{ActorId, ClassId, DeviceId, ProfileId, ZoneId};
-use crate::reading::Reading;
+use crate::reading::{Origin, Reading};
 use crate::record::{ConfigKind, Credential, Seq};
 use crate::time::Timestamp;
 
@@ -37,6 +37,8 @@ pub struct Output {
     /// Commands that changed, whole, once each. Those that were ordered by a record of this batch and are `Sent` go
     /// out after the commit, and never at another time.
     pub commands: Vec<Command>,
+    /// Inputs of earlier records that could be read after all: they leave the quarantine.
+    pub released: Vec<Origin>,
     /// What must be provable later, in order.
     pub audit: Vec<AuditEntry>,
     /// When devices will be missed, as far as it changed; never stored.

@@ -145,6 +145,19 @@ pub enum Order {
         /// Readings before this moment have a clock that cannot be believed.
         commissioned_at: Option<Timestamp>,
     },
+    /// Put a device on the register that spoke without being on it, and read what it said.
+    AdoptDevice {
+        /// The device.
+        device: DeviceId,
+        /// Its class.
+        class: ClassId,
+        /// Its profile.
+        profile: ProfileId,
+        /// Where it is.
+        zone: Option<ZoneId>,
+        /// What it said, from quarantine, the oldest first.
+        samples: Vec<Sample>,
+    },
     /// Take a device off the register; its readings stay.
     RevokeDevice {
         /// The device.
@@ -226,6 +239,24 @@ pub enum Found {
         /// What came instead.
         why: String,
     },
+}
+
+/// What stands in quarantine of a device that nobody knew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sample {
+    /// The record.
+    pub seq: Seq,
+    /// Place within the record.
+    pub index: u16,
+    /// When it came.
+    pub received_at: Timestamp,
+    /// The source that took it in.
+    pub source: String,
+    /// Topic or address.
+    pub address: String,
+    /// The payload.
+    #[serde(with = "serde_bytes")]
+    pub payload: Vec<u8>,
 }
 
 /// How a device's secret is kept: never the secret itself.

@@ -1,4 +1,14 @@
-import type { Alert, Command, Commands, Device, Profile, QuarantineItem, Reading, Transition } from "./types";
+import type {
+  Alert,
+  Command,
+  Commands,
+  Device,
+  Profile,
+  QuarantineItem,
+  Reading,
+  Stranger,
+  Transition,
+} from "./types";
 
 /** An answer that was not what was asked for, with the gateway's own words. */
 export class Refused extends Error {
@@ -57,6 +67,20 @@ export function readings(device: string, query: string): Promise<{ readings: Rea
 
 export function quarantine(after: string): Promise<{ items: QuarantineItem[]; total: number; next: string | null }> {
   return ask(`/api/v1/quarantine?limit=50${after}`);
+}
+
+/** Devices that speak and are on no register. */
+export async function strangers(): Promise<Stranger[]> {
+  return (await ask<{ devices: Stranger[] }>("/api/v1/unknown")).devices;
+}
+
+/** Takes such a device on; the same key twice is one order. */
+export function adopt(id: string, profile: string, key: string): Promise<{ read: number; left: number }> {
+  return ask(`/api/v1/unknown/${encodeURIComponent(id)}/adopt`, {
+    method: "POST",
+    headers: { "content-type": "application/json", "idempotency-key": key },
+    body: JSON.stringify({ profile }),
+  });
 }
 
 /** Orders something about an alert; the same key twice is one order. */

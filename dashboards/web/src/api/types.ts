@@ -106,6 +106,18 @@ export interface QuarantineItem {
   bytes: number;
 }
 
+/** A device that speaks and is on no register. */
+export interface Stranger {
+  id: string;
+  class: string | null;
+  samples: number;
+  first_at: string;
+  last_at: string;
+  address: string;
+  excerpt: string;
+  suggestions: { profile: string; class: string; fits: boolean; metrics: string[] }[];
+}
+
 export interface Status {
   version: string;
   site: string;

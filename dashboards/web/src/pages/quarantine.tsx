@@ -6,6 +6,7 @@ import { origin, reason, sourceName } from "../format/reason";
 import { count } from "../format/value";
 import { name, t } from "../i18n";
 import { Empty } from "../parts/frame";
+import { Strangers } from "../parts/strangers";
 import { now, status } from "../state/store";
 
 export function QuarantinePage() {
@@ -31,6 +32,7 @@ export function QuarantinePage() {
         <h1>{t("quarantine.title")}</h1>
         <span class="c3">{t("quarantine.hint")}</span>
       </div>
+      <Strangers />
       <section class="p grow" data-testid="quarantine">
         {items?.length === 0 && <Empty title={t("quarantine.none")} hint={t("quarantine.none.hint")} />}
         {items && items.length > 0 && <Items items={items} />}

@@ -87,7 +87,7 @@ impl Engine {
         }
         let done = match self.command(&action, record) {
             Some(done) => done,
-            None => self.order(&action, record.seq),
+            None => self.order(&action, record),
         };
         let mut detail = done.detail;
         if let (Err(reason), Some(detail)) = (&done.result, detail.as_object_mut()) {
@@ -108,7 +108,8 @@ impl Engine {
         self.batch.answers.push(Answer { seq: record.seq, result });
     }
 
-    fn order(&mut self, action: &Action, seq: Seq) -> Done {
+    fn order(&mut self, action: &Action, record: &Record<'_>) -> Done {
+        let seq = record.seq;
         match &action.order {
             Order::RegisterDevice { device, class, profile, zone, credential, commissioned_at } => {
                 let result = self.wanted_profile(class, profile.as_ref()).map(|profile| {
@@ -134,6 +135,12 @@ impl Engine {
                     result,
                 }
             }
+            Order::AdoptDevice { device, class, profile, zone, samples } => Done {
+                verb: "device.adopt",
+                subject: device.to_string(),
+                detail: json!({"class": class, "profile": profile, "zone": zone, "samples": samples.len()}),
+                result: self.adopt((device, class, profile), zone.as_ref(), samples, record),
+            },
             Order::RevokeDevice { device } => {
                 let result = self.revoke(device, seq).map(|()| json!({"device": device, "revoked": true}));
                 Done { verb: "device.revoke", subject: device.to_string(), detail: json!({}), result }
@@ -199,7 +206,11 @@ impl Engine {
         self.register.find(device.as_str())
     }
 
-    fn wanted_profile(&self, class: &ClassId, wanted: Option<&ProfileId>) -> Result<ProfileId, String> {
+    pub(super) fn wanted_profile(
+        &self,
+        class: &ClassId,
+        wanted: Option<&ProfileId>,
+    ) -> Result<ProfileId, String> {
         let Some(id) = wanted else {
             return self.config.only_profile(class.as_str()).map(|p| p.id().clone()).map_err(|(_, why)| why);
         };
@@ -218,7 +229,7 @@ impl Engine {
     }
 
     /// Puts a row on the register. Tells whether the device is new.
-    fn put_device(&mut self, row: DeviceRow, seq: Seq) -> bool {
+    pub(super) fn put_device(&mut self, row: DeviceRow, seq: Seq) -> bool {
         let profile = self.config.profile(&row.profile).cloned();
         let class = self.config.class(&row.class);
         let clocks = self.clock.clocks();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::alert::Transition;
 use crate::command::Command;
 use crate::output::{Answer, AuditEntry, Counts, Notice, PresenceChange, Quarantined, TextRow};
-use crate::reading::Reading;
+use crate::reading::{Origin, Reading};
 use crate::record::{Record, Seq};
 
 use super::register::Chain;
@@ -32,6 +32,7 @@ pub(super) struct Batch {
     pub(super) notices: Vec<Notice>,
     pub(super) quarantined: Vec<Quarantined>,
     pub(super) commands: BTreeMap<Arc<str>, Command>,
+    pub(super) released: Vec<Origin>,
     pub(super) audit: Vec<AuditEntry>,
     pub(super) answers: Vec<Answer>,
     pub(super) presence: Vec<PresenceChange>,

@@ -365,7 +365,7 @@ impl Engine {
         Ok(self.file(decoded, target, profile))
     }
 
-    fn input<'p>(record: &Record<'p>, payload: &'p [u8]) -> Input<'p> {
+    pub(super) fn input<'p>(record: &Record<'p>, payload: &'p [u8]) -> Input<'p> {
         Input {
             address: record.entry.address,
             payload,

@@ -5,6 +5,7 @@
 //! The same records give the same output, wherever it is drained and however often it is restored.
 
 mod actions;
+mod adopt;
 mod alerts;
 mod batch;
 mod clock;
@@ -236,6 +237,7 @@ impl Engine {
             notices: batch.notices,
             quarantined: batch.quarantined,
             commands: batch.commands.into_values().collect(),
+            released: batch.released,
             audit: batch.audit,
             presence: batch.presence,
             engine: Some(state_codec::encode(&self.clock, &self.keys)),

@@ -18,6 +18,7 @@ mod metric_text;
 mod overlay;
 mod register;
 mod script;
+mod suggest;
 mod time;
 mod vectors;
 
@@ -43,6 +44,7 @@ pub use command::{Argument, Command, Fields, Interlock, Values, Verify, Write, f
 pub use layout::{Codec, Illegal, Poll};
 pub use metric::{Label, Metric, MetricKind, Report};
 pub use script::{script_file, with_script};
+pub use suggest::{Suggestion, suggest};
 pub use time::TimeRule;
 
 /// One device model, ready to decode.

@@ -2,6 +2,7 @@ mod commands;
 mod forms;
 mod overlay;
 mod scripts;
+mod suggest;
 
 use super::*;
 use crate::value::{Missing, Quality, Reason, Value};

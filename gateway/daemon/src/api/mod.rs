@@ -26,6 +26,7 @@ mod router;
 mod serve;
 mod stage;
 mod status;
+mod strangers;
 mod twins;
 mod web;
 
@@ -36,8 +37,8 @@ pub use older::{FromStore, OldHistory, OlderQuery};
 pub use openapi::document;
 pub use orders::{OrderError, Orders};
 pub use reads::{
-    AlertQuery, Bucket, DeviceQuery, DeviceView, QuarantineQuery, ReadError, ReadingQuery, Reads, TwinRule,
-    TwinStream, TwinView, Unreadable,
+    AlertQuery, Bucket, DeviceQuery, DeviceView, QuarantineQuery, ReadError, ReadingQuery, Reads, Stranger,
+    TwinRule, TwinStream, TwinView, Unreadable,
 };
 pub use router::{Parts, paths, router};
 pub use serve::{BindError, bind, serve};

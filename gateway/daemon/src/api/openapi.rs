@@ -6,7 +6,8 @@ use utoipa::OpenApi;
 
 use super::error::{ApiError, ErrorBody};
 use super::{
-    alerts, commands, devices, dto, events, health, metrics, profiles, quarantine, readings, status, twins,
+    alerts, commands, devices, dto, events, health, metrics, profiles, quarantine, readings, status,
+    strangers, twins,
 };
 
 #[derive(OpenApi)]
@@ -30,6 +31,8 @@ use super::{
         alerts::acknowledge,
         alerts::close,
         quarantine::list,
+        strangers::list,
+        strangers::adopt,
         status::status,
         events::events,
         serve,

@@ -2,10 +2,11 @@
 
 use orderly_core::alert::{Alert, Condition, Handling, Severity, Transition};
 use orderly_core::command::Command;
-use orderly_core::ids::{ClassId, DeviceId, MetricId, RuleId, StreamId};
+use orderly_core::ids::{ClassId, DeviceId, MetricId, ProfileId, RuleId, StreamId, ZoneId};
 use orderly_core::output::DeviceRow;
+use orderly_core::profile::Suggestion;
 use orderly_core::reading::{Origin, Reading};
-use orderly_core::record::Seq;
+use orderly_core::record::{Order, Seq};
 use orderly_core::time::Timestamp;
 
 /// Why something could not be read. The text is for the log; people outside are told only that it failed.
@@ -167,6 +168,27 @@ pub struct TwinRule {
     pub since: Option<Timestamp>,
 }
 
+/// A device that speaks and is on no register.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stranger {
+    /// Its name.
+    pub device: DeviceId,
+    /// The class that its topic says.
+    pub class: Option<ClassId>,
+    /// How many of its messages stand in quarantine.
+    pub samples: usize,
+    /// When the oldest of them came.
+    pub first_at: Timestamp,
+    /// When the newest came.
+    pub last_at: Timestamp,
+    /// Where the newest came from.
+    pub address: String,
+    /// The beginning of the newest.
+    pub excerpt: Vec<u8>,
+    /// Profiles that read it, the best first.
+    pub suggestions: Vec<Suggestion>,
+}
+
 /// Reads of the committed state. The calls block; the API makes them on a blocking thread, a few at a time.
 ///
 /// The caller caps every `limit`; an implementation must honour it.
@@ -195,4 +217,17 @@ pub trait Reads: Send + Sync + 'static {
     fn command(&self, id: &str) -> Result<Option<Command>, ReadError>;
     /// Inputs that could not be read, the newest first, and how many there are in all.
     fn quarantine(&self, query: &QuarantineQuery) -> Result<(Vec<Unreadable>, u64), ReadError>;
+    /// Devices that speak and are on no register, by name.
+    fn strangers(&self) -> Result<Vec<Stranger>, ReadError> {
+        Ok(Vec::new())
+    }
+    /// The order that takes such a device on, or why it cannot be: by this profile, or by the only one that fits.
+    fn adoption(
+        &self,
+        device: &DeviceId,
+        _profile: Option<&ProfileId>,
+        _zone: Option<ZoneId>,
+    ) -> Result<Result<Order, String>, ReadError> {
+        Ok(Err(format!("{device:?} is no unknown device")))
+    }
 }

@@ -17,7 +17,7 @@ use super::stage::Stage;
 use super::{Feed, Health, OldHistory, Orders, Overview, ReadError, Reads};
 use super::{
     alerts, commands, devices, events, guard, health, metrics, openapi, profiles, quarantine, readings,
-    status, twins, web,
+    status, strangers, twins, web,
 };
 use crate::catalog::Catalog;
 
@@ -99,6 +99,8 @@ fn table() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/api/v1/alerts/{id}/acknowledge", post(alerts::acknowledge)),
         ("/api/v1/alerts/{id}/close", post(alerts::close)),
         ("/api/v1/quarantine", get(quarantine::list)),
+        ("/api/v1/unknown", get(strangers::list)),
+        ("/api/v1/unknown/{id}/adopt", post(strangers::adopt)),
         ("/api/v1/status", get(status::status)),
         ("/api/v1/events", get(events::events)),
         ("/api/openapi.json", get(openapi::serve)),

@@ -212,6 +212,19 @@ pub enum Device {
     },
     /// List the register.
     List,
+    /// List devices that speak and are on no register, with the profiles that read what they send.
+    Unknown,
+    /// Put such a device on the register and read what it said so far.
+    Adopt {
+        /// Its name.
+        device: DeviceId,
+        /// Its profile; without it the only one that fits.
+        #[arg(long)]
+        profile: Option<ProfileId>,
+        /// Where it is.
+        #[arg(long)]
+        zone: Option<ZoneId>,
+    },
     /// Take a device off the register; its readings stay.
     Revoke {
         /// Its name.

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::args::Device;
 use super::run::runtime;
 use super::{Context, Failure, Lang, out};
+use crate::catalog::Catalog;
 use crate::config::Settings;
 use crate::control::{Asked, Desk, Request, ask};
 use crate::pipeline::StateFile;
@@ -25,12 +26,28 @@ pub fn device(context: &Context, what: &Device) -> Result<(), Failure> {
             Request::DeviceAdd { device, class, profile, zone, key }
         }
         Device::List => Request::DeviceList,
+        Device::Unknown => Request::DeviceUnknown,
+        Device::Adopt { device, profile, zone } => Request::DeviceAdopt { device, profile, zone, key },
         Device::Revoke { device } => Request::DeviceRevoke { device, key },
     };
     let reply = carry_out(&settings, request)?;
     match what {
         Device::Add { device, .. } => added(context.lang, device.as_str(), &reply),
         Device::List => listed(&reply),
+        Device::Unknown => unknown(context.lang, &reply),
+        Device::Adopt { device, .. } => {
+            let (profile, read, left) =
+                (reply["profile"].as_str().unwrap_or("-"), &reply["read"], &reply["left"]);
+            out::line(&match context.lang {
+                Lang::Zh => {
+                    format!("{device} 已登记，型号 {profile}；隔离区中 {read} 条已读出，{left} 条仍无法读出")
+                }
+                Lang::En => format!(
+                    "{device} is on the register with the profile {profile}; {read} messages from quarantine were \
+                     read, {left} could not be"
+                ),
+            });
+        }
         Device::Revoke { device } => out::line(&match context.lang {
             Lang::Zh => format!("{device} 已注销；其历史数据保留"),
             Lang::En => format!("{device} is revoked; its readings stay"),
@@ -65,6 +82,26 @@ fn listed(reply: &Value) {
     }
 }
 
+/// Each unknown device, and the profiles that read what it sends; a star where the address fits as well.
+fn unknown(lang: Lang, reply: &Value) {
+    let devices = reply["devices"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if devices.is_empty() {
+        out::line(lang.pick("没有未登记的设备", "no unknown device has spoken"));
+    }
+    for device in devices {
+        let text = |key: &str| device[key].as_str().unwrap_or("-").to_owned();
+        let suggestion = |found: &Value| {
+            let star = if found["fits"] == Value::Bool(true) { "*" } else { "" };
+            format!("{}{star}", found["profile"].as_str().unwrap_or("-"))
+        };
+        let suggested: Vec<String> =
+            device["suggestions"].as_array().into_iter().flatten().map(suggestion).collect();
+        let row =
+            [text("id"), text("class"), device["samples"].to_string(), text("last_at"), suggested.join(",")];
+        out::line(&row.join("\t"));
+    }
+}
+
 /// Asks the running daemon; without one takes the lock and does the same.
 pub fn carry_out(settings: &Settings, request: Request) -> Result<Value, Failure> {
     match ask(&settings.data_dir, &request).map_err(Failure::Other)? {
@@ -82,6 +119,7 @@ fn under_the_lock(settings: &Settings, request: Request) -> Result<Value, Failur
     let desk = Desk {
         orders: core.orders.clone(),
         state: StateFile(core.dir.clone()),
+        catalog: Arc::new(Catalog::new(wanted.all_profiles())),
         clock,
         status: Arc::new(|| Value::Null),
         stop: CancellationToken::new(),

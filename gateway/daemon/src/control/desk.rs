@@ -10,8 +10,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::protocol::{Reply, Request};
 use super::secret::DeviceSecret;
+use crate::api::dto;
+use crate::catalog::Catalog;
 use crate::pipeline::StateFile;
 use crate::runtime::orders::OrderDesk;
+use crate::runtime::strangers;
 
 /// The actor of everything that is done at the box itself; people get names of their own with accounts.
 const LOCAL: &str = "local-admin";
@@ -23,6 +26,8 @@ pub struct Desk {
     pub orders: OrderDesk,
     /// What is committed.
     pub state: StateFile,
+    /// The profiles in force.
+    pub catalog: Arc<Catalog>,
     /// The clocks.
     pub clock: Arc<dyn Clock>,
     /// How the daemon is.
@@ -73,6 +78,17 @@ impl Desk {
                 let command = found.ok_or_else(|| format!("there is no command {id:?}"))?;
                 let over = !command.state.is_open();
                 Ok(json!({ "id": id, "state": command.state, "why": command.why, "over": over }))
+            }
+            Request::DeviceUnknown => {
+                let found = strangers::strangers(&self.state.reader()?, &self.catalog.now().profiles)?;
+                let found: Vec<dto::Stranger> = found.iter().map(Into::into).collect();
+                Ok(json!({ "devices": found }))
+            }
+            Request::DeviceAdopt { device, profile, zone, key } => {
+                let (state, profiles) = (self.state.reader()?, self.catalog.now());
+                let order = strangers::adoption(&state, &profiles.profiles, &device, profile.as_ref(), zone)?;
+                drop(state);
+                serde_json::from_str(&self.order(order, key).await?).map_err(|e| e.to_string())
             }
             Request::Status => Ok((self.status)()),
             Request::Stop => {

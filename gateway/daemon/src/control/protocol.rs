@@ -25,6 +25,21 @@ pub enum Request {
     /// The register.
     #[serde(rename = "device.list")]
     DeviceList,
+    /// Devices that speak and are on no register.
+    #[serde(rename = "device.unknown")]
+    DeviceUnknown,
+    /// Take such a device on, and read what stands in quarantine of it.
+    #[serde(rename = "device.adopt")]
+    DeviceAdopt {
+        /// Its name.
+        device: DeviceId,
+        /// Its profile; without it the only one that fits.
+        profile: Option<ProfileId>,
+        /// Where it is.
+        zone: Option<ZoneId>,
+        /// Chosen by the client: the same key twice is one order.
+        key: String,
+    },
     /// Take a device off the register; its readings stay.
     #[serde(rename = "device.revoke")]
     DeviceRevoke {

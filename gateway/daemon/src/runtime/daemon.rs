@@ -288,6 +288,7 @@ impl Opening {
         let desk = control::Desk {
             orders: core.orders.clone(),
             state: StateFile(core.dir.clone()),
+            catalog: Arc::clone(&catalog),
             clock: Arc::clone(&core.clock),
             status: Arc::new(move || serde_json::to_value(overseer.status()).unwrap_or_default()),
             stop: asked_to_stop.clone(),
@@ -301,7 +302,7 @@ impl Opening {
         if let Some(polls) = links.polls.take() {
             let reloader = Reloader {
                 settings: settings.clone(),
-                catalog,
+                catalog: Arc::clone(&catalog),
                 force: Force::of(core),
                 state: StateFile(core.dir.clone()),
                 troubles: broken,

@@ -23,6 +23,7 @@ pub mod reload;
 pub mod salts;
 pub mod service;
 mod shown;
+pub mod strangers;
 #[cfg(test)]
 mod tests;
 pub mod texts;

@@ -6,17 +6,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use orderly_core::alert::{Alert, Transition};
 use orderly_core::command::Command;
-use orderly_core::ids::DeviceId;
+use orderly_core::ids::{DeviceId, ProfileId, ZoneId};
 use orderly_core::output::DeviceRow;
 use orderly_core::reading::Reading;
+use orderly_core::record::Order;
 use orderly_core::time::{Clock, Timestamp};
 use orderly_store::series::{self, Query, SeriesReader};
 use orderly_store::state::{AlertFilter, QuarantineFilter, StateReader};
 
-use super::shown;
+use super::{shown, strangers};
 use crate::api::{
-    AlertQuery, Bucket, DeviceQuery, DeviceView, QuarantineQuery, ReadError, ReadingQuery, Reads, TwinView,
-    Unreadable,
+    AlertQuery, Bucket, DeviceQuery, DeviceView, QuarantineQuery, ReadError, ReadingQuery, Reads, Stranger,
+    TwinView, Unreadable,
 };
 use crate::catalog::{Catalog, InForce};
 
@@ -212,6 +213,21 @@ impl Reads for StoreReads {
             });
             Ok((items.collect(), all))
         })
+    }
+
+    fn strangers(&self) -> Result<Vec<Stranger>, ReadError> {
+        let in_force = self.catalog.now();
+        self.with(|c| strangers::strangers(&c.state, &in_force.profiles).map_err(failed))
+    }
+
+    fn adoption(
+        &self,
+        device: &DeviceId,
+        profile: Option<&ProfileId>,
+        zone: Option<ZoneId>,
+    ) -> Result<Result<Order, String>, ReadError> {
+        let in_force = self.catalog.now();
+        self.with(|c| Ok(strangers::adoption(&c.state, &in_force.profiles, device, profile, zone)))
     }
 }
 

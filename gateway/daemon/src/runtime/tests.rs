@@ -2,6 +2,7 @@
 
 mod reload;
 mod retention;
+mod strangers;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

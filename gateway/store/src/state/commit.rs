@@ -4,6 +4,7 @@ use orderly_core::alert::{Alert, Condition, Handling, Severity, Transition};
 use orderly_core::command::Command;
 use orderly_core::ids::DeviceId;
 use orderly_core::output::{AuditEntry, DeviceRow, Notice, Output, Quarantined, TextRow, TwinRow};
+use orderly_core::reading::Origin;
 use orderly_core::record::ConfigKind;
 use rusqlite::{Transaction, TransactionBehavior, params};
 
@@ -46,7 +47,8 @@ pub(super) fn commit(store: &mut StateStore, out: &Output) -> Result<Done, State
     texts(&tx, &out.texts)?;
     notices(&tx, &out.notices)?;
     commands(&tx, &out.commands)?;
-    let quarantine_kept = quarantine(&tx, &out.quarantined, store.quarantine_kept, store.quarantine_cap)?;
+    let kept = store.quarantine_kept.saturating_sub(released(&tx, &out.released)?);
+    let quarantine_kept = quarantine(&tx, &out.quarantined, kept, store.quarantine_cap)?;
     audit(&tx, &out.audit)?;
     if let Some(engine) = &out.engine {
         tx.prepare_cached("INSERT OR REPLACE INTO engine(one, blob) VALUES(1, ?1)")?.execute([engine])?;
@@ -166,6 +168,17 @@ fn notices(tx: &Transaction<'_>, rows: &[Notice]) -> Result<(), StateError> {
         }
     }
     Ok(())
+}
+
+/// Takes away what could be read after all; gives how many rows that were.
+fn released(tx: &Transaction<'_>, rows: &[Origin]) -> Result<usize, StateError> {
+    let mut gone = 0;
+    for row in rows {
+        gone += tx
+            .prepare_cached("DELETE FROM quarantine WHERE seq = ?1 AND idx = ?2")?
+            .execute(params![row.seq as i64, row.index])?;
+    }
+    Ok(gone)
 }
 
 fn quarantine(

@@ -9,7 +9,7 @@ use orderly_core::alert::{Alert, Condition, Handling, Severity, Text, Transition
 use orderly_core::command::{Command, Send, State};
 use orderly_core::ids::{ActorId, ClassId, DeviceId, ProfileId, RuleId, ZoneId};
 use orderly_core::output::{AuditEntry, DeviceRow, Notice, Quarantined, TextRow, TwinRow};
-use orderly_core::reading::Reading;
+use orderly_core::reading::{Origin, Reading};
 use orderly_core::record::{ConfigKind, Credential};
 use orderly_core::time::Timestamp;
 use proptest::strategy::{Strategy as _, ValueTree as _};
@@ -124,6 +124,7 @@ pub(crate) fn output(n: u64) -> Output {
         notices: vec![Notice { id: format!("notice-{n}").into(), decided_at: T, body: "{}".into() }],
         quarantined: vec![quarantined(cursor)],
         commands: vec![command(n, if n.is_multiple_of(2) { State::Sent } else { State::Done })],
+        released: Vec::new(),
         audit: vec![AuditEntry {
             seq: cursor,
             index: 0,
@@ -257,6 +258,14 @@ fn the_quarantine_is_capped_and_counted() {
     store.deliver(&DeliveryChange::QuarantineTrimmed { seq: 40 }).unwrap();
     store.commit(&output(6)).unwrap();
     assert_eq!(reader.status().unwrap().quarantine_kept, 2);
+    // What could be read after all leaves it, once; a place that is not there is no fault.
+    let place = |row: &QuarantineRow| Origin { seq: row.seq, index: row.index };
+    let gone: Vec<_> =
+        reader.quarantine(&QuarantineFilter::default()).unwrap().iter().map(place).take(1).collect();
+    for n in [7, 8] {
+        store.commit(&Output { released: gone.clone(), quarantined: Vec::new(), ..output(n) }).unwrap();
+        assert_eq!(reader.status().unwrap().quarantine_kept, 1);
+    }
 }
 
 #[test]

@@ -156,6 +156,7 @@ pub struct Written {
     pub transitions: Vec<Transition>,
     pub notices: Vec<crate::output::Notice>,
     pub quarantined: Vec<crate::output::Quarantined>,
+    pub released: Vec<crate::reading::Origin>,
     pub audit: Vec<crate::output::AuditEntry>,
     pub answers: Vec<crate::output::Answer>,
     pub alerts: BTreeMap<Arc<str>, Alert>,
@@ -188,6 +189,7 @@ impl Written {
         self.transitions.extend(out.transitions);
         self.notices.extend(out.notices);
         self.quarantined.extend(out.quarantined);
+        self.released.extend(out.released);
         self.audit.extend(out.audit);
         self.answers.extend(out.answers);
         self.alerts.extend(out.alerts.into_iter().map(|alert| (Arc::clone(&alert.id), alert)));

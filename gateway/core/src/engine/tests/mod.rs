@@ -1,5 +1,6 @@
 //! The engine as its shell sees it.
 
+mod adopt;
 mod bench;
 mod commands;
 mod filed;

@@ -8,6 +8,7 @@ mod profile;
 mod quarantine;
 mod reading;
 mod status;
+mod stranger;
 mod twin;
 
 use orderly_core::time::Timestamp;
@@ -26,6 +27,7 @@ pub use status::{
     AlertCounts, Counts, EngineStatus, JournalStatus, Rates, SeriesStatus, SinkStatus, SourceStatus, Status,
     Warning,
 };
+pub use stranger::{Adopt, Adopted, Stranger, Strangers, Suggestion};
 pub use twin::{Twin, TwinRule, TwinStream, Twins};
 
 /// A point in time, written as RFC 3339 in UTC with milliseconds.

@@ -101,7 +101,7 @@ impl From<&Unreadable> for QuarantineItem {
 }
 
 /// Bytes as text that can be shown: no control characters, no invalid UTF-8, not too long.
-fn readable(bytes: &[u8]) -> String {
+pub(super) fn readable(bytes: &[u8]) -> String {
     let mut text = String::new();
     let mut shown = 0;
     for chunk in bytes.utf8_chunks() {
