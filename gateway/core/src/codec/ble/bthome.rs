@@ -133,7 +133,7 @@ const OBJECTS: &[Object] = &[
     object(0xf2, "firmware", Kind::Version(3)),
 ];
 
-const BUTTONS: [(u8, &str); 9] = [
+const BUTTONS: [(u8, &str); 8] = [
     (0x00, "none"),
     (0x01, "press"),
     (0x02, "double_press"),
@@ -142,7 +142,6 @@ const BUTTONS: [(u8, &str); 9] = [
     (0x05, "long_double_press"),
     (0x06, "long_triple_press"),
     (0x80, "hold_press"),
-    (0xfe, "hold_press"),
 ];
 const TURNS: [(u8, &str); 3] = [(0x00, "none"), (0x01, "left"), (0x02, "right")];
 

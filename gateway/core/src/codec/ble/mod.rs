@@ -1,7 +1,7 @@
 //! Bluetooth advertisements as a reader passes them on: the whole data of one advertisement, or one part of it.
 //!
-//! Sources: Bluetooth Core Specification supplement part A (data types), Apple's Proximity Beacon Specification,
-//! and <https://bthome.io/format> (version 2). Who heard whom, and how loud, stands in the report around the bytes:
+//! After the Bluetooth Core Specification supplement part A (data types), the layout of Apple's Proximity Beacon
+//! Specification, and <https://bthome.io/format> (version 2) with its public reference reader. Who heard whom, and how loud, stands in the report around the bytes:
 //! a profile takes it from the envelope.
 
 mod bthome;

@@ -26,8 +26,9 @@ fn the_worked_example_of_bthome() {
 }
 
 #[test]
-fn every_example_in_the_table_of_bthome() {
-    // Bytes and results of the tables at bthome.io/format.
+fn things_of_every_kind_in_bthome() {
+    // Down to pm10 in the alphabet a copy of the tables of bthome.io/format was compared; the others are in their manner,
+    // with numbers, widths and factors of the public reference reader.
     let cases = [
         ("0161", "\"battery\":97"),
         ("12E204", "\"co2_ppm\":1250"),
