@@ -14,6 +14,7 @@ mod demo;
 mod devices;
 mod diagnostics;
 mod fuzz;
+mod guide;
 mod http_ingest;
 mod kill;
 mod modbus;

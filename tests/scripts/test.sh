@@ -23,8 +23,10 @@ group "build"                        cargo build --workspace --all-targets --loc
 group "format"                       cargo fmt --all --check
 group "lints"                        tests/scripts/lint.sh
 group "licences, bans, sources"      tests/scripts/deny.sh
-group "unit tests"                   cargo test --workspace --lib --bins --locked
-group "integration tests"            cargo test --package orderly-tests --test it --locked
+# The full numbers are shown: they are what the run is for.
+show=(); [ "$size" = short ] || show=(-- --show-output)
+group "unit tests"                   cargo test --workspace --lib --bins --locked "${show[@]}"
+group "integration tests"            cargo test --package orderly-tests --test it --locked "${show[@]}"
 [ "$size" = short ] || group "fuzzing, 20 s each" tests/scripts/fuzz.sh 20
 
 echo
