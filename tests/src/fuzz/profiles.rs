@@ -46,7 +46,7 @@ impl Profiles {
 
     /// The first byte chooses the profile, the rest is the payload.
     pub fn payload(&self, kind: &str, bytes: &[u8]) {
-        let profiles = self.kinds.get(kind).unwrap_or_else(|| panic!("there is no target {kind}"));
+        let profiles = self.kinds.get(kind).expect("a kind that the names have");
         decode(profiles, bytes);
     }
 
@@ -58,8 +58,8 @@ impl Profiles {
 
 fn parsed(file: &Path) -> (Profile, toml::Table) {
     let text = std::fs::read_to_string(file).expect("a file that was just listed");
-    let profile = Profile::parse(&text, &file.display().to_string());
-    (profile.unwrap_or_else(|found| panic!("{found:#?}")), text.parse().expect("a profile is TOML"))
+    let profile = Profile::parse(&text, &file.display().to_string()).expect("a profile without mistakes");
+    (profile, text.parse().expect("a profile is TOML"))
 }
 
 fn toml_files(folder: &Path) -> Vec<PathBuf> {
