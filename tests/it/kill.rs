@@ -39,6 +39,7 @@ struct Kills {
     /// Of the kills that were aimed at one.
     aimed_inside: usize,
     starting: Duration,
+    slowest_start: Duration,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -120,10 +121,16 @@ async fn kill_test(door: Door, seed: u64) -> anyhow::Result<()> {
         let start = now();
         gateway = site.start().map_err(|e| e.context(format!("start after kill {kill}")))?;
         met.starting += start.elapsed();
+        met.slowest_start = met.slowest_start.max(start.elapsed());
         up.send_replace(true);
     }
     let each = |all: Duration| all.as_millis() / kills() as u128;
-    println!("{door:?}: {} ms a kill, {} ms of it the start", each(began.elapsed()), each(met.starting));
+    println!(
+        "{door:?}: {} ms a kill, {} ms of it the start, the slowest {} ms",
+        each(began.elapsed()),
+        each(met.starting),
+        met.slowest_start.as_millis()
+    );
     let ledger = load.finish().await;
     store.plan(StorePlan::default());
     drained::wait(&site, Duration::from_secs(120)).await?;

@@ -15,9 +15,11 @@ for target in $(ls tests/fuzz/seeds); do
   corpus=target/fuzz/corpus/$target
   mkdir -p "$corpus"
   echo "== fuzz $target"
+  failed=0
   ORDERLY_FUZZ=$target "$fuzz" -max_total_time="$seconds" -max_len=8192 -rss_limit_mb=1024 -timeout=5 -print_final_stats=1 \
-    -artifact_prefix="target/fuzz/found/$target-" "$corpus" "tests/fuzz/seeds/$target" 2>&1 | tail -n 12 | grep -E 'stat::number_of|DONE|ERROR|panicked|SUMMARY' || true
-  [ "${PIPESTATUS[0]}" = 0 ] || { echo "FAILED: $target"; exit 1; }
+    -artifact_prefix="target/fuzz/found/$target-" "$corpus" "tests/fuzz/seeds/$target" > "target/fuzz/$target.log" 2>&1 || failed=1
+  grep -E 'stat::number_of|stat::average_exec|DONE|ERROR|panicked|SUMMARY' "target/fuzz/$target.log" || true
+  [ $failed = 0 ] || { tail -n 40 "target/fuzz/$target.log"; echo "FAILED: $target"; exit 1; }
   if [ "${2:-}" = keep ]; then
     ORDERLY_FUZZ=$target "$fuzz" -merge=1 -max_len=256 "tests/fuzz/seeds/$target" "$corpus" 2>/dev/null
   fi

@@ -60,3 +60,10 @@ pub fn engine_lag(records: u64, time: Duration) {
     gauge!("orderly_engine_lag_records").set(records as f64);
     gauge!("orderly_engine_lag_seconds").set(time.as_secs_f64());
 }
+
+/// The engine looked into the past: how often, and how long it took.
+pub fn looked_up(times: usize, took: Duration) {
+    counter!("orderly_engine_lookups_total").increment(times as u64);
+    counter!("orderly_engine_lookup_microseconds_total")
+        .increment(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+}

@@ -246,6 +246,7 @@ impl EngineLoop {
                 self.lane.handled(life.handled.max(self.gone(life)), 0, Duration::ZERO);
                 return Ok(());
             };
+            self.pulse.beat();
             let watch = Stopwatch::start();
             let before = life.records;
             for record in group.iter() {
@@ -266,7 +267,17 @@ impl EngineLoop {
 
     fn handle(&mut self, life: &mut Life, record: &Record<'_>) -> Result<(), String> {
         let prepared = life.engine.prepare(record);
-        let seen = self.lookups.answer(prepared.lookups())?;
+        let seen = match prepared.lookups() {
+            [] => Vec::new(),
+            lookups => {
+                let watch = Stopwatch::start();
+                let seen = self.lookups.answer(lookups)?;
+                metrics::looked_up(lookups.len(), watch.elapsed());
+                // A backlog that was sent again is looked up one by one: the loop is slow then, and moves.
+                self.pulse.beat();
+                seen
+            }
+        };
         life.engine.handle(prepared, &seen);
         life.handled = record.seq;
         life.records += 1;
