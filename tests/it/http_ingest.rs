@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use orderly::outbound;
+use orderly::sources::http::hooks::Hooks;
 use orderly::sources::http::{self, Deps};
 use orderly::sources::mqtt_door::{Attempt, Login, Logins};
 use orderly_core::ids::{ClassId, DeviceId, SiteId};
@@ -54,6 +55,7 @@ impl Rig {
             logins: Arc::clone(&register) as Arc<dyn Logins>,
             site: SiteId::new("main").unwrap(),
             owner: Arc::new(|line| line.tag("dev").map(str::to_owned).into_iter().collect()),
+            hooks: Arc::new(Hooks::none()),
             peer: None,
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

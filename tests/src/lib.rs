@@ -21,6 +21,7 @@ pub mod mosquitto;
 pub mod mqtt_load;
 pub mod mqtt_raw;
 pub mod patience;
+pub mod planted;
 pub mod powercut;
 pub mod powercut_judge;
 pub mod powercut_model;

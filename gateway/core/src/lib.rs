@@ -19,6 +19,7 @@ pub mod reading;
 pub mod record;
 pub mod refusal;
 pub mod rule;
+pub mod sealed;
 pub mod time;
 pub mod topic;
 pub mod twin;

@@ -58,6 +58,8 @@ impl Flags {
     pub const AFTER_RECONNECT: Self = Self(32);
     /// `body` is line protocol: lines that were already checked at the door.
     pub const LINE_PROTOCOL: Self = Self(64);
+    /// `body` is sealed with the key of its day, see [`crate::sealed`]: it may say who somebody is.
+    pub const SEALED: Self = Self(128);
 
     /// Whether all bits of `other` are set.
     #[must_use]

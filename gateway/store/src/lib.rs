@@ -7,6 +7,7 @@ pub mod audit;
 pub mod batch;
 pub mod disk;
 pub mod journal;
+pub mod keys;
 pub mod lock;
 pub mod series;
 pub mod sqlite;

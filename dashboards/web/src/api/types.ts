@@ -104,6 +104,7 @@ export interface QuarantineItem {
   why: Why | null;
   excerpt: string;
   bytes: number;
+  sealed: boolean;
 }
 
 /** A device that speaks and is on no register. */

@@ -92,6 +92,7 @@ export const enDevices: Record<keyof typeof zhDevices, string> = {
   "token.bedtime": "bedtime",
   "token.night_03": "03:00",
   "token.random": "random",
+  "token.derived": "statistic",
   "token.capillary": "capillary",
   "token.venous": "venous",
   "token.interstitial": "interstitial",

@@ -184,6 +184,11 @@ export const why: Record<string, string> = {
   poll_function: "功能码 {n} 不读取数据",
   poll_short: "块里有 {n} 字节数据，应为 {most} 字节",
 
+  sealed_reason: "无法读取；报文可能含有个人身份，这里不显示原因",
+  sealed_unopened: "已加密封存，没有可用的密钥",
+  sealed_key_gone: "用 {day} 的密钥封存，该密钥已销毁，任何人都无法再读取",
+  sealed_damaged: "用 {day} 的密钥封存，但无法打开：内容已损坏",
+
   text_refused: "本版本不接受先前版本接受过的配置：{error}",
 
   journal_damage: "日志有损坏：{rest}；{more}",

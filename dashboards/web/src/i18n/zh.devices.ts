@@ -90,6 +90,7 @@ export const zhDevices = {
   "token.bedtime": "睡前",
   "token.night_03": "凌晨 3 点",
   "token.random": "随机",
+  "token.derived": "统计值",
   "token.capillary": "毛细血管血",
   "token.venous": "静脉血",
   "token.interstitial": "组织液",

@@ -74,7 +74,7 @@ function Items({ items }: { items: QuarantineItem[] }) {
               <b>{name("code", item.code)}</b>
               <div class="l2">{reason(item)}</div>
             </td>
-            <td class="excerpt mono">{item.excerpt.slice(0, 120)}</td>
+            <td class="excerpt mono">{item.sealed ? t("quarantine.sealed") : item.excerpt.slice(0, 120)}</td>
             <td class="num mono c3">
               {item.seq}.{item.index}
             </td>

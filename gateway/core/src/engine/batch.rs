@@ -7,7 +7,8 @@ use crate::alert::Transition;
 use crate::command::Command;
 use crate::output::{Answer, AuditEntry, Counts, Notice, PresenceChange, Quarantined, TextRow};
 use crate::reading::{Origin, Reading};
-use crate::record::{Record, Seq};
+use crate::record::{Flags, Record, Seq};
+use crate::{refusal, sealed};
 
 use super::register::Chain;
 
@@ -37,6 +38,8 @@ pub(super) struct Batch {
     pub(super) answers: Vec<Answer>,
     pub(super) presence: Vec<PresenceChange>,
     pub(super) counts: Counts,
+    /// What may be kept aside of the record under way, if it came sealed.
+    pub(super) sealed: Vec<u8>,
 }
 
 /// No earlier reading.
@@ -81,6 +84,12 @@ impl Batch {
         self.audit.push(entry);
     }
 
+    /// The body of the record that is handled next, if it came sealed: quarantine keeps nothing else of it.
+    pub(super) fn hold_sealed(&mut self, body: &[u8]) {
+        self.sealed.clear();
+        self.sealed.extend_from_slice(sealed::kept(body, EXCERPT));
+    }
+
     /// Puts an input aside with the reason.
     pub(super) fn quarantine(
         &mut self,
@@ -91,6 +100,15 @@ impl Batch {
         excerpt: &[u8],
     ) {
         self.counts.quarantined += 1;
+        let is_sealed = record.entry.flags.has(Flags::SEALED);
+        let lines = record.entry.flags.has(Flags::LINE_PROTOCOL);
+        // What is wrong with a payload is often told in its own words.
+        let reason = if is_sealed && (lines || !refusal::names_no_content(code)) {
+            refusal::SEALED_REASON.to_owned()
+        } else {
+            reason
+        };
+        let excerpt = if is_sealed { self.sealed.as_slice() } else { &excerpt[..excerpt.len().min(EXCERPT)] };
         self.quarantined.push(Quarantined {
             seq: record.seq,
             index,
@@ -99,7 +117,7 @@ impl Batch {
             address: record.entry.address.to_owned(),
             code,
             reason,
-            excerpt: excerpt[..excerpt.len().min(EXCERPT)].to_vec(),
+            excerpt: excerpt.to_vec(),
         });
     }
 

@@ -9,7 +9,7 @@ use crate::dedupe::{Identity, Lookup, Verdict};
 use crate::ids::{ClassId, DeviceId};
 use crate::profile::{Decoded, DedupeBy, Input, Profile};
 use crate::reading::Origin;
-use crate::record::{ConfigKind, Flags, Oversize, Record};
+use crate::record::{ConfigKind, Entry, Flags, Oversize, Record};
 use crate::topic::{Leaf, Topic, TopicError};
 
 use super::Engine;
@@ -17,7 +17,10 @@ use super::Engine;
 /// A record on its way through the engine, with the look-ups that it needs.
 #[derive(Debug)]
 pub struct Prepared<'r> {
+    /// With the opened body, if it was sealed.
     pub(super) record: Record<'r>,
+    /// The body as it was sealed; empty when it was not.
+    pub(super) sealed: &'r [u8],
     pub(super) work: Work,
     pub(super) lookups: Vec<Lookup>,
 }
@@ -92,14 +95,40 @@ impl Refused {
 
 /// The most readings that one record may hold; the place within the record is a 16-bit number.
 const MAX_ITEMS: usize = 60_000;
+/// Why a sealed record is not read when nobody opened it.
+const NO_KEY: &str = "it is sealed, and there is no key to open it with";
 
 impl Engine {
-    /// Reads a record and names the earlier readings that must be known to decide on it.
+    /// Reads a record and names the earlier readings that must be known to decide on it. A sealed one goes to
+    /// quarantine: [`Engine::prepare_sealed`] reads it.
     ///
     /// Nothing changes; a record that is prepared must be handled before the next is prepared.
     #[must_use]
     pub fn prepare<'r>(&self, record: &Record<'r>) -> Prepared<'r> {
-        let mut prepared = Prepared { record: *record, work: Work::Other, lookups: Vec::new() };
+        if record.entry.flags.has(Flags::SEALED) {
+            return self.prepare_sealed(record, Err(NO_KEY));
+        }
+        self.prepare_open(record)
+    }
+
+    /// As [`Engine::prepare`] for a sealed record: `opened` is what it says, or in a sentence why nobody can read it.
+    /// What cannot be used of it goes to quarantine as it was sealed.
+    #[must_use]
+    pub fn prepare_sealed<'r>(&self, record: &Record<'r>, opened: Result<&'r [u8], &str>) -> Prepared<'r> {
+        let sealed = record.entry.body;
+        let with = |body| Record { entry: Entry { body, ..record.entry }, ..*record };
+        match opened {
+            Ok(body) => Prepared { sealed, ..self.prepare_open(&with(body)) },
+            Err(why) => {
+                let refused = vec![Refused::new("sealed", why)];
+                let work = Work::Message(Message { refused, ..Message::default() });
+                Prepared { record: with(&[]), sealed, work, lookups: Vec::new() }
+            }
+        }
+    }
+
+    fn prepare_open<'r>(&self, record: &Record<'r>) -> Prepared<'r> {
+        let mut prepared = Prepared { record: *record, sealed: &[], work: Work::Other, lookups: Vec::new() };
         if record.entry.kind != crate::record::Kind::Envelope {
             return prepared;
         }

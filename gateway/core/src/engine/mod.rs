@@ -150,7 +150,8 @@ impl Engine {
 
     /// Decides on a record. `seen` holds, for each look-up of the prepared record, what was found.
     pub fn handle(&mut self, prepared: Prepared<'_>, seen: &[Seen]) {
-        let Prepared { record, work, .. } = prepared;
+        let Prepared { record, sealed, work, .. } = prepared;
+        self.batch.hold_sealed(sealed);
         let restarted = self.clock.advance(record.now);
         if self.batch.first == 0 {
             self.batch.first = record.seq;

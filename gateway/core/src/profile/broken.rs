@@ -115,7 +115,7 @@ fn a_wildcard_that_the_topic_does_not_have() {
 fn checks_and_privacy_that_name_no_metric() {
     let more = "[source]\ndocument = \"x\"\n[privacy]\nfields = [\"wait\"]\n[[check]]\nmetric = \"weihgt\"\nop = \"=>\"\nthan = 3\n";
     insta::assert_snapshot!(diagnostics("[source]\ndocument = \"sheet\"\n", more), @r#"
-    m-1.toml:12:10: privacy.fields: "wait" is no metric here
+    m-1.toml:12:10: privacy.fields: "wait" is not a JSON path: it must begin with "$", for instance "$.wait" (a place of the payload, as "$.patient.name"; metrics stand under metrics = [..])
     m-1.toml:14:10: check[0].metric: "weihgt" is no metric here (did you mean "weight"?)
     m-1.toml:15:6: check[0].op: "=>" is not one of <, <=, >, >=, ==, != (did you mean "=="?)
     "#);

@@ -34,13 +34,21 @@ pub(super) fn decode(
                 .map(|one| line(profile, one, input.address))
                 .collect::<Result<Vec<Decoded>, _>>()?;
             if readings.len() > 1 {
+                let mut whole = None;
+                let mut hash = || match profile.holds_identity() {
+                    false => short_hash(input.payload),
+                    true => {
+                        let lines: Vec<_> = lines.iter().map(|one| profile.privacy.of_line(one)).collect();
+                        short_hash(&lines.concat())
+                    }
+                };
                 let timeless =
                     |reading: &&mut Decoded| reading.device_time.is_none() && !counted(profile, reading);
                 // Only the message as a whole can be known again.
                 readings
                     .iter_mut()
                     .filter(timeless)
-                    .for_each(|one| one.payload_hash = short_hash(input.payload));
+                    .for_each(|one| one.payload_hash = *whole.get_or_insert_with(&mut hash));
             }
             Ok(readings)
         }
@@ -60,13 +68,18 @@ fn document(
     port: Option<u8>,
 ) -> Result<Vec<Decoded>, DecodeError> {
     let payload = input.payload;
+    let envelope_of = |why| DecodeError::malformed(format!("the envelope: {why}"));
+    let outside = match &profile.envelope {
+        Some(_) => profile.privacy.of_envelope(payload).map_err(envelope_of)?,
+        None => Cow::Borrowed(payload),
+    };
     let (inner, port, around) = match (&profile.envelope, &documents.outer) {
         (None, _) => (Cow::Borrowed(payload), port, None),
         (Some(envelope), outer) => {
             // Picked even when nothing of it is wanted: that is what checks it.
-            let around = outer.as_ref().unwrap_or(&documents.document).pick(payload);
-            let around = around.map_err(|why| DecodeError::malformed(format!("the envelope: {why}")))?;
-            let text = std::str::from_utf8(payload).map_err(DecodeError::malformed)?;
+            let around = outer.as_ref().unwrap_or(&documents.document).pick(&outside);
+            let around = around.map_err(envelope_of)?;
+            let text = std::str::from_utf8(&outside).map_err(DecodeError::malformed)?;
             let (inner, own_port) = envelope.open(text).map_err(DecodeError::malformed)?;
             (inner, own_port.or(port), outer.is_some().then_some(around))
         }
@@ -78,7 +91,13 @@ fn document(
             Cow::Owned(text) => Cow::Owned(text),
         },
     };
-    pick(profile, documents, input, &text, around)
+    if !profile.holds_identity() {
+        return pick(profile, documents, input, &text, around);
+    }
+    // Picked for its check alone; then nothing that is picked or hashed knows who it was.
+    documents.document.pick(&text).map_err(DecodeError::malformed)?;
+    let text = profile.privacy.of_document(text).map_err(DecodeError::malformed)?;
+    pick(profile, documents, Input { payload: &text, ..input }, &text, around)
 }
 
 /// Picks the readings out of a document; `around` is what was found in its envelope.
@@ -165,7 +184,7 @@ pub(super) fn line(profile: &Profile, line: &Line<'_>, address: &str) -> Result<
     }
     let picked: Picked<'_> = places.iter().map(|place| in_line(line, place)).collect();
     let time = line.time_ns.map(|ns| Timestamp(ns.div_euclid(1_000_000)));
-    assemble(profile, address, line.raw.as_bytes(), &picked, time)
+    assemble(profile, address, &profile.privacy.of_line(line), &picked, time)
         .map_err(|error| DecodeError { reason: format!("line {}: {}", line.number, error.reason), ..error })
 }
 

@@ -8,6 +8,7 @@ use super::form::{Envelope, Form, KINDS, Usual};
 use super::layout::{Codec, Illegal, Layout, Place, Places, Poll, Wanted};
 use super::metric::Metric;
 use super::metric_text::metric;
+use super::privacy::Privacy;
 use super::time::TimeRule;
 use super::{Dedupe, DedupeBy, Matching, Profile, Source, short_hash, vectors};
 use crate::diagnostic::{Diagnostic, Section, read};
@@ -69,7 +70,7 @@ pub(super) fn parse(text: &str, file: &str) -> Result<Profile, Vec<Diagnostic>> 
         let default_stream = stream(head.as_ref(), places, &mut wanted);
         let dedupe = dedupe(root, &wanted, places, class_name);
         let every_ms = root.section("expect").and_then(|expect| expect.millis("every"));
-        let private = private(root, &metrics);
+        let privacy = Privacy::read(root, &metrics, places, form.as_ref(), &wanted);
         let checks: Option<Vec<Check>> =
             root.sections("check").iter().map(|section| Check::read(section, &metrics)).collect();
         let commands = commands(root, codec, &metrics);
@@ -110,7 +111,7 @@ pub(super) fn parse(text: &str, file: &str) -> Result<Profile, Vec<Diagnostic>> 
                 time: time?,
                 dedupe: dedupe?,
                 every_ms,
-                private: private?,
+                privacy: privacy?,
                 named_only,
                 tests: tests.len(),
                 hash: short_hash(text.as_bytes()),
@@ -303,22 +304,6 @@ fn dedupe(root: &Section<'_, '_>, wanted: &Wanted, places: Places, class: &str) 
         return None;
     }
     Some(dedupe)
-}
-
-fn private(root: &Section<'_, '_>, metrics: &[Metric]) -> Option<Vec<String>> {
-    let Some(section) = root.section("privacy") else { return Some(Vec::new()) };
-    let fields = section.texts("fields")?;
-    for field in &fields {
-        if !metrics.iter().any(|metric| metric.name.as_str() == *field) {
-            let near = crate::diagnostic::nearest(field, metrics.iter().map(|metric| metric.name.as_str()));
-            section.wrong(
-                "fields",
-                format!("{field:?} is no metric here"),
-                near.map(|n| format!("did you mean {n:?}?")),
-            );
-        }
-    }
-    Some(fields.into_iter().map(str::to_owned).collect())
 }
 
 fn metrics(root: &Section<'_, '_>, places: Places, wanted: &mut Wanted) -> Vec<Metric> {

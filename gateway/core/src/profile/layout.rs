@@ -227,10 +227,16 @@ impl Wanted {
 }
 
 impl Wanted {
+    /// All places that are wanted.
+    pub(super) fn places(&self) -> impl Iterator<Item = &Place> {
+        let others = [&self.time, &self.time_offset, &self.sequence, &self.boot, &self.device, &self.stream];
+        let units = self.units.iter().map(|(_, unit)| unit);
+        self.metrics.iter().chain(units).chain(others.into_iter().flatten())
+    }
+
     /// The wildcards of the topic that are wanted.
     pub(super) fn of_topic(&self) -> impl Iterator<Item = &str> {
-        let others = [&self.time, &self.time_offset, &self.sequence, &self.boot, &self.device, &self.stream];
-        self.metrics.iter().chain(others.into_iter().flatten()).filter_map(|place| match place {
+        self.places().filter_map(|place| match place {
             Place::Topic(name) => Some(name.as_str()),
             _ => None,
         })

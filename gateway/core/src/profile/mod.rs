@@ -16,6 +16,7 @@ mod layout;
 mod metric;
 mod metric_text;
 mod overlay;
+mod privacy;
 mod register;
 mod script;
 mod suggest;
@@ -67,7 +68,7 @@ pub struct Profile {
     time: TimeRule,
     dedupe: Dedupe,
     every_ms: Option<u64>,
-    private: Vec<String>,
+    privacy: privacy::Privacy,
     named_only: bool,
     tests: usize,
     hash: u64,
@@ -364,7 +365,13 @@ impl Profile {
     /// Metrics whose values are personal information.
     #[must_use]
     pub fn private(&self) -> &[String] {
-        &self.private
+        &self.privacy.metrics
+    }
+
+    /// Whether its payloads say who somebody is: then they are sealed before they are kept.
+    #[must_use]
+    pub fn holds_identity(&self) -> bool {
+        self.privacy.holds_identity()
     }
 
     /// How many tests it carries.

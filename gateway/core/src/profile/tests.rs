@@ -1,6 +1,7 @@
 mod commands;
 mod forms;
 mod overlay;
+mod privacy;
 mod scripts;
 mod suggest;
 

@@ -39,6 +39,33 @@ pub enum Part {
     Said(Said),
 }
 
+/// Stands for a reason that may repeat what a sealed payload says.
+pub const SEALED_REASON: &str =
+    "it cannot be read; what is wrong is not told here, as the message may say who somebody is";
+
+/// Kinds whose reasons are made of the topic, the register and names of profiles alone.
+const NO_CONTENT: [&str; 13] = [
+    "ambiguous_profile",
+    "late_answer",
+    "no_device",
+    "no_reader",
+    "oversize",
+    "revoked",
+    "sealed",
+    "too_many_readings",
+    "unknown_class",
+    "unknown_device",
+    "wrong_class",
+    "wrong_profile",
+    "wrong_site",
+];
+
+/// Whether the reasons of a kind repeat nothing that a payload says, but for the name of its device.
+#[must_use]
+pub fn names_no_content(kind: &str) -> bool {
+    NO_CONTENT.contains(&kind)
+}
+
 /// Places that hold digits only.
 const NUMBERS: [&str; 2] = ["n", "most"];
 /// Places that hold another sentence.

@@ -3,7 +3,7 @@
 use super::Sentence;
 
 /// The kinds of reasons: the stable codes by which the quarantine is sorted.
-pub const KINDS: [&str; 22] = [
+pub const KINDS: [&str; 23] = [
     "ambiguous_profile",
     "bad_config",
     "bad_field",
@@ -15,6 +15,7 @@ pub const KINDS: [&str; 22] = [
     "no_reader",
     "oversize",
     "revoked",
+    "sealed",
     "store_rejected",
     "store_too_large",
     "text_refused",
@@ -238,6 +239,11 @@ pub const SENTENCES: &[Sentence] = &[
     say("own_outcome", "the outcome of a command cannot be read: {error}"),
     say("own_config", "the configuration record cannot be read: {error}"),
     say("rule_dropped", "the rule \"{rule}\" does not fit its class any more: {error}"),
+    // What was sealed, as it may say who somebody is.
+    say("sealed_reason", super::SEALED_REASON),
+    say("sealed_unopened", "it is sealed, and there is no key to open it with"),
+    say("sealed_key_gone", "it was sealed with the key of {day}, which is gone: nobody can read it any more"),
+    say("sealed_damaged", "it was sealed with the key of {day}, and does not open with it: it is damaged"),
     // A text that was in force.
     say("text_refused", "this version refuses what an earlier one took: {error}"),
     // Damage of the journal.

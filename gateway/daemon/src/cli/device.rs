@@ -120,6 +120,7 @@ fn under_the_lock(settings: &Settings, request: Request) -> Result<Value, Failur
         orders: core.orders.clone(),
         state: StateFile(core.dir.clone()),
         catalog: Arc::new(Catalog::new(wanted.all_profiles())),
+        keys: Arc::clone(&core.keys),
         clock,
         status: Arc::new(|| Value::Null),
         stop: CancellationToken::new(),

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use clap::CommandFactory;
 use clap_complete::Shell;
-use orderly_core::record::Record;
+use orderly_core::record::{Flags, Record};
+use orderly_core::sealed::{Head, OVERHEAD};
 use orderly_store::audit::{self, Verdict};
 use orderly_store::disk::RealDisk;
 use orderly_store::journal;
@@ -60,12 +61,15 @@ fn check_journal(lang: Lang, dir: &std::path::Path) -> Result<(), Failure> {
     Err(Failure::Other(sentence))
 }
 
-/// A record as one JSON object; a payload that is not text is shown in hex.
+/// A record as one JSON object; a payload that is not text is shown in hex, a sealed one not at all.
 fn shown(record: &Record<'_>) -> String {
     let entry = record.entry;
-    let body = match std::str::from_utf8(entry.body) {
-        Ok(text) => json!(text),
-        Err(_) => json!({ "hex": entry.body.iter().map(|b| format!("{b:02x}")).collect::<String>() }),
+    let sealed = Head::read(entry.body).filter(|_| entry.flags.has(Flags::SEALED));
+    let bytes = entry.body.len().saturating_sub(OVERHEAD);
+    let body = match (sealed, std::str::from_utf8(entry.body)) {
+        (Some((head, _)), _) => json!({ "sealed": { "key": head.day.to_string(), "bytes": bytes } }),
+        (None, Ok(text)) => json!(text),
+        (None, Err(_)) => json!({ "hex": entry.body.iter().map(|b| format!("{b:02x}")).collect::<String>() }),
     };
     json!({
         "seq": record.seq,

@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 
 use orderly_core::ids::{ClassId, DeviceId, SiteId};
 
-use super::Settings;
 use super::amount::{Size, Span};
 use super::layers::{Layer, locate};
 use super::problem::Problem;
+use super::{HookSigned, Settings};
 
 /// A fault of the resolved settings, by its dotted path.
 #[derive(Debug)]
@@ -102,6 +102,7 @@ pub(super) fn faults(settings: &Settings) -> Vec<Fault> {
             "class/command or device/command, as in \"drug_cabinet/unlock\"",
         );
     }
+    hooks(settings, &mut faults);
     journal(settings, &mut faults);
     links(settings, &mut faults);
     outward(settings, &mut faults);
@@ -123,6 +124,43 @@ fn doors(settings: &Settings, faults: &mut Faults) {
     }
 }
 
+fn hooks(settings: &Settings, faults: &mut Faults) {
+    if settings.site == "hooks" && !settings.http.hooks.is_empty() {
+        faults.add("site", "cannot be \"hooks\" where [http.hooks] are", "choose another name for the site");
+    }
+    for (name, hook) in &settings.http.hooks {
+        faults.link("http.hooks", name);
+        let path = format!("http.hooks.{name}");
+        let mut header = |key: &str, text: &str| {
+            if axum::http::HeaderName::from_bytes(text.as_bytes()).is_err() {
+                let message = format!("{text:?} is no name of a header");
+                faults.add(&format!("{path}.{key}"), message, "as in \"X-Signature\"");
+            }
+        };
+        header("header", &hook.header);
+        let timed = hook.signed == HookSigned::TimestampBody;
+        match (&hook.timestamp_header, timed) {
+            (Some(text), true) => header("timestamp_header", text),
+            (None, true) => faults.add(
+                &format!("{path}.timestamp_header"),
+                "is missing: it names the time that is signed",
+                "as in \"X-Timestamp\"",
+            ),
+            (Some(_), false) => faults.add(
+                &format!("{path}.timestamp_header"),
+                "says nothing when the body alone is signed",
+                "write signed = \"timestamp.body\", or leave it out",
+            ),
+            (None, false) => {}
+        }
+        faults.at_least(&format!("{path}.tolerance"), hook.tolerance, Span::seconds(1));
+        if hook.secret_file.is_some() == hook.secret_env.is_some() {
+            let message = "needs its secret from one place";
+            faults.add(&path, message, "secret_file = \"...\" or secret_env = \"...\"");
+        }
+    }
+}
+
 fn journal(settings: &Settings, faults: &mut Faults) {
     let journal = &settings.journal;
     if journal.segment_bytes < Size(1 << 20) || journal.segment_bytes > Size(1 << 30) {
@@ -138,6 +176,7 @@ fn journal(settings: &Settings, faults: &mut Faults) {
     faults.at_least("retention.readings", settings.retention.readings, Span::days(1));
     faults.at_least("retention.alerts", settings.retention.alerts, Span::days(1));
     faults.at_least("retention.notices", settings.retention.notices, Span::days(1));
+    faults.at_least("privacy.keep", settings.privacy.keep, Span::days(1));
     for (class, keep) in &settings.retention.class {
         faults.name(&format!("retention.class.{class}"), ClassId::new(class));
         faults.at_least(&format!("retention.class.{class}"), *keep, Span::days(1));

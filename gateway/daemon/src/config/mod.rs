@@ -9,6 +9,7 @@ pub mod secret;
 mod check;
 mod commands;
 mod files;
+mod hooks;
 mod http;
 mod journal;
 mod layers;
@@ -17,6 +18,7 @@ mod log;
 mod modbus;
 mod mqtt;
 mod notify;
+mod privacy;
 mod retention;
 mod sinks;
 mod strict;
@@ -31,6 +33,7 @@ use serde::{Deserialize, Serialize};
 pub use amount::{Size, Span};
 pub use commands::CommandSettings;
 pub use files::{ProfilesSettings, RulesSettings};
+pub use hooks::{HookEncoding, HookSettings, HookSigned};
 pub use http::HttpSettings;
 pub use journal::JournalSettings;
 pub use layers::INSTALLED;
@@ -39,6 +42,7 @@ pub use log::{LogFormat, LogSettings};
 pub use modbus::{ModbusDevice, ModbusFraming, ModbusSettings, Parity};
 pub use mqtt::{MqttSettings, MqttVersion};
 pub use notify::{NotifyKind, NotifySettings};
+pub use privacy::PrivacySettings;
 pub use problem::{Problem, draw};
 pub use retention::RetentionSettings;
 pub use secret::{Credentials, Secret};
@@ -78,6 +82,8 @@ pub struct Settings {
     pub commands: CommandSettings,
     /// How long things are kept.
     pub retention: RetentionSettings,
+    /// What comes from sources that say who somebody is.
+    pub privacy: PrivacySettings,
     /// The folder of the settings file; `None`: there is none.
     #[serde(skip)]
     pub beside: Option<PathBuf>,
@@ -101,6 +107,7 @@ impl Default for Settings {
             rules: RulesSettings::default(),
             commands: CommandSettings::default(),
             retention: RetentionSettings::default(),
+            privacy: PrivacySettings::default(),
             beside: None,
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use orderly_core::ids::ActorId;
 use orderly_core::record::{Action, Order};
 use orderly_core::time::Clock;
+use orderly_store::keys::KeyRing;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -28,6 +29,8 @@ pub struct Desk {
     pub state: StateFile,
     /// The profiles in force.
     pub catalog: Arc<Catalog>,
+    /// The keys of the days.
+    pub keys: Arc<KeyRing>,
     /// The clocks.
     pub clock: Arc<dyn Clock>,
     /// How the daemon is.
@@ -80,13 +83,15 @@ impl Desk {
                 Ok(json!({ "id": id, "state": command.state, "why": command.why, "over": over }))
             }
             Request::DeviceUnknown => {
-                let found = strangers::strangers(&self.state.reader()?, &self.catalog.now().profiles)?;
+                let (state, profiles) = (self.state.reader()?, self.catalog.now());
+                let found = strangers::strangers(&state, &profiles.profiles, &self.keys)?;
                 let found: Vec<dto::Stranger> = found.iter().map(Into::into).collect();
                 Ok(json!({ "devices": found }))
             }
             Request::DeviceAdopt { device, profile, zone, key } => {
                 let (state, profiles) = (self.state.reader()?, self.catalog.now());
-                let order = strangers::adoption(&state, &profiles.profiles, &device, profile.as_ref(), zone)?;
+                let (profiles, profile) = (&profiles.profiles, profile.as_ref());
+                let order = strangers::adoption(&state, profiles, &self.keys, &device, profile, zone)?;
                 drop(state);
                 serde_json::from_str(&self.order(order, key).await?).map_err(|e| e.to_string())
             }

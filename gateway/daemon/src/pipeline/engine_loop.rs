@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use orderly_core::engine::{Engine, EngineSettings};
 use orderly_core::output::Snapshot;
-use orderly_core::record::{Kind, Record, Seq};
+use orderly_core::record::{Entry, Kind, Record, Seq};
 use orderly_core::time::Clock;
 use orderly_store::journal::{Journal, JournalError, Tail};
 use tokio::sync::mpsc;
@@ -16,6 +16,7 @@ use super::census::Census;
 use super::committer::StateCommand;
 use super::lane::Lane;
 use super::lookup::Lookups;
+use super::opening::Opener;
 use super::recent::Recent;
 use super::refused::Refusals;
 use super::signals::{Progress, Signals};
@@ -66,6 +67,8 @@ pub struct EngineLoop {
     pub committer: mpsc::Sender<StateCommand>,
     /// How many devices are there.
     pub census: Arc<Census>,
+    /// Opens what the doors sealed.
+    pub opener: Opener,
     /// Beats at least once a second.
     pub pulse: Pulse,
 }
@@ -266,7 +269,20 @@ impl EngineLoop {
     }
 
     fn handle(&mut self, life: &mut Life, record: &Record<'_>) -> Result<(), String> {
-        let prepared = life.engine.prepare(record);
+        let (opened, samples) = (self.opener.body(record), self.opener.samples(record));
+        let record = &match &samples {
+            Some(body) => Record { entry: Entry { body, ..record.entry }, ..*record },
+            None => *record,
+        };
+        let why;
+        let prepared = match &opened {
+            None => life.engine.prepare(record),
+            Some(Ok(body)) => life.engine.prepare_sealed(record, Ok(body)),
+            Some(Err(error)) => {
+                why = error.to_string();
+                life.engine.prepare_sealed(record, Err(&why))
+            }
+        };
         let seen = match prepared.lookups() {
             [] => Vec::new(),
             lookups => {

@@ -15,19 +15,21 @@ use orderly_core::record::Seq;
 use orderly_core::time::Clock;
 use orderly_store::disk::RealDisk;
 use orderly_store::journal::{Journal, JournalOptions, Recovered};
+use orderly_store::keys::KeyRing;
 use orderly_store::lock::DirLock;
 use orderly_store::version;
 use tokio::sync::{mpsc, watch};
 
-use super::intake::JournalIntake;
+use super::intake::{JournalIntake, Sealer};
+use super::keys;
 use super::orders::OrderDesk;
 use super::register::Register;
 use super::salts::salts;
 use crate::config::Settings;
 use crate::observe::health::Health;
 use crate::pipeline::{
-    Answers, Census, Committer, EngineLoop, Heard, Lane, Lookups, Observer, OpenState, Recent, Refusals,
-    SeriesLoop, Signals, StateCommand, StateFile, Timers, Trimming,
+    Answers, Census, Committer, EngineLoop, Heard, Lane, Lookups, Observer, OpenState, Opener, Recent,
+    Refusals, SeriesLoop, Signals, StateCommand, StateFile, Timers, Trimming,
 };
 use crate::sources::intake::{Durable, Intake};
 
@@ -66,6 +68,10 @@ pub struct Core {
     pub refusals: Arc<Refusals>,
     /// The journal.
     pub journal: Journal,
+    /// The keys of the days.
+    pub keys: Arc<KeyRing>,
+    /// The register, which knows what is sealed.
+    pub register: Arc<Register>,
     /// How many devices are there.
     pub census: Arc<Census>,
     /// What the start found.
@@ -118,6 +124,7 @@ impl Core {
         std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
         let lock = DirLock::take(&dir)?;
         version::agree(&RealDisk, &dir)?;
+        let keys = keys::open(settings)?;
         let Parts { clock, register, observe, state } = parts;
         let mut opener = state.unwrap_or_else(|| Box::new(StateFile(dir.clone())));
         let (store, snapshot) = opener.open().map_err(|e| anyhow!(e))?;
@@ -175,6 +182,7 @@ impl Core {
             lane: Arc::clone(&lane),
             committer: committer.clone(),
             census: Arc::clone(&census),
+            opener: Opener::new(Arc::clone(&keys)),
             pulse: health.pulse("engine"),
         };
         let keeping = SeriesLoop {
@@ -195,10 +203,12 @@ impl Core {
             spawn("committer", move || committing.run(inbox))?,
             spawn("series", move || keeping.run())?,
         ]);
+        let sealer =
+            Sealer { register: Arc::clone(&register), keys: Arc::clone(&keys), clock: Arc::clone(&clock) };
         let intake: Arc<dyn Intake> =
-            Arc::new(JournalIntake::new(journal.clone(), durable.clone(), Arc::clone(&lane)));
+            Arc::new(JournalIntake::new(journal.clone(), durable.clone(), Arc::clone(&lane), sealer));
         let allowed = Arc::new(settings.commands.clone());
-        let orders = OrderDesk::new(Arc::clone(&intake), answers, allowed, register);
+        let orders = OrderDesk::new(Arc::clone(&intake), answers, allowed, Arc::clone(&register));
         if waiting {
             // What an earlier run sent may be unknown by now; no record may come by itself to tell the time.
             signals.tell(|p| p.nudged = true);
@@ -218,6 +228,8 @@ impl Core {
             lane,
             refusals,
             journal,
+            keys,
+            register,
             census,
             found,
             threads,

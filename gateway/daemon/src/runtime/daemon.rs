@@ -13,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 use super::clock::SystemClock;
 use super::commands::{Dispatcher, Ways};
 use super::core::{Core, Parts};
-use super::doors::{Ending, IngestDoors, OpenListener, ended, stop_flag};
+use super::doors::{Ending, IngestDoors, OpenListener, ended, open_hooks, stop_flag};
+use super::keys::{self, Keeper};
 use super::links::OpenLinks;
 use super::older::OldStores;
 use super::outlets::Outlets;
@@ -226,8 +227,10 @@ impl Opening {
         dispatcher.open(Ways { door, ..std::mem::take(&mut links.ways) });
         self.told.dispatch_with(&dispatcher);
         sources.extend(listener.iter().map(OpenListener::probe));
-        let ingest =
-            IngestDoors::new(SiteId::new(&settings.site)?, core, &self.told.register, Arc::clone(&catalog));
+        let hooks = open_hooks(settings, &self.credentials, &core.clock)?;
+        let (site, register) = (SiteId::new(&settings.site)?, &self.told.register);
+        let ingest = IngestDoors::new(site, core, register, Arc::clone(&catalog), hooks);
+        sources.extend(ingest.probes());
         let own_port = ingest.open(&settings.http.ingest_bind, doors.clone())?;
 
         let overseer = Arc::new(Overseer {
@@ -248,8 +251,12 @@ impl Opening {
             sources,
             last: Mutex::new(Last::default()),
         });
-        let reads =
-            Arc::new(StoreReads::new(core.dir.clone(), Arc::clone(&core.clock), Arc::clone(&catalog)));
+        let reads = Arc::new(StoreReads::new(
+            core.dir.clone(),
+            Arc::clone(&core.clock),
+            Arc::clone(&catalog),
+            Arc::clone(&core.keys),
+        ));
         let figures = self.figures.clone();
         let parts = api::Parts {
             reads,
@@ -289,6 +296,7 @@ impl Opening {
             orders: core.orders.clone(),
             state: StateFile(core.dir.clone()),
             catalog: Arc::clone(&catalog),
+            keys: Arc::clone(&core.keys),
             clock: Arc::clone(&core.clock),
             status: Arc::new(move || serde_json::to_value(overseer.status()).unwrap_or_default()),
             stop: asked_to_stop.clone(),
@@ -314,6 +322,15 @@ impl Opening {
         let (journal, committer, clock) =
             (core.journal.clone(), core.committer.clone(), Arc::clone(&core.clock));
         tasks.push(("damage", tokio::spawn(damage::tell(journal, committer, clock, pages.clone()))));
+
+        let keeper = Keeper {
+            keys: Arc::clone(&core.keys),
+            clock: Arc::clone(&core.clock),
+            journal: core.journal.clone(),
+            committed: core.committed.clone(),
+            keep: keys::days(settings.privacy.keep.as_ms()),
+        };
+        tasks.push(("keys", tokio::spawn(keeper.follow(doors.clone()))));
 
         core.health.set_ready(true);
         for guard in guards {

@@ -4,9 +4,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use axum::Router;
+use axum::http::HeaderName;
 use orderly_core::ids::SiteId;
+use orderly_core::time::Clock;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -17,8 +19,10 @@ use super::ports;
 use super::register::Register;
 use crate::api::dto::SourceStatus;
 use crate::catalog::Catalog;
-use crate::config::Settings;
+use crate::config::{Credentials, HookEncoding, HookSigned, Secret, Settings};
 use crate::sources::http;
+use crate::sources::http::hooks::Hooks;
+use crate::sources::http::signature::{self, Signature};
 use crate::sources::intake::Intake;
 use crate::sources::mqtt_door::{self, Door};
 
@@ -95,13 +99,21 @@ pub struct IngestDoors {
     intake: Arc<dyn Intake>,
     register: Arc<Register>,
     owner: http::Owner,
+    hooks: Arc<Hooks>,
 }
 
 impl IngestDoors {
-    /// Doors for devices whose lines these profiles read.
+    /// Doors for devices whose lines these profiles read, and for these clouds.
     #[must_use]
-    pub fn new(site: SiteId, core: &Core, register: &Arc<Register>, catalog: Arc<Catalog>) -> Self {
+    pub fn new(
+        site: SiteId,
+        core: &Core,
+        register: &Arc<Register>,
+        catalog: Arc<Catalog>,
+        hooks: Hooks,
+    ) -> Self {
         Self {
+            hooks: Arc::new(hooks),
             site,
             intake: Arc::clone(&core.intake),
             register: Arc::clone(register),
@@ -115,8 +127,20 @@ impl IngestDoors {
             logins: Arc::clone(&self.register) as _,
             site: self.site.clone(),
             owner: Arc::clone(&self.owner),
+            hooks: Arc::clone(&self.hooks),
             peer,
         }
+    }
+
+    /// How each cloud is, for the status page.
+    #[must_use]
+    pub fn probes(&self) -> Vec<super::overview::SourceProbe> {
+        let probe = |at: usize| {
+            let hooks = Arc::clone(&self.hooks);
+            let probe: super::overview::SourceProbe = Box::new(move || hook_status(&hooks, at));
+            probe
+        };
+        (0..self.hooks.counts().len()).map(probe).collect()
     }
 
     /// The routes on a port that only loopback reaches.
@@ -142,6 +166,51 @@ impl IngestDoors {
             }
         })))
     }
+}
+
+fn hook_status(hooks: &Hooks, at: usize) -> SourceStatus {
+    let count = hooks.counts().swap_remove(at);
+    let refused = count.last.map(|last| format!("; {} refused, the last because {last}", count.refused));
+    SourceStatus {
+        name: format!("hook {}", count.name),
+        up: true,
+        connections: 0,
+        detail: Some(format!("{} requests taken{}", count.taken, refused.unwrap_or_default())),
+    }
+}
+
+/// The clouds of the settings, with their secrets.
+///
+/// # Errors
+/// When a secret cannot be read; the sentence says which.
+pub fn open_hooks(
+    settings: &Settings,
+    credentials: &Credentials,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<Hooks> {
+    let mut all = Vec::new();
+    for (name, hook) in &settings.http.hooks {
+        let secret = match (&hook.secret_file, &hook.secret_env) {
+            (Some(file), _) => credentials.read(file).map_err(|why| anyhow!(why)),
+            (None, Some(variable)) => match std::env::var(variable) {
+                Ok(text) if !text.trim().is_empty() => Ok(Secret::new(text.trim().to_owned())),
+                _ => Err(anyhow!("the environment has no {variable}")),
+            },
+            (None, None) => Err(anyhow!("there is no secret_file and no secret_env")),
+        };
+        let secret = secret.with_context(|| format!("http.hooks.{name}"))?;
+        let header = |text: &str| HeaderName::from_bytes(text.as_bytes());
+        let timestamp = hook.timestamp_header.as_deref().filter(|_| hook.signed == HookSigned::TimestampBody);
+        let signature = Signature {
+            header: header(&hook.header)?,
+            prefix: hook.prefix.clone(),
+            base64: hook.encoding == HookEncoding::Base64,
+            timestamp: timestamp.map(header).transpose()?.map(|name| (name, hook.tolerance.as_ms())),
+            key: signature::key(secret.reveal().as_bytes()),
+        };
+        all.push((name.clone(), signature));
+    }
+    Ok(if all.is_empty() { Hooks::none() } else { Hooks::new(all, Arc::clone(clock)) })
 }
 
 /// A door may lie off loopback only when every device that is not revoked has a credential.

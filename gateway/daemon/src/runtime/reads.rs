@@ -11,6 +11,7 @@ use orderly_core::output::DeviceRow;
 use orderly_core::reading::Reading;
 use orderly_core::record::Order;
 use orderly_core::time::{Clock, Timestamp};
+use orderly_store::keys::KeyRing;
 use orderly_store::series::{self, Query, SeriesReader};
 use orderly_store::state::{AlertFilter, QuarantineFilter, StateReader};
 
@@ -29,6 +30,7 @@ pub struct StoreReads {
     dir: PathBuf,
     clock: Arc<dyn Clock>,
     catalog: Arc<Catalog>,
+    keys: Arc<KeyRing>,
     idle: Mutex<Vec<Connections>>,
 }
 
@@ -56,8 +58,8 @@ fn failed(error: impl std::fmt::Display) -> ReadError {
 impl StoreReads {
     /// Reads this data directory; both files must be there when the first call comes.
     #[must_use]
-    pub const fn new(dir: PathBuf, clock: Arc<dyn Clock>, catalog: Arc<Catalog>) -> Self {
-        Self { dir, clock, catalog, idle: Mutex::new(Vec::new()) }
+    pub const fn new(dir: PathBuf, clock: Arc<dyn Clock>, catalog: Arc<Catalog>, keys: Arc<KeyRing>) -> Self {
+        Self { dir, clock, catalog, keys, idle: Mutex::new(Vec::new()) }
     }
 
     fn asked(&self) -> Asked {
@@ -217,7 +219,7 @@ impl Reads for StoreReads {
 
     fn strangers(&self) -> Result<Vec<Stranger>, ReadError> {
         let in_force = self.catalog.now();
-        self.with(|c| strangers::strangers(&c.state, &in_force.profiles).map_err(failed))
+        self.with(|c| strangers::strangers(&c.state, &in_force.profiles, &self.keys).map_err(failed))
     }
 
     fn adoption(
@@ -227,7 +229,9 @@ impl Reads for StoreReads {
         zone: Option<ZoneId>,
     ) -> Result<Result<Order, String>, ReadError> {
         let in_force = self.catalog.now();
-        self.with(|c| Ok(strangers::adoption(&c.state, &in_force.profiles, device, profile, zone)))
+        self.with(|c| {
+            Ok(strangers::adoption(&c.state, &in_force.profiles, &self.keys, device, profile, zone))
+        })
     }
 }
 

@@ -1,12 +1,14 @@
 //! The register as the doors see it: who has a credential, who is revoked. Fed by commits, never by wishes.
 
 use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
-use orderly_core::ids::{ClassId, DeviceId};
+use orderly_core::ids::{ClassId, DeviceId, ProfileId};
 use orderly_core::output::DeviceRow;
-use orderly_core::record::Credential;
+use orderly_core::profile::Profile;
+use orderly_core::record::{Credential, Entry};
 
+use super::private::Private;
 use crate::control::matches;
 use crate::sources::mqtt_door::{Attempt, Login, Logins};
 
@@ -18,11 +20,13 @@ pub struct Register(RwLock<Inner>);
 struct Inner {
     devices: HashMap<DeviceId, Row>,
     credentials: usize,
+    private: Private,
 }
 
 #[derive(Debug, Clone)]
 struct Row {
     class: ClassId,
+    profile: ProfileId,
     credential: Option<Credential>,
     revoked: bool,
 }
@@ -61,8 +65,12 @@ impl Register {
         let mut inner = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let before = inner.credentials;
         for row in rows {
-            let new =
-                Row { class: row.class.clone(), credential: row.credential.clone(), revoked: row.revoked };
+            let new = Row {
+                class: row.class.clone(),
+                profile: row.profile.clone(),
+                credential: row.credential.clone(),
+                revoked: row.revoked,
+            };
             inner.credentials += usize::from(new.counts());
             let (credential, revoked) = (new.credential.clone(), new.revoked);
             if let Some(old) = inner.devices.insert(row.device.clone(), new) {
@@ -74,6 +82,23 @@ impl Register {
         }
         ended.anonymous = before == 0 && inner.credentials > 0;
         ended
+    }
+
+    /// These profiles are in force: they alone say from here on which messages are sealed.
+    pub fn read_by(&self, profiles: &[Arc<Profile>]) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).private = Private::of(profiles);
+    }
+
+    /// These profiles are about to come into force: what they say is sealed is so already.
+    pub fn soon_read_by(&self, profiles: &[Arc<Profile>]) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).private.widen(profiles);
+    }
+
+    /// Whether a message may say who somebody is, so that nothing may keep it as it is.
+    #[must_use]
+    pub fn seals(&self, entry: &Entry<'_>) -> bool {
+        let inner = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        inner.private.claims(entry, |device| inner.devices.get(device).map(|row| &row.profile))
     }
 
     /// Devices on the register that are not revoked and have no credential: they keep the doors on loopback.
@@ -123,7 +148,6 @@ impl Logins for Register {
 mod tests {
     use super::*;
     use crate::control::DeviceSecret;
-    use orderly_core::ids::ProfileId;
 
     fn row(device: &str, credential: Option<Credential>, revoked: bool) -> DeviceRow {
         DeviceRow {

@@ -110,7 +110,7 @@ impl Reloader {
             return Ok(());
         }
         let names: Vec<String> = changes.iter().map(|text| name(&text.what)).collect();
-        self.force.bring(changes).await?;
+        self.force.bring(changes, &wanted.all_profiles()).await?;
         tracing::info!(changed = names.join(", "), "profiles and rules changed");
         let stored = self.stored().await?;
         let aside = wanted.changes_from(&stored);
@@ -118,6 +118,7 @@ impl Reloader {
             self.troubles.set(wanted.troubles().into_iter().chain(aside.iter().map(put_aside)).collect());
         }
         self.catalog.set(self.in_force(&wanted, &stored));
+        self.force.in_force(&self.catalog.now().profiles);
         self.polls.renew(&self.catalog.now().profiles).await
     }
 

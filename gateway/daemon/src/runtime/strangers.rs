@@ -1,5 +1,6 @@
 //! Devices that speak and are on no register: what they said stands in quarantine, and somebody may take them on.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -7,7 +8,9 @@ use orderly_core::ids::{ClassId, DeviceId, ProfileId, ZoneId};
 use orderly_core::profile::{Profile, suggest};
 use orderly_core::record::{Order, Sample};
 use orderly_core::refusal::{self, Part};
+use orderly_core::sealed::{self, HEAD};
 use orderly_core::topic::Topic;
+use orderly_store::keys::{About, KeyRing};
 use orderly_store::state::{QuarantineFilter, QuarantineRow, StateReader};
 
 use crate::api::Stranger;
@@ -60,14 +63,33 @@ fn class_of(row: &QuarantineRow) -> Option<ClassId> {
     ClassId::new(Topic::parse(&row.address).ok()?.class).ok()
 }
 
+/// What a message said, as far as it was kept; what is sealed is opened in memory and shown nowhere.
+fn payload<'r>(row: &'r QuarantineRow, keys: &KeyRing) -> Cow<'r, [u8]> {
+    if !sealed::is_sealed(&row.excerpt) {
+        return Cow::Borrowed(&row.excerpt);
+    }
+    let about = About { source: &row.source, address: &row.address };
+    Cow::Owned(keys.open_body(about, &row.excerpt).unwrap_or_default())
+}
+
+/// Whether the whole message was kept.
+fn is_whole(row: &QuarantineRow) -> bool {
+    let bytes = row.excerpt.len();
+    bytes < CUT && !(bytes == HEAD && sealed::is_sealed(&row.excerpt))
+}
+
 /// All unknown devices, with the profiles that read their newest message.
 ///
 /// # Errors
 /// When the state store cannot be read.
-pub fn strangers(state: &StateReader, profiles: &[Arc<Profile>]) -> Result<Vec<Stranger>, String> {
+pub fn strangers(
+    state: &StateReader,
+    profiles: &[Arc<Profile>],
+    keys: &KeyRing,
+) -> Result<Vec<Stranger>, String> {
     let stranger = |(device, rows): (DeviceId, Vec<QuarantineRow>)| {
         let (first, last) = (rows.first()?, rows.last()?);
-        let mut suggestions = suggest(profiles, &last.address, &last.excerpt, last.received_at);
+        let mut suggestions = suggest(profiles, &last.address, &payload(last, keys), last.received_at);
         suggestions.truncate(SUGGESTED);
         Some(Stranger {
             device,
@@ -90,6 +112,7 @@ pub fn strangers(state: &StateReader, profiles: &[Arc<Profile>]) -> Result<Vec<S
 pub fn adoption(
     state: &StateReader,
     profiles: &[Arc<Profile>],
+    keys: &KeyRing,
     device: &DeviceId,
     profile: Option<&ProfileId>,
     zone: Option<ZoneId>,
@@ -116,7 +139,8 @@ pub fn adoption(
             )
         })?,
         None => {
-            let found = suggest(profiles, &newest.address, &newest.excerpt, newest.received_at);
+            let said = payload(newest, keys);
+            let found = suggest(profiles, &newest.address, &said, newest.received_at);
             let fits: Vec<_> = found.iter().filter(|found| found.fits).collect();
             let best = |id: &ProfileId| profiles.iter().find(|known| known.id() == id);
             match fits.as_slice() {
@@ -138,7 +162,7 @@ pub fn adoption(
         return Err(format!("{device:?} speaks as a {class:?}; the profile {name:?} is for {own:?}"));
     }
     let mut bytes = 0;
-    let newest_first = rows.into_iter().rev().filter(|row| row.excerpt.len() < CUT).take(SAMPLES);
+    let newest_first = rows.into_iter().rev().filter(is_whole).take(SAMPLES);
     let mut samples: Vec<Sample> = newest_first
         .take_while(|row| {
             bytes += row.excerpt.len() + row.address.len();

@@ -1,5 +1,6 @@
 //! The durable part in process: replay after failed commits, orders, and an idle gateway that writes nothing.
 
+mod privacy;
 mod reload;
 mod retention;
 mod strangers;

@@ -25,6 +25,22 @@ pub trait Disk: Send + Sync {
     /// What the operating system reports.
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
 
+    /// Makes a new file that only its owner may read; an existing one is an error.
+    ///
+    /// # Errors
+    /// What the operating system reports.
+    fn create_private(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        self.create(path)
+    }
+
+    /// The permissions of a file that others than its owner have; 0: none.
+    ///
+    /// # Errors
+    /// What the operating system reports.
+    fn open_to_others(&self, path: &Path) -> io::Result<u32> {
+        self.open(path).map(|_| 0)
+    }
+
     /// Opens an existing file for reading.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -20,6 +20,15 @@ impl Disk for RealDisk {
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
         Ok(Arc::new(RealFile(file)))
+    }
+
+    fn create_private(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
+        Ok(Arc::new(RealFile(file)))
+    }
+
+    fn open_to_others(&self, path: &Path) -> io::Result<u32> {
+        Ok(fs::metadata(path)?.mode() & 0o077)
     }
 
     fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {

@@ -3,6 +3,7 @@
 //! The whole payload is checked while it is read (RFC 8259, UTF-8, no key twice in an object, limits), so
 //! a value is never taken out of a document that another reader would refuse or read differently.
 
+mod blank;
 mod path;
 mod pick;
 mod raw;
@@ -12,6 +13,7 @@ mod tests;
 
 use std::borrow::Cow;
 
+pub use blank::Blanks;
 pub use pick::{PathError, Paths, Picked};
 pub use raw::Locator;
 

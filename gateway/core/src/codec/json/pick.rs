@@ -170,7 +170,7 @@ pub(super) fn check(path: &str) -> Result<JsonPath, PathError> {
     })
 }
 
-fn steps_of(place: &serde_json_path::NormalizedPath<'_>) -> Vec<Step> {
+pub(super) fn steps_of(place: &serde_json_path::NormalizedPath<'_>) -> Vec<Step> {
     place
         .iter()
         .map(|element| match (element.as_name(), element.as_index()) {

@@ -38,6 +38,15 @@ impl Locator {
         found.map(|found| Self { path: path.to_owned(), ..found })
     }
 
+    /// The place of these steps.
+    pub(super) const fn at(steps: Vec<Step>) -> Self {
+        Self { path: String::new(), steps }
+    }
+
+    pub(super) fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
     /// The path as it was written.
     #[must_use]
     pub fn path(&self) -> &str {

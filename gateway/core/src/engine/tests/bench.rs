@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use crate::alert::{Alert, Condition, Transition};
 use crate::command::Command;
 use crate::dedupe::{Seen, matches};
-use crate::engine::{Engine, EngineSettings};
+use crate::engine::{Engine, EngineSettings, Prepared};
 use crate::ids::{ActorId, DeviceId, SiteId};
 use crate::output::{DeviceRow, Output, Snapshot, TextRow, TwinRow};
 use crate::reading::Reading;
@@ -273,6 +273,21 @@ impl Bench {
         let entry = Entry { kind, flags, source, connection: 1, address, body };
         let record = Record { seq: self.seq, now: self.now, entry };
         let prepared = self.engine.prepare(&record);
+        self.handle(prepared);
+    }
+
+    /// A message that the door has sealed; `opened`: what its key gives, if it is there.
+    pub fn sealed(&mut self, flags: Flags, address: &str, sealed: &[u8], opened: Result<&str, &str>) {
+        self.seq += 1;
+        let (kind, flags) = (Kind::Envelope, flags.with(Flags::SEALED));
+        let entry = Entry { kind, flags, source: "listener", connection: 1, address, body: sealed };
+        let record = Record { seq: self.seq, now: self.now, entry };
+        let opened = opened.map(str::as_bytes);
+        let prepared = self.engine.prepare_sealed(&record, opened);
+        self.handle(prepared);
+    }
+
+    fn handle(&mut self, prepared: Prepared<'_>) {
         let seen: Vec<Seen> = prepared
             .lookups()
             .iter()

@@ -9,6 +9,7 @@ mod identity;
 mod orders;
 mod properties;
 mod reload;
+mod sealed;
 mod silence;
 mod split;
 mod technical;

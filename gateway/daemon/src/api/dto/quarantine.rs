@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use orderly_core::refusal::{self, Part, Said};
+use orderly_core::sealed::{OVERHEAD, is_sealed};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -36,6 +37,8 @@ pub struct QuarantineItem {
     pub excerpt: String,
     /// How many bytes of the payload are kept here (at most 4 KiB).
     pub bytes: usize,
+    /// It may say who somebody is: what is kept of it is sealed and shown nowhere.
+    pub sealed: bool,
 }
 
 /// A sentence: its stable code and what stands in its places.
@@ -85,6 +88,7 @@ pub struct Quarantine {
 
 impl From<&Unreadable> for QuarantineItem {
     fn from(item: &Unreadable) -> Self {
+        let sealed = is_sealed(&item.excerpt);
         Self {
             seq: item.seq,
             index: item.index,
@@ -94,14 +98,20 @@ impl From<&Unreadable> for QuarantineItem {
             code: item.code.clone(),
             reason: item.reason.clone(),
             why: refusal::read(&item.reason).map(Why::from),
-            excerpt: readable(&item.excerpt),
-            bytes: item.excerpt.len(),
+            excerpt: shown(&item.excerpt),
+            bytes: if sealed { item.excerpt.len().saturating_sub(OVERHEAD) } else { item.excerpt.len() },
+            sealed,
         }
     }
 }
 
+/// The beginning of a payload, if anybody may see it.
+pub(super) fn shown(excerpt: &[u8]) -> String {
+    if is_sealed(excerpt) { String::new() } else { readable(excerpt) }
+}
+
 /// Bytes as text that can be shown: no control characters, no invalid UTF-8, not too long.
-pub(super) fn readable(bytes: &[u8]) -> String {
+fn readable(bytes: &[u8]) -> String {
     let mut text = String::new();
     let mut shown = 0;
     for chunk in bytes.utf8_chunks() {

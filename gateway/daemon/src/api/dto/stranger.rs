@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::quarantine::readable;
+use super::quarantine::shown;
 use super::{Moment, name};
 use crate::api::reads;
 
@@ -29,7 +29,7 @@ pub struct Stranger {
     pub last_at: Moment,
     /// Where the newest came from.
     pub address: String,
-    /// The beginning of the newest.
+    /// The beginning of the newest; empty when it may say who somebody is.
     pub excerpt: String,
     /// Profiles that read it, the best first.
     pub suggestions: Vec<Suggestion>,
@@ -88,7 +88,7 @@ impl From<&reads::Stranger> for Stranger {
             first_at: stranger.first_at.into(),
             last_at: stranger.last_at.into(),
             address: stranger.address.clone(),
-            excerpt: readable(&stranger.excerpt),
+            excerpt: shown(&stranger.excerpt),
             suggestions: stranger.suggestions.iter().map(suggestion).collect(),
         }
     }

@@ -12,6 +12,7 @@ fn desk(core: &Core, site: &Site) -> Desk {
         orders: core.orders.clone(),
         state: StateFile(core.dir.clone()),
         catalog: Arc::new(Catalog::new(texts::gather(&site.settings).unwrap().all_profiles())),
+        keys: Arc::clone(&core.keys),
         clock: Arc::clone(&core.clock),
         status: Arc::new(|| serde_json::Value::Null),
         stop: CancellationToken::new(),

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use anyhow::Context;
+use orderly_core::profile::Profile;
 use orderly_core::record::{ConfigText, Entry, Flags, Kind, Reload, Seq};
 use tokio::sync::watch;
 
 use super::Texts;
 use crate::runtime::core::Core;
+use crate::runtime::register::Register;
 use crate::sources::intake::{Intake, append_durably};
 
 /// So much text goes into one record. All that comes with the program is a tenth of it.
@@ -17,6 +19,7 @@ const RECORD_BYTES: usize = 2 << 20;
 #[derive(Clone)]
 pub struct Force {
     intake: Arc<dyn Intake>,
+    register: Arc<Register>,
     committed: watch::Receiver<Seq>,
 }
 
@@ -30,14 +33,22 @@ impl Force {
     /// Through this journal and this committer.
     #[must_use]
     pub fn of(core: &Core) -> Self {
-        Self { intake: Arc::clone(&core.intake), committed: core.committed.clone() }
+        let (intake, register) = (Arc::clone(&core.intake), Arc::clone(&core.register));
+        Self { intake, register, committed: core.committed.clone() }
     }
 
-    /// Journals the changes as one reload and waits until it is committed.
+    /// These profiles are in force, and no others any more: the doors seal what they say.
+    pub fn in_force(&self, profiles: &[Arc<Profile>]) {
+        self.register.read_by(profiles);
+    }
+
+    /// Journals the changes as one reload and waits until it is committed. `profiles` are those that may come into
+    /// force by it: a message behind the reload must not lie open because the doors did not know yet.
     ///
     /// # Errors
     /// When they cannot be journalled, or the daemon stops.
-    pub async fn bring(&self, changes: Vec<ConfigText>) -> anyhow::Result<()> {
+    pub async fn bring(&self, changes: Vec<ConfigText>, profiles: &[Arc<Profile>]) -> anyhow::Result<()> {
+        self.register.soon_read_by(profiles);
         let mut reloads = vec![Reload::default()];
         let mut bytes = 0;
         for text in changes {
@@ -76,8 +87,9 @@ pub async fn bring_into_force(core: &Core, wanted: &Texts) -> anyhow::Result<()>
     let changes = wanted.changes_from(&core.found.texts);
     if !changes.is_empty() {
         let texts = changes.len();
-        Force::of(core).bring(changes).await?;
+        Force::of(core).bring(changes, &wanted.all_profiles()).await?;
         tracing::info!(texts, "profiles and rules changed");
     }
+    core.register.read_by(&wanted.all_profiles());
     core.caught_up().await
 }

@@ -17,11 +17,11 @@ use super::entrance::{Refusal, Visitor};
 use crate::sources::mqtt_door::Login;
 
 /// An answer that is not "kept": `{"error":{"code","message","hint"}}`.
-struct No {
-    status: StatusCode,
-    code: &'static str,
-    message: String,
-    hint: &'static str,
+pub(super) struct No {
+    pub(super) status: StatusCode,
+    pub(super) code: &'static str,
+    pub(super) message: String,
+    pub(super) hint: &'static str,
 }
 
 impl IntoResponse for No {

@@ -1,11 +1,14 @@
-//! Two HTTP doors for readings: JSON as on the own topic, and line protocol as existing agents send it.
+//! The HTTP doors for readings: JSON as on the own topic, line protocol as existing agents send it, and what the
+//! clouds of vendors push with a signature.
 //!
 //! The syntax is read before anything is journalled; what does not parse is refused whole, with its place. A 2xx
 //! leaves only when the records are on disk.
 
 mod entrance;
+pub mod hooks;
 mod json;
 mod lines;
+pub mod signature;
 mod write;
 
 use std::convert::Infallible;
@@ -22,6 +25,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use self::hooks::Hooks;
 use super::intake::Intake;
 use super::mqtt_door::Logins;
 use crate::catalog::Catalog;
@@ -50,6 +54,8 @@ pub struct Deps {
     pub site: SiteId,
     /// Which devices a line is about: a device with a credential may only write its own.
     pub owner: Owner,
+    /// The clouds of vendors that may post here.
+    pub hooks: Arc<Hooks>,
     /// Where clients are taken to be when the server does not say: loopback on a port that only loopback reaches.
     pub peer: Option<SocketAddr>,
 }
@@ -71,11 +77,20 @@ pub fn owner_by(catalog: Arc<Catalog>) -> Owner {
     })
 }
 
-/// The routes of both doors.
+/// The routes of the doors.
 pub fn router(deps: Deps) -> Router {
     let doors =
         Arc::new(Doors { deps, json: Semaphore::new(JSON_AT_ONCE), writes: Semaphore::new(WRITES_AT_ONCE) });
-    Router::new()
+    let router = match doors.deps.hooks.is_empty() {
+        true => Router::new(),
+        false => Router::new()
+            .route("/ingest/v1/hooks/{name}", post(hooks::take).layer(DefaultBodyLimit::max(MAX_RECORD)))
+            .route(
+                "/ingest/v1/hooks/{name}/{*rest}",
+                post(hooks::take_below).layer(DefaultBodyLimit::max(MAX_RECORD)),
+            ),
+    };
+    router
         .route(
             "/ingest/v1/{site}/{class}/{device}/{stream}",
             post(json::take).layer(DefaultBodyLimit::max(MAX_RECORD)),
