@@ -9,8 +9,8 @@ use orderly_store::disk::RealDisk;
 use orderly_store::journal::dump;
 use orderly_tests::fakestore::{FakeStore, Plan as StorePlan, Step};
 use orderly_tests::gateway::Site;
-use orderly_tests::generator::{Generator, Plan, Progress};
-use orderly_tests::ledger::{Ledger, Verdict};
+use orderly_tests::generator::{Generator, Plan, Progress, twelve_hours_ago};
+use orderly_tests::ledger::Verdict;
 use orderly_tests::mosquitto::{self, Mosquitto};
 use orderly_tests::reference;
 use orderly_tests::{aim, api, drained, wal};
@@ -66,7 +66,7 @@ async fn kill_test(door: Door, seed: u64) -> anyhow::Result<()> {
     std::fs::create_dir(&rules)?;
     std::fs::write(rules.join("kill.toml"), reference::RULES)?;
     let site = Site::new(dir.path(), &more_config(&store.url(), &rules, broker.as_ref().map(|b| b.port)))?;
-    let start = first_device_time();
+    let start = twelve_hours_ago();
     let plan = Plan {
         port: broker.as_ref().map_or(site.mqtt, |b| b.port),
         connections: 4,
@@ -94,7 +94,7 @@ async fn kill_test(door: Door, seed: u64) -> anyhow::Result<()> {
     let began = now();
     for kill in 0..kills() {
         // Counted in messages, not in time: most kills come just after something left, so that it is in flight.
-        let Progress { sent, acked } = load.progress();
+        let Progress { sent, acked, .. } = load.progress();
         let more = 20 + draw_below(&mut draw, 1_200);
         if kill % 4 == 0 {
             load.wait(|p| p.acked >= acked + more).await;
@@ -135,7 +135,7 @@ async fn kill_test(door: Door, seed: u64) -> anyhow::Result<()> {
     store.plan(StorePlan::default());
     drained::wait(&site, Duration::from_secs(120)).await?;
 
-    let verdict = ledger.judge(&rows_of_the_api(&site, &ledger).await?);
+    let verdict = ledger.judge(&api::rows(&site, &ledger).await?);
     let in_store = ledger.judge(&rows_of_the_store(&store));
     met.in_flight.sort_unstable();
     let median = met.in_flight[met.in_flight.len() / 2];
@@ -205,12 +205,6 @@ fn assert_clean(what: &str, verdict: &Verdict) {
     assert_eq!(verdict.invented, Vec::<String>::new(), "{what}: never sent");
 }
 
-/// Twelve hours ago, to the second: device times run 50 times faster than the clock and must not reach the future.
-#[expect(clippy::disallowed_methods, reason = "a real daemon lives in real time")]
-fn first_device_time() -> i64 {
-    (jiff::Timestamp::now().as_second() - 12 * 3_600) * 1_000
-}
-
 /// For what is printed only.
 #[expect(clippy::disallowed_methods, reason = "the figure is printed, nothing depends on it")]
 fn now() -> Instant {
@@ -236,18 +230,6 @@ fn more_config(store: &str, rules: &Path, broker: Option<u16>) -> String {
         );
     }
     text
-}
-
-/// (device, device time) -> rows, as the API gives them.
-async fn rows_of_the_api(site: &Site, ledger: &Ledger) -> anyhow::Result<BTreeMap<(String, i64), usize>> {
-    let mut rows = BTreeMap::new();
-    let devices: BTreeSet<&str> = ledger.messages.iter().map(|m| m.device.as_str()).collect();
-    for device in devices {
-        for time in orderly_tests::api::device_times(site, device).await? {
-            *rows.entry((device.to_owned(), time)).or_insert(0) += 1;
-        }
-    }
-    Ok(rows)
 }
 
 /// (device, device time) -> points, as the fake store kept them.

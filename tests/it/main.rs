@@ -5,6 +5,7 @@
 mod acceptance;
 mod acks;
 mod api;
+mod brokers;
 mod browser;
 mod chirpstack;
 mod commands;

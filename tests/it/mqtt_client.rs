@@ -101,6 +101,25 @@ async fn a_lost_session_is_subscribed_again_under_a_gap() {
     second.send(&message(1, b"A")).await.unwrap();
     assert_eq!(next(&mut second).await.unwrap(), puback(1));
     assert_eq!(client.links.changes().last(), Some(&(true, true)), "the gap is told");
+    let gap = client.status.borrow().gap.unwrap();
+    assert!(gap.since.is_some_and(|since| since <= gap.until), "{gap}");
+}
+
+/// A source that is new on a gateway with data has no session that a broker could have forgotten.
+#[tokio::test]
+async fn after_a_restart_only_a_session_that_there_was_can_be_lost() {
+    for (earlier, lost) in [(Vec::new(), false), (vec!["ward/#".to_owned()], true)] {
+        let (scripted, journal) = (ScriptedBroker::listen().await.unwrap(), MemoryIntake::new(Disk::Fast));
+        let remembered = Arc::<MemoryOfFilters>::default();
+        remembered.0.send_replace(earlier);
+        let started =
+            RunningClient::start_remembering(scripted.port, &journal, remembered, |s| s.resumed = true);
+        let mut client = started.unwrap();
+        let _broker = scripted.welcome(false, true).await.unwrap();
+        client.came_up(1).await.unwrap();
+        assert_eq!(client.links.changes(), [(true, lost)]);
+        assert_eq!(client.status.borrow().gap.is_some(), lost);
+    }
 }
 
 /// 5.1 I: every code of a SUBACK is looked at.

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Installs what the tests need and is missing: a broker, a store, strace, a browser, systemd-analyze, cargo-deny;
+# Installs what the tests need and is missing: brokers, a store, strace, a browser, systemd-analyze,
+# cargo-deny;
 # with `fuzz` a C++ compiler too.
 # No packaged service is started: a policy file says no to each for as long as this runs.
 set -euo pipefail
 declare -A needs=(
   [mosquitto]=mosquitto [mosquitto_pub]=mosquitto-clients [victoria-metrics]=victoria-metrics
+  [rabbitmq-server]=rabbitmq-server [nats-server]=nats-server
   [strace]=strace [chromium]=chromium [systemd-analyze]=systemd
 )
 # libFuzzer is C++.
@@ -13,7 +15,7 @@ missing=()
 for command in "${!needs[@]}"; do
   PATH="$PATH:/usr/sbin:/sbin" command -v "$command" >/dev/null || missing+=("${needs[$command]}")
 done
-fc-list 2>/dev/null | grep -qi 'noto.*cjk' || missing+=(fonts-noto-cjk)
+fc-list 2>/dev/null | grep -i 'noto.*cjk' >/dev/null || missing+=(fonts-noto-cjk)
 if [ ${#missing[@]} -gt 0 ]; then
   command -v apt-get >/dev/null || { echo "install by hand, there is no apt-get here: ${missing[*]}" >&2; exit 1; }
   sudo=""; [ "$(id -u)" = 0 ] || sudo="sudo"
@@ -25,4 +27,10 @@ if [ ${#missing[@]} -gt 0 ]; then
   echo "installing: ${missing[*]}"
   $sudo apt-get update -qq
   DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+fi
+# The broker aedes, beside the server that the tests make of it.
+aedes=$(dirname "$0")/../peers/aedes
+if command -v npm >/dev/null && { [ ! -d "$aedes/node_modules" ] || [ "$aedes/package-lock.json" -nt "$aedes/node_modules/.installed" ]; }; then
+  npm --prefix "$aedes" ci --no-audit --no-fund --loglevel=error
+  touch "$aedes/node_modules/.installed"
 fi

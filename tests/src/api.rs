@@ -1,8 +1,11 @@
 //! Questions to the API that many tests ask.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use anyhow::Context;
 
 use crate::gateway::Site;
+use crate::ledger::Ledger;
 
 /// All readings of a device, page after page, oldest first.
 ///
@@ -39,6 +42,21 @@ pub async fn device_times(site: &Site, device: &str) -> anyhow::Result<Vec<i64>>
             Ok(text.parse::<jiff::Timestamp>()?.as_millisecond())
         })
         .collect()
+}
+
+/// (device, device time) -> how many readings there are, for all devices of a ledger.
+///
+/// # Errors
+/// As [`device_times`].
+pub async fn rows(site: &Site, ledger: &Ledger) -> anyhow::Result<BTreeMap<(String, i64), usize>> {
+    let mut rows = BTreeMap::new();
+    let devices: BTreeSet<&str> = ledger.messages.iter().map(|m| m.device.as_str()).collect();
+    for device in devices {
+        for time in device_times(site, device).await? {
+            *rows.entry((device.to_owned(), time)).or_insert(0) += 1;
+        }
+    }
+    Ok(rows)
 }
 
 /// Waits until so many readings of a device can be read.

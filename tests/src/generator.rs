@@ -39,6 +39,15 @@ pub struct Progress {
     pub sent: usize,
     /// Messages that were acknowledged.
     pub acked: usize,
+    /// Connections that are open; without one no acknowledgement comes any more.
+    pub talking: usize,
+}
+
+/// Twelve hours ago, to the second: device times that run faster than the clock must not reach the future.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "a real daemon lives in real time")]
+pub fn twelve_hours_ago() -> i64 {
+    (jiff::Timestamp::now().as_second() - 12 * 3_600) * 1_000
 }
 
 /// A running load.
@@ -82,6 +91,16 @@ impl Generator {
         *self.progress.borrow()
     }
 
+    /// All messages that were acknowledged so far.
+    #[must_use]
+    pub fn acked(&self) -> Vec<Sent> {
+        let line = |line: &Arc<Mutex<Vec<Sent>>>| {
+            let messages = line.lock().unwrap_or_else(PoisonError::into_inner);
+            messages.iter().filter(|message| message.acked).cloned().collect::<Vec<_>>()
+        };
+        self.lines.iter().flat_map(line).collect()
+    }
+
     /// Waits until the load is so far.
     ///
     /// # Panics
@@ -123,10 +142,15 @@ impl Line {
             }
             // No connection although it should be up: it is just dying. The pause keeps this from spinning.
             pause.tick().await;
-            if let Ok(publisher) =
+            let Ok(publisher) =
                 Publisher::connect(self.plan.port, &format!("load-{}", self.connection)).await
-                && self.talk(publisher).await
-            {
+            else {
+                continue;
+            };
+            self.told.send_modify(|p| p.talking += 1);
+            let done = self.talk(publisher).await;
+            self.told.send_modify(|p| p.talking -= 1);
+            if done {
                 return;
             }
         }
@@ -180,8 +204,7 @@ impl Line {
                 .map(|&(number, again)| {
                     let message = &mut messages[number];
                     message.times_sent += 1;
-                    let topic = format!("orderly/v1/main/{}/{}/up/reading", message.class, message.device);
-                    (number, topic, message.payload.clone().into_bytes(), again)
+                    (number, message.topic(), message.payload.clone().into_bytes(), again)
                 })
                 .collect()
         };

@@ -19,6 +19,24 @@ pub struct Sent {
     pub acked: bool,
 }
 
+impl Sent {
+    /// The topic it is published on.
+    #[must_use]
+    pub fn topic(&self) -> String {
+        format!("orderly/v1/main/{}/{}/up/reading", self.class, self.device)
+    }
+
+    /// What it is called in a [`Verdict`].
+    #[must_use]
+    pub fn name(&self) -> String {
+        name(&self.device, self.device_time)
+    }
+}
+
+fn name(device: &str, time: i64) -> String {
+    format!("{device} at {time}")
+}
+
 /// All that was sent, by order of first sending.
 #[derive(Debug, Default)]
 pub struct Ledger {
@@ -45,7 +63,7 @@ impl Ledger {
     pub fn judge(&self, stored: &BTreeMap<(String, i64), usize>) -> Verdict {
         let sent: BTreeMap<(String, i64), &Sent> =
             self.messages.iter().map(|m| ((m.device.clone(), m.device_time), m)).collect();
-        let name = |(device, time): &(String, i64)| format!("{device} at {time}");
+        let name = |(device, time): &(String, i64)| name(device, *time);
         Verdict {
             acked: self.messages.iter().filter(|m| m.acked).count(),
             lost: sent

@@ -4,8 +4,11 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "tests tell what they skipped and measured")]
 
+pub mod aedes;
 pub mod aim;
 pub mod api;
+pub mod broker;
+pub mod broker_tap;
 pub mod door;
 pub mod drained;
 pub mod fakestore;
@@ -20,6 +23,7 @@ pub mod modbus_truth;
 pub mod mosquitto;
 pub mod mqtt_load;
 pub mod mqtt_raw;
+pub mod nats;
 pub mod patience;
 pub mod planted;
 pub mod powercut;
@@ -27,6 +31,7 @@ pub mod powercut_judge;
 pub mod powercut_model;
 pub mod powercut_plan;
 pub mod powercut_play;
+pub mod rabbitmq;
 pub mod reference;
 pub mod scratch;
 pub mod scripted_broker;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 
+use crate::broker::Broker;
 use crate::gateway::free_port;
 
 /// A broker that can be killed and started again on the same port and data.
@@ -106,6 +107,24 @@ impl Mosquitto {
             child.wait()?;
         }
         Ok(())
+    }
+}
+
+impl Broker for Mosquitto {
+    fn name(&self) -> &'static str {
+        "mosquitto"
+    }
+
+    fn port(&self) -> u16 {
+        self.port
+    }
+
+    fn kill(&mut self) -> anyhow::Result<()> {
+        Self::kill(self)
+    }
+
+    fn restart(&mut self) -> anyhow::Result<()> {
+        Self::restart(self)
     }
 }
 

@@ -115,6 +115,22 @@ pub fn subscribe(level: u8, id: u16, filter: &str) -> Vec<u8> {
     packet(0x82, &body)
 }
 
+/// The next packet of a stream, its first byte and its body; `None` when the other side closed.
+pub async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Option<(u8, Vec<u8>)> {
+    let first = stream.read_u8().await.ok()?;
+    let mut length = 0usize;
+    for i in 0..4 {
+        let byte = stream.read_u8().await.ok()?;
+        length |= usize::from(byte & 0x7f) << (7 * i);
+        if byte < 0x80 {
+            break;
+        }
+    }
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).await.ok()?;
+    Some((first, body))
+}
+
 /// The other side of a connection.
 #[derive(Debug)]
 pub struct Raw<S> {
@@ -137,17 +153,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
 
     /// The next packet, fixed header included; `None` when the other side closed.
     pub async fn next(&mut self) -> Option<Vec<u8>> {
-        let first = self.stream.read_u8().await.ok()?;
-        let mut length = 0usize;
-        for i in 0..4 {
-            let byte = self.stream.read_u8().await.ok()?;
-            length |= usize::from(byte & 0x7f) << (7 * i);
-            if byte < 0x80 {
-                break;
-            }
-        }
-        let mut body = vec![0; length];
-        self.stream.read_exact(&mut body).await.ok()?;
+        let (first, body) = read(&mut self.stream).await?;
         Some(packet(first, &body))
     }
 

@@ -114,7 +114,9 @@ impl OpenLinks {
                 name: name.clone(),
                 up: status.up,
                 connections: u64::from(status.up),
-                detail: refused.or_else(|| status.last_error.clone().filter(|_| !status.up)),
+                detail: refused
+                    .or_else(|| status.last_error.clone().filter(|_| !status.up))
+                    .or_else(|| status.gap.map(|gap| gap.to_string())),
             }
         }));
         let deps = mqtt_client::Deps {

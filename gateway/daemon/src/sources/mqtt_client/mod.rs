@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use orderly_core::record::LinkChange;
-use orderly_core::time::Clock;
+use orderly_core::time::{Clock, Timestamp};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -72,7 +72,8 @@ pub struct Settings {
     pub pause: (Duration, Duration),
     /// Reading stops while the engine is behind; off for P1 sources.
     pub bulk: bool,
-    /// The daemon was restarted on data that it had: a lost session is a gap even on the first connection.
+    /// The daemon was restarted on data that it had: a lost session is a gap even on the first connection, if there was
+    /// one.
     pub resumed: bool,
 }
 
@@ -114,6 +115,27 @@ pub struct Status {
     pub refused: Vec<String>,
     /// Why it went down last, or could not come up.
     pub last_error: Option<String>,
+    /// The latest time for which the broker had forgotten our session.
+    pub gap: Option<Gap>,
+}
+
+/// A time of which messages may be missing: the broker had forgotten our session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gap {
+    /// When the link went down; `None`: before this run of the daemon.
+    pub since: Option<Timestamp>,
+    /// When we had subscribed again.
+    pub until: Timestamp,
+}
+
+impl std::fmt::Display for Gap {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the broker had forgotten our session; messages may be missing ")?;
+        match self.since {
+            Some(since) => write!(f, "from {since} to {}", self.until),
+            None => write!(f, "from the last stop to {}", self.until),
+        }
+    }
 }
 
 /// Everything that outlives one connection.
@@ -132,6 +154,8 @@ struct Client {
     afresh: bool,
     /// There was a session that could be lost.
     had_session: bool,
+    /// When the link went down last.
+    down_since: Option<Timestamp>,
 }
 
 /// What the client is given by the runtime.
@@ -153,7 +177,9 @@ pub async fn run(settings: Settings, deps: Deps, stop: CancellationToken) {
     let Deps { intake, clock, links, remembered, status } = deps;
     let seed = settings.client_id.bytes().fold(clock.now().steady_ms, |s, b| s.rotate_left(7) ^ u64::from(b));
     let mut pauses = Backoff::new(settings.pause.0, settings.pause.1, seed);
-    let (had_session, number) = (settings.resumed, 0);
+    // A source that never subscribed has no session that a broker could have forgotten.
+    let earlier = remembered.filters(&settings.source).await;
+    let had_session = settings.resumed && earlier.map_or(true, |filters| !filters.is_empty());
     let mut client = Client {
         settings,
         intake,
@@ -161,10 +187,11 @@ pub async fn run(settings: Settings, deps: Deps, stop: CancellationToken) {
         links,
         remembered,
         status,
-        number,
+        number: 0,
         subscribed: false,
         afresh: false,
         had_session,
+        down_since: None,
     };
     let mut unreadable = 0;
     while !stop.is_cancelled() {
@@ -194,16 +221,24 @@ pub async fn run(settings: Settings, deps: Deps, stop: CancellationToken) {
 
 impl Client {
     fn came_up(&self, session_lost: bool, refused: Vec<String>) {
-        self.links.changed(LinkChange { source: self.settings.source.clone(), up: true, session_lost });
+        let source = &self.settings.source;
+        self.links.changed(LinkChange { source: source.clone(), up: true, session_lost });
+        let gap = session_lost.then(|| Gap { since: self.down_since, until: self.clock.now().wall });
+        if let Some(gap) = &gap {
+            tracing::warn!(%source, "{gap}");
+            metrics::counter!("orderly_mqtt_client_lost_sessions_total", "source" => source.clone())
+                .increment(1);
+        }
         self.status.send_modify(|status| {
             status.up = true;
             status.connections += 1;
             status.refused = refused;
+            status.gap = gap.or(status.gap);
         });
     }
 
     /// Whether it had been up.
-    fn went_down(&self, end: &End) -> bool {
+    fn went_down(&mut self, end: &End) -> bool {
         let mut was_up = false;
         self.status.send_modify(|status| {
             was_up = std::mem::take(&mut status.up);
@@ -213,6 +248,7 @@ impl Client {
             "source" => self.settings.source.clone(), "reason" => end.label())
         .increment(1);
         if was_up {
+            self.down_since = Some(self.clock.now().wall);
             let source = self.settings.source.clone();
             self.links.changed(LinkChange { source, up: false, session_lost: false });
         }
