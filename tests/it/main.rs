@@ -20,6 +20,8 @@ mod hooks;
 mod http_ingest;
 mod kill;
 mod modbus;
+mod modbus_dead;
+mod modbus_peers;
 mod modbus_truth;
 mod mqtt_client;
 mod mqtt_door;

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the tests need and is missing: brokers, a store, strace, a browser, systemd-analyze,
+# Installs what the tests need and is missing: brokers, Modbus servers, a store, strace, a browser, systemd-analyze,
 # cargo-deny;
 # with `fuzz` a C++ compiler too.
 # No packaged service is started: a policy file says no to each for as long as this runs.
@@ -15,6 +15,8 @@ missing=()
 for command in "${!needs[@]}"; do
   PATH="$PATH:/usr/sbin:/sbin" command -v "$command" >/dev/null || missing+=("${needs[$command]}")
 done
+[ -e /usr/include/modbus/modbus.h ] || [ -e /usr/local/include/modbus/modbus.h ] || missing+=(libmodbus-dev)
+for python in /usr/bin/python3 python3; do "$python" -c 'import pymodbus.server' 2>/dev/null && break; done || missing+=(python3-pymodbus python3-serial python3-serial-asyncio)
 fc-list 2>/dev/null | grep -i 'noto.*cjk' >/dev/null || missing+=(fonts-noto-cjk)
 if [ ${#missing[@]} -gt 0 ]; then
   command -v apt-get >/dev/null || { echo "install by hand, there is no apt-get here: ${missing[*]}" >&2; exit 1; }

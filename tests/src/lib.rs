@@ -19,6 +19,8 @@ pub mod generator;
 pub mod ledger;
 pub mod lock;
 pub mod memory_intake;
+pub mod modbus_bus;
+pub mod modbus_peer;
 pub mod modbus_truth;
 pub mod mosquitto;
 pub mod mqtt_load;
