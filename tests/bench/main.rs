@@ -13,7 +13,9 @@ mod hook;
 mod latency;
 mod local;
 mod measure;
+mod outage;
 mod paced;
+mod poll;
 mod profile;
 mod report;
 mod start;
@@ -61,6 +63,8 @@ fn main() -> anyhow::Result<()> {
     let hop = wanted(&["t1", "t3"]);
     group(&["t1", "t2", "t3", "t4"], &mut |report| throughput::run(hop, report));
     group(&["t5", "t6", "t7"], &mut latency::run);
+    group(&["t8"], &mut outage::run);
+    group(&["t9", "t10"], &mut poll::run);
     group(&["tcommand"], &mut command::run);
     group(&["tdecode"], &mut decode::run);
     group(&["t11", "t12"], &mut local::run);

@@ -45,7 +45,7 @@ id = "set"
 label = { zh = "设定", en = "Set" }
 writable = true
 role = "facility"
-argument = { range = [0, 100] }
+argument = { label = { zh = "开度 %", en = "Opening %" }, range = [0, 100] }
 write = { register = { kind = "holding", address = 10 } }
 [[command]]
 id = "scene"

@@ -159,6 +159,15 @@ export interface Command {
   ended_at: string | null;
 }
 
+/** What must be said with a command. */
+export interface Argument {
+  label: { zh: string; en: string };
+  kind: "text" | "number" | "choice";
+  range: [number, number] | null;
+  max_bytes: number | null;
+  choices: string[];
+}
+
 /** What a device can be told to do. */
 export interface Possible {
   command: string;
@@ -166,8 +175,7 @@ export interface Possible {
   allowed: boolean;
   actuates: boolean;
   role: string;
-  argument: "text" | "number" | "choice" | null;
-  choices: string[];
+  argument: Argument | null;
   expiry_s: number;
   timeout_s: number;
 }

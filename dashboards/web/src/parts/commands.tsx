@@ -1,12 +1,11 @@
 import { useEffect, useState } from "preact/hooks";
 import * as api from "../api/client";
-import { Refused } from "../api/client";
 import type { Command, Commands as Said, Device, Possible } from "../api/types";
 import { moment } from "../format/time";
 import { type Key, pick, t } from "../i18n";
-import { link } from "../state/live";
 import { now } from "../state/store";
 import { Panel } from "./frame";
+import { Order } from "./order";
 
 /** While an answer is out it is looked for so often. */
 const LOOK_MS = 1000;
@@ -37,55 +36,6 @@ export function Commands({ device }: { device: Device }) {
       {allowed.length > 0 && <Order device={device} possible={allowed} done={look} />}
       {said.commands.length > 0 && <Told commands={said.commands} possible={said.possible} />}
     </Panel>
-  );
-}
-
-/** The key stays the same until the order is answered, so a second press after a lost answer is no second order. */
-function Order({ device, possible, done }: { device: Device; possible: Possible[]; done: () => void }) {
-  const [key, setKey] = useState(() => crypto.randomUUID());
-  const [busy, setBusy] = useState(false);
-  const [reason, setReason] = useState("");
-  const [value, setValue] = useState("");
-  const [problem, setProblem] = useState<string | null>(null);
-  const off = busy || link.value.state !== "live";
-  const order = async (command: Possible) => {
-    setBusy(true);
-    setProblem(null);
-    try {
-      const body = { command: command.command, reason, ...(command.argument ? { value } : {}) };
-      const answer = await api.command(device.id, `${key}-${command.command}`, body);
-      setKey(crypto.randomUUID());
-      if (answer.why) setProblem(pick(answer.why));
-    } catch (error) {
-      setProblem(error instanceof Refused && error.message ? error.message : t("link.connecting"));
-    } finally {
-      setBusy(false);
-      done();
-    }
-  };
-  return (
-    <div class="bd">
-      <div class="acts">
-        <label>
-          {t("commands.reason")} <input value={reason} maxLength={60} onInput={(event) => setReason(event.currentTarget.value)} />
-        </label>
-        {possible.some((command) => command.argument) && (
-          <label>
-            {t("commands.value")} <input value={value} maxLength={64} onInput={(event) => setValue(event.currentTarget.value)} />
-          </label>
-        )}
-        {possible.map((command) => (
-          <button key={command.command} type="button" class="btn" disabled={off} data-command={command.command} onClick={() => void order(command)}>
-            {pick(command.label)}
-          </button>
-        ))}
-      </div>
-      {problem && (
-        <div class="banner" role="alert">
-          {problem}
-        </div>
-      )}
-    </div>
   );
 }
 

@@ -38,7 +38,16 @@ pub struct Command {
 
 /// What a person says with a command.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Argument {
+pub struct Argument {
+    /// What it is: a drawer, a share in %.
+    pub label: Label,
+    /// What may be said.
+    pub takes: Takes,
+}
+
+/// What may be said with a command.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Takes {
     /// A text of at most so many bytes.
     Text(usize),
     /// A number from the first to the last.
@@ -129,19 +138,21 @@ impl Argument {
     /// # Errors
     /// What is wrong with it.
     pub fn check(&self, said: &str) -> Result<(), String> {
-        match self {
-            Self::Text(most) if said.len() > *most => {
+        match &self.takes {
+            Takes::Text(most) if said.len() > *most => {
                 Err(format!("the value may have {most} bytes, not {}", said.len()))
             }
-            Self::Text(_) if said.chars().any(char::is_control) => {
+            // A drawer without a number is no drawer.
+            Takes::Text(_) if said.trim().is_empty() => Err("the value is empty".to_owned()),
+            Takes::Text(_) if said.chars().any(char::is_control) => {
                 Err("the value may hold no control characters".to_owned())
             }
-            Self::Text(_) => Ok(()),
-            Self::Number(least, most) => match said.parse::<f64>() {
+            Takes::Text(_) => Ok(()),
+            Takes::Number(least, most) => match said.parse::<f64>() {
                 Ok(n) if (*least..=*most).contains(&n) => Ok(()),
                 _ => Err(format!("the value must be a number from {least} to {most}, not {said:?}")),
             },
-            Self::Choice(words) => match words.iter().any(|word| word == said) {
+            Takes::Choice(words) => match words.iter().any(|word| word == said) {
                 true => Ok(()),
                 false => Err(format!("the value must be one of {}, not {said:?}", words.join(", "))),
             },

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::command::{Argument, Command, Interlock, PLACEHOLDERS, Values, Verify, Write};
+use super::command::{Argument, Command, Interlock, PLACEHOLDERS, Takes, Values, Verify, Write};
 use super::layout::{Codec, Poll};
 use super::metric::{Label, Metric, MetricKind};
 use super::register;
@@ -125,13 +125,19 @@ fn span(section: &Section<'_, '_>, key: &str, most: u64) -> Option<i64> {
 }
 
 fn argument(section: &Section<'_, '_>) -> Option<Argument> {
+    let label = section.need_section("label").and_then(|label| words(&label));
+    let takes = takes(section);
+    Some(Argument { label: label?, takes: takes? })
+}
+
+fn takes(section: &Section<'_, '_>) -> Option<Takes> {
     if section.has("choices") {
         let words: Vec<String> = section.texts("choices")?.into_iter().map(str::to_owned).collect();
         if words.is_empty() {
             section.wrong("choices", "there must be something to choose", None);
             return None;
         }
-        return Some(Argument::Choice(words));
+        return Some(Takes::Choice(words));
     }
     if section.has("max_bytes") {
         let most = section.integer("max_bytes")?;
@@ -139,10 +145,10 @@ fn argument(section: &Section<'_, '_>) -> Option<Argument> {
         if fits.is_none() {
             section.wrong("max_bytes", format!("from 1 to {LONGEST_VALUE}"), None);
         }
-        return fits.map(Argument::Text);
+        return fits.map(Takes::Text);
     }
     match section.numbers("range")?.as_slice() {
-        [least, most] if least < most => Some(Argument::Number(*least, *most)),
+        [least, most] if least < most => Some(Takes::Number(*least, *most)),
         _ => {
             section.wrong("range", "expected [lowest, highest]", None);
             None
@@ -160,7 +166,7 @@ fn write(section: &Section<'_, '_>, codec: Codec, argument: Option<&Argument>) -
 fn registers(section: &Section<'_, '_>, poll: &Poll, argument: Option<&Argument>) -> Option<Values> {
     let place = section.need_section("register")?;
     let register = register::read(&place)?;
-    let said = matches!(argument, Some(Argument::Number(..)));
+    let said = matches!(argument, Some(Argument { takes: Takes::Number(..), .. }));
     if argument.is_some() && !said {
         section
             .wrong_here("what a person says for a register is a number", Some("range = [0, 100]".to_owned()));

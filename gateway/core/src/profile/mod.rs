@@ -41,7 +41,7 @@ use crate::record::Flags;
 use crate::time::Timestamp;
 use crate::topic::TopicPattern;
 
-pub use command::{Argument, Command, Fields, Interlock, Values, Verify, Write, fill};
+pub use command::{Argument, Command, Fields, Interlock, Takes, Values, Verify, Write, fill};
 pub use layout::{Codec, Illegal, Poll};
 pub use metric::{Label, Metric, MetricKind, Report};
 pub use script::{script_file, with_script};

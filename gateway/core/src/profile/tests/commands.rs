@@ -1,6 +1,6 @@
 //! Commands: what their texts may say, and what becomes of them.
 
-use super::super::{Argument, Fields, Profile, Verify, Write, fill};
+use super::super::{Argument, Fields, Profile, Takes, Verify, Write, fill};
 use crate::expr::Truth;
 use crate::reading::Measured;
 use crate::value::{Quality, Value};
@@ -61,7 +61,7 @@ id = "set"
 label = { zh = "开度", en = "Set" }
 writable = true
 role = "facility"
-argument = { range = [0, 100] }
+argument = { label = { zh = "开度 %", en = "Opening %" }, range = [0, 100] }
 write = { register = { kind = "holding", address = 10 } }
 [[command]]
 id = "off"
@@ -132,8 +132,13 @@ fn registers_are_written_and_read_back() {
     };
     assert_eq!(words(set, Some("40")), Ok("holding 10 = 40".to_owned()));
     assert!(words(set, Some("0.5")).is_err() && words(set, None).is_err());
-    assert_eq!(set.argument, Some(Argument::Number(0.0, 100.0)));
-    assert!(set.argument.as_ref().is_some_and(|argument| argument.check("101").is_err()));
+    let argument = set.argument.as_ref().unwrap();
+    assert_eq!((argument.label.en.as_str(), &argument.takes), ("Opening %", &Takes::Number(0.0, 100.0)));
+    assert!(argument.check("100").is_ok() && argument.check("101").is_err());
+    let text = Argument { takes: Takes::Text(4), ..argument.clone() };
+    assert!(text.check("A3").is_ok() && text.check(" ").is_err() && text.check("A3 B4").is_err());
+    let named = wrong(BY_REGISTER, r#"label = { zh = "开度 %", en = "Opening %" }, "#, "");
+    assert!(named.contains("argument") && named.contains("label"), "{named}");
     assert_eq!(words(off, None), Ok("coil 0 = 0 0 1".to_owned()));
     assert!(!off.writable, "read-only unless the profile says otherwise");
     assert_eq!(off.verify, Some(Verify::ReadBack));

@@ -1,7 +1,7 @@
 //! Commands on the wire.
 
 use orderly_core::command as core;
-use orderly_core::profile::{self, Argument};
+use orderly_core::profile::{self, Takes};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -54,14 +54,27 @@ pub struct Possible {
     pub actuates: bool,
     /// Whose right it is.
     pub role: String,
-    /// What must be said with it: `text`, `number` or `choice`; null: nothing.
-    pub argument: Option<String>,
-    /// The words of a choice.
-    pub choices: Vec<String>,
+    /// What must be said with it; null: nothing.
+    pub argument: Option<Argument>,
     /// Seconds after which it is void.
     pub expiry_s: i64,
     /// Seconds for which an answer is waited for.
     pub timeout_s: i64,
+}
+
+/// What must be said with a command.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Argument {
+    /// What it is.
+    pub label: Text,
+    /// `text`, `number` or `choice`.
+    pub kind: String,
+    /// The lowest and highest number.
+    pub range: Option<[f64; 2]>,
+    /// Bytes that a text may have.
+    pub max_bytes: Option<usize>,
+    /// The words of a choice.
+    pub choices: Vec<String>,
 }
 
 /// The commands of a device.
@@ -97,22 +110,38 @@ impl Possible {
     /// A command of a profile; `allowed`: the site's list has it.
     #[must_use]
     pub fn new(command: &profile::Command, allowed: bool) -> Self {
-        let (argument, choices) = match &command.argument {
-            None => (None, Vec::new()),
-            Some(Argument::Text(_)) => (Some("text"), Vec::new()),
-            Some(Argument::Number(..)) => (Some("number"), Vec::new()),
-            Some(Argument::Choice(words)) => (Some("choice"), words.clone()),
-        };
         Self {
             command: command.id.to_string(),
-            label: Text { zh: command.label.zh.clone(), en: command.label.en.clone() },
+            label: text(&command.label),
             allowed: allowed && command.writable,
             actuates: command.actuates,
             role: command.role.to_string(),
-            argument: argument.map(str::to_owned),
-            choices,
+            argument: command.argument.as_ref().map(Argument::from),
             expiry_s: command.expiry_ms / 1_000,
             timeout_s: command.timeout_ms / 1_000,
         }
     }
+}
+
+impl From<&profile::Argument> for Argument {
+    fn from(argument: &profile::Argument) -> Self {
+        let said = Self {
+            label: text(&argument.label),
+            kind: String::new(),
+            range: None,
+            max_bytes: None,
+            choices: Vec::new(),
+        };
+        match &argument.takes {
+            Takes::Text(most) => Self { kind: "text".to_owned(), max_bytes: Some(*most), ..said },
+            Takes::Number(least, most) => {
+                Self { kind: "number".to_owned(), range: Some([*least, *most]), ..said }
+            }
+            Takes::Choice(words) => Self { kind: "choice".to_owned(), choices: words.clone(), ..said },
+        }
+    }
+}
+
+fn text(label: &profile::Label) -> Text {
+    Text { zh: label.zh.clone(), en: label.en.clone() }
 }

@@ -11,6 +11,7 @@ mod checkup;
 mod client;
 mod config;
 pub mod encode;
+mod field;
 mod keep;
 mod lanes;
 #[cfg(feature = "influxdb2")]

@@ -6,6 +6,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use orderly_core::ids::MetricId;
 
 use super::admin::{Admin, AdminError, Asked, OldPoint, OldValue};
+use super::field;
 
 /// Questions under way at the same time.
 const AT_ONCE: usize = 4;
@@ -30,14 +31,14 @@ pub async fn readings(
     asked: Asked<'_>,
     metrics: &[MetricId],
 ) -> Result<(Vec<OldReading>, bool), AdminError> {
-    let names: Vec<String> = metrics.iter().map(ToString::to_string).collect();
+    let names: Vec<String> = metrics.iter().map(|metric| field::of(metric.as_str()).into_owned()).collect();
     let mut fields = fetch(admin, asked, names).await?;
     let whole = fetch(admin, asked, vec!["quality".to_owned()]).await?;
     let all_good = whole.values().flatten().all(|p| p.value == OldValue::Text("good".to_owned()));
     let single = if all_good {
         BTreeMap::new()
     } else {
-        fetch(admin, asked, metrics.iter().map(quality_field).collect()).await?
+        fetch(admin, asked, metrics.iter().map(|metric| field::quality_of(metric.as_str())).collect()).await?
     };
     fields.retain(|_, points| !points.is_empty());
 
@@ -60,11 +61,11 @@ pub async fn readings(
     let (whole, single) = (words(whole), words(single));
     let mut rows: BTreeMap<(i64, String), OldReading> = BTreeMap::new();
     for metric in metrics {
-        let points = fields.remove(metric.as_str()).unwrap_or_default();
+        let points = fields.remove(&*field::of(metric.as_str())).unwrap_or_default();
         for OldPoint { ns, stream, value } in points.into_iter().filter(|p| inside(p.ns)) {
             let of = |field: String| (field, ns, stream.clone());
             let worst = whole.get(&of("quality".to_owned()));
-            let own = single.get(&of(quality_field(metric)));
+            let own = single.get(&of(field::quality_of(metric.as_str())));
             let quality = if worst.is_some_and(|q| q == "good") { worst } else { own.or(worst) }.cloned();
             let empty = OldReading { ns, stream: stream.clone(), values: Vec::new() };
             let row = rows.entry((ns, stream)).or_insert(empty);
@@ -78,10 +79,6 @@ pub async fn readings(
     let complete = end.is_none() && found.len() <= asked.limit;
     found.truncate(asked.limit);
     Ok((found, complete))
-}
-
-fn quality_field(metric: &MetricId) -> String {
-    format!("{metric}_quality")
 }
 
 fn word(value: OldValue) -> String {

@@ -8,6 +8,8 @@ use orderly_core::ids::SiteId;
 use orderly_core::reading::Reading;
 use orderly_core::value::{Quality, Value};
 
+use super::field;
+
 /// What a store makes of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fields {
@@ -19,7 +21,8 @@ pub enum Fields {
 }
 
 /// Appends the line of a reading, line end included. `quality` is always there, the worst of its values; where it is
-/// not good and there are several, each has its own in `<metric>_quality`. So a point that is written again
+/// not good and there are several, each has its own in `<metric>_quality`. A metric with the name of a tag, as `zone`, is the
+/// field `measured_zone`. So a point that is written again
 /// with better values says so, and nobody must remember what was written before. On an error nothing is appended.
 ///
 /// # Errors
@@ -32,9 +35,9 @@ pub fn write(out: &mut Vec<u8>, site: &SiteId, reading: &Reading, fields: Fields
     line.tag("zone", reading.zone.as_ref().map_or("", |zone| zone.as_str()));
     for measured in &reading.values {
         match (&measured.value, fields) {
-            (Value::Number(n), _) => line.float(measured.metric.as_str(), *n),
+            (Value::Number(n), _) => line.float(&field::of(measured.metric.as_str()), *n),
             (Value::State(text) | Value::Text(text), Fields::All) => {
-                line.text(measured.metric.as_str(), text)
+                line.text(&field::of(measured.metric.as_str()), text)
             }
             (Value::State(_) | Value::Text(_), Fields::Numbers) | (Value::Missing(_), _) => continue,
         };
@@ -49,7 +52,7 @@ pub fn write(out: &mut Vec<u8>, site: &SiteId, reading: &Reading, fields: Fields
         judge("quality", worst);
         if worst != Quality::Good && reading.values.len() > 1 {
             for measured in &reading.values {
-                judge(&format!("{}_quality", measured.metric), measured.quality);
+                judge(&field::quality_of(measured.metric.as_str()), measured.quality);
             }
         }
     }

@@ -56,6 +56,10 @@ fn follows_the_schema() {
     );
     r.zone = None;
     assert!(!line(&r).unwrap().contains("zone"));
+    // The zone that heard a tag is a metric; the zone where the reader hangs is a tag.
+    r.zone = Some(ZoneId::new("w3").unwrap());
+    r.values = smallvec![measured("zone", Value::Text("hall".into()))];
+    assert!(line(&r).unwrap().contains("zone=w3 measured_zone=\"hall\",quality=\"good\" "));
 }
 
 #[test]
