@@ -146,6 +146,7 @@ fn add(site: &Site, device: &str, class: &str) -> anyhow::Result<String> {
         class: class.parse()?,
         profile: None,
         zone: None,
+        firmware: None,
         key: format!("bench-add-{device}"),
     };
     let reply = order(&site.data_dir(), &request)?;

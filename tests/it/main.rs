@@ -18,6 +18,7 @@ mod fuzz;
 mod guide;
 mod hooks;
 mod http_ingest;
+mod inventory;
 mod kill;
 mod modbus;
 mod modbus_dead;

@@ -71,7 +71,7 @@ async fn orders_are_carried_out_by_the_running_daemon_and_without_one() {
 
     let first = site.add_device("bp-1", "bp_meter").unwrap();
     assert_eq!(first.trim().len(), 32, "{first}");
-    assert_eq!(listed(), "bp-1\tbp_meter\torderly-bp-1\t-\tsecret\n");
+    assert_eq!(listed(), "bp-1\tbp_meter\torderly-bp-1\t-\tsecret\t-\n");
 
     let gateway = site.start().unwrap();
     assert!(Publisher::connect(site.mqtt, "anyone").await.is_err(), "nobody comes in without a credential");

@@ -63,6 +63,7 @@ const CORE_RANKS: &[(&str, u8)] = &[
     ("diagnostic", 0),
     ("duration", 0),
     ("overlay", 0),
+    ("inventory", 1),
     ("reading", 1),
     ("sealed", 1),
     ("wire", 1),

@@ -215,6 +215,7 @@ impl Maker {
                 zone: None,
                 credential: None,
                 commissioned_at: None,
+                firmware: None,
             };
             self.act(order)?;
         }

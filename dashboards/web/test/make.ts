@@ -14,6 +14,7 @@ export function device(id: string, more: Partial<Device> = {}): Device {
     class: "bp_meter",
     profile: "json",
     zone: null,
+    firmware: null,
     epoch: 0,
     self_registered: false,
     revoked: false,

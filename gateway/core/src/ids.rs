@@ -34,6 +34,9 @@ pub enum Zone {}
 /// Marks an [`Id`] as the name of a hospital site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Site {}
+/// Marks an [`Id`] as the version of a device's firmware.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Firmware {}
 /// Marks an [`Id`] as an opaque reference to a person who acts; never a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Actor {}
@@ -54,6 +57,8 @@ pub type ProfileId = Id<Profile>;
 pub type ZoneId = Id<Zone>;
 /// Name of a site.
 pub type SiteId = Id<Site>;
+/// Version of a device's firmware, as the maker writes it.
+pub type FirmwareId = Id<Firmware>;
 /// Opaque reference to an acting person.
 pub type ActorId = Id<Actor>;
 

@@ -12,6 +12,7 @@ pub mod duration;
 pub mod engine;
 pub mod expr;
 pub mod ids;
+pub mod inventory;
 pub mod output;
 pub mod overlay;
 pub mod profile;

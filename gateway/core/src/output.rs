@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::alert::{Alert, Transition};
 use crate::command::Command;
-use crate::ids::{ActorId, ClassId, DeviceId, ProfileId, ZoneId};
+use crate::ids::{ActorId, ClassId, DeviceId, FirmwareId, ProfileId, ZoneId};
 use crate::reading::{Origin, Reading};
 use crate::record::{ConfigKind, Credential, Seq};
 use crate::time::Timestamp;
@@ -62,6 +62,9 @@ pub struct DeviceRow {
     pub profile: ProfileId,
     /// Where it is.
     pub zone: Option<ZoneId>,
+    /// Version of its firmware, where somebody said it.
+    #[serde(default)]
+    pub firmware: Option<FirmwareId>,
     /// Its present epoch.
     pub epoch: u32,
     /// How its secret is kept; `None`: it has none.

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{ActorId, ClassId, DeviceId, ProfileId, RuleId, ZoneId};
+use crate::ids::{ActorId, ClassId, DeviceId, FirmwareId, ProfileId, RuleId, ZoneId};
+use crate::inventory::Listed;
 use crate::time::{Now, Timestamp};
 
 /// Sequence number of a journal record; the first is 1, and 0 stands for "before all".
@@ -146,6 +147,16 @@ pub enum Order {
         credential: Option<Credential>,
         /// Readings before this moment have a clock that cannot be believed.
         commissioned_at: Option<Timestamp>,
+        /// Version of its firmware, `None` leaves what is known.
+        #[serde(default)]
+        firmware: Option<FirmwareId>,
+    },
+    /// Enter lines of the hospital's list into the register.
+    ImportDevices {
+        /// The lines.
+        lines: Vec<Listed>,
+        /// Only say what would become of them.
+        dry_run: bool,
     },
     /// Put a device on the register that spoke without being on it, and read what it said.
     AdoptDevice {

@@ -75,6 +75,7 @@ fn view(m: &Memory, device: &DeviceId, class: &ClassId) -> DeviceView {
             self_registered: true,
             revoked: false,
             commissioned_at: None,
+            firmware: None,
         },
         online: Some(true),
         last_seen: latest.iter().map(|r| r.received_at).max(),

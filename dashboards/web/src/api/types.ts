@@ -33,6 +33,7 @@ export interface Device {
   class: string;
   profile: string;
   zone: string | null;
+  firmware: string | null;
   epoch: number;
   self_registered: boolean;
   revoked: boolean;

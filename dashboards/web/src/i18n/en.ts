@@ -122,6 +122,7 @@ export const en: Record<Key, string> = {
   "device.expect": "expected every {age}",
   "device.expect.none": "reports on demand",
   "device.epoch": "Replacements",
+  "device.firmware": "Firmware",
   "device.latest": "Current values",
   "device.readings": "Recent readings",
   "device.readings.hint": "newest first; excluded ones are kept and marked",

@@ -121,6 +121,7 @@ export const zh = {
   "device.expect": "应每 {age} 上报",
   "device.expect.none": "按需上报",
   "device.epoch": "更换次数",
+  "device.firmware": "固件版本",
   "device.latest": "当前值",
   "device.readings": "最近读数",
   "device.readings.hint": "新的在前；被排除的保留并标出",

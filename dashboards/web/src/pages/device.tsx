@@ -54,6 +54,9 @@ function Facts({ device }: { device: Device }) {
     ["device.profile", device.profile],
     ["device.epoch", String(device.epoch)],
   ];
+  if (device.firmware !== null) {
+    facts.push(["device.firmware", device.firmware]);
+  }
   return (
     <div class="facts">
       <span>

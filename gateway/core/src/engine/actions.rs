@@ -8,6 +8,7 @@ use crate::alert::{Alert, Condition, Handling};
 use crate::diagnostic::nearest;
 use crate::ids::{ActorId, ClassId, DeviceId, ProfileId};
 use crate::output::{Answer, AuditEntry, DeviceRow};
+use crate::profile::Profile;
 use crate::record::{Action, Order, Record, Seq};
 use crate::rule::RuleState;
 use crate::time::Timestamp;
@@ -82,7 +83,9 @@ impl Engine {
             }
         };
         let wall = record.now.wall;
-        if let Some(result) = self.keys.find(&action.actor, &action.idempotency_key, wall) {
+        // Lines that are entered again change nothing: their answers, which may be long, need not be remembered.
+        let remembered = !matches!(action.order, Order::ImportDevices { .. });
+        if remembered && let Some(result) = self.keys.find(&action.actor, &action.idempotency_key, wall) {
             return self.batch.answers.push(Answer { seq: record.seq, result });
         }
         let done = match self.command(&action, record) {
@@ -104,14 +107,16 @@ impl Engine {
             detail: detail.to_string(),
         });
         let result = done.result.map(|value| value.to_string());
-        self.keys.remember(&action.actor, &action.idempotency_key, wall, &result);
+        if remembered {
+            self.keys.remember(&action.actor, &action.idempotency_key, wall, &result);
+        }
         self.batch.answers.push(Answer { seq: record.seq, result });
     }
 
     fn order(&mut self, action: &Action, record: &Record<'_>) -> Done {
         let seq = record.seq;
         match &action.order {
-            Order::RegisterDevice { device, class, profile, zone, credential, commissioned_at } => {
+            Order::RegisterDevice { device, class, profile, zone, credential, commissioned_at, firmware } => {
                 let result = self.wanted_profile(class, profile.as_ref()).map(|profile| {
                     let known = self.register.find(device.as_str()).map(|n| self.register.get(n).row.clone());
                     let row = DeviceRow {
@@ -119,6 +124,7 @@ impl Engine {
                         class: class.clone(),
                         profile,
                         zone: zone.clone(),
+                        firmware: firmware.clone().or_else(|| known.as_ref()?.firmware.clone()),
                         epoch: known.as_ref().map_or(0, |row| row.epoch),
                         credential: credential.clone().or(known.and_then(|row| row.credential)),
                         self_registered: false,
@@ -133,6 +139,18 @@ impl Engine {
                     subject: device.to_string(),
                     detail: json!({"class": class, "profile": profile, "zone": zone, "credential": credential.is_some()}),
                     result,
+                }
+            }
+            Order::ImportDevices { lines, dry_run } => {
+                let entered = self.import(lines, *dry_run, action, record);
+                Done {
+                    verb: "device.import",
+                    subject: format!("{} lines", lines.len()),
+                    detail: json!({
+                        "created": entered.created, "changed": entered.changed, "unchanged": entered.unchanged,
+                        "refused": entered.refused.len(), "dry_run": dry_run,
+                    }),
+                    result: serde_json::to_value(entered).map_err(|error| error.to_string()),
                 }
             }
             Order::AdoptDevice { device, class, profile, zone, samples } => Done {
@@ -183,6 +201,7 @@ impl Engine {
             class: class.clone(),
             profile: profile.clone(),
             zone: None,
+            firmware: None,
             epoch: 0,
             credential: None,
             self_registered: true,
@@ -214,18 +233,21 @@ impl Engine {
         let Some(id) = wanted else {
             return self.config.only_profile(class.as_str()).map(|p| p.id().clone()).map_err(|(_, why)| why);
         };
-        match self.config.profile(id) {
-            Some(profile) if profile.class() == class => Ok(id.clone()),
-            Some(profile) => {
-                Err(format!("the profile {id:?} is for the class {:?}, not {class:?}", profile.class()))
-            }
-            None => {
-                let known = self.config.profiles().map(|profile| profile.id().as_str());
-                let near =
-                    nearest(id.as_str(), known).map_or(String::new(), |n| format!("; did you mean {n:?}?"));
-                Err(format!("there is no profile {id:?}{near}"))
-            }
+        let profile = self.named_profile(id)?;
+        if profile.class() == class {
+            return Ok(id.clone());
         }
+        Err(format!("the profile {id:?} is for the class {:?}, not {class:?}", profile.class()))
+    }
+
+    /// The profile of this name, if it is in force.
+    pub(super) fn named_profile(&self, id: &ProfileId) -> Result<&Arc<Profile>, String> {
+        self.config.profile(id).ok_or_else(|| {
+            let known = self.config.profiles().map(|profile| profile.id().as_str());
+            let near =
+                nearest(id.as_str(), known).map_or(String::new(), |n| format!("; did you mean {n:?}?"));
+            format!("there is no profile {id:?}{near}")
+        })
     }
 
     /// Puts a row on the register. Tells whether the device is new.

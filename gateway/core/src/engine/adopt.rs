@@ -34,6 +34,7 @@ impl Engine {
             class: class.clone(),
             profile: self.wanted_profile(class, Some(profile))?,
             zone: zone.cloned(),
+            firmware: None,
             epoch: 0,
             credential: None,
             self_registered: false,

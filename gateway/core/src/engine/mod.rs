@@ -14,6 +14,7 @@ mod config;
 mod decide;
 mod evaluate;
 mod filed;
+mod import;
 mod input;
 mod keys;
 mod parts;

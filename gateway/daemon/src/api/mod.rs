@@ -13,6 +13,7 @@ mod events;
 mod feed;
 mod guard;
 mod health;
+mod inventory;
 mod metrics;
 mod older;
 mod openapi;

@@ -6,7 +6,7 @@ use utoipa::OpenApi;
 
 use super::error::{ApiError, ErrorBody};
 use super::{
-    alerts, commands, devices, dto, events, health, metrics, profiles, quarantine, readings, status,
+    alerts, commands, devices, dto, events, health, inventory, metrics, profiles, quarantine, readings, status,
     strangers, twins,
 };
 
@@ -31,6 +31,7 @@ use super::{
         alerts::acknowledge,
         alerts::close,
         quarantine::list,
+        inventory::enter,
         strangers::list,
         strangers::adopt,
         status::status,

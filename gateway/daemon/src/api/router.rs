@@ -16,7 +16,7 @@ use super::error::ApiError;
 use super::stage::Stage;
 use super::{Feed, Health, OldHistory, Orders, Overview, ReadError, Reads};
 use super::{
-    alerts, commands, devices, events, guard, health, metrics, openapi, profiles, quarantine, readings,
+    alerts, commands, devices, events, guard, health, inventory, metrics, openapi, profiles, quarantine, readings,
     status, strangers, twins, web,
 };
 use crate::catalog::Catalog;
@@ -61,6 +61,7 @@ pub(crate) struct App {
     pub(crate) parts: Parts,
     pub(crate) stage: Arc<Stage>,
     pub(crate) live: Arc<Semaphore>,
+    pub(crate) imports: Arc<Semaphore>,
     running: Arc<Semaphore>,
     admitted: Arc<Semaphore>,
 }
@@ -99,6 +100,7 @@ fn table() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/api/v1/alerts/{id}/acknowledge", post(alerts::acknowledge)),
         ("/api/v1/alerts/{id}/close", post(alerts::close)),
         ("/api/v1/quarantine", get(quarantine::list)),
+        ("/api/v1/inventory", post(inventory::enter)),
         ("/api/v1/unknown", get(strangers::list)),
         ("/api/v1/unknown/{id}/adopt", post(strangers::adopt)),
         ("/api/v1/status", get(status::status)),
@@ -124,6 +126,7 @@ pub fn router(parts: Parts, doors: Router) -> Router {
     let app = App {
         stage: Stage::start(&parts),
         live: Arc::new(Semaphore::new(LIVE_AT_ONCE)),
+        imports: Arc::new(Semaphore::new(1)),
         running: Arc::new(Semaphore::new(READS_AT_ONCE)),
         admitted: Arc::new(Semaphore::new(READS_AT_ONCE + READS_WAITING)),
         parts,

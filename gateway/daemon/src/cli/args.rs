@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
-use orderly_core::ids::{ClassId, DeviceId, ProfileId, SiteId, ZoneId};
+use orderly_core::ids::{ClassId, DeviceId, FirmwareId, ProfileId, SiteId, ZoneId};
 
 use super::lang::Lang;
 use crate::config::Span;
@@ -193,6 +193,16 @@ pub struct Simulate {
     pub duration: Option<Span>,
 }
 
+/// How a table of devices looks.
+const IMPORT: &str = "\
+Enter the devices of a CSV table; say line by line what cannot be entered.
+
+The first line names the columns: device, and those of class, profile, zone, firmware and commissioned_at that are \
+there (also in Chinese: 设备, 类别, 型号, 位置, 固件, 启用时间). The device is called as in its topics; behind a network \
+server that is its DevEUI. A new device needs its class or its profile. An empty field changes nothing, `-` takes \
+away. The file is UTF-8; commas, semicolons or tabs separate. Good lines go in, 500 at a time, each wholly or not at \
+all; the same table twice changes nothing. No secrets are made: `orderly device add` gives a device its own.";
+
 /// What to do with the register.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Device {
@@ -209,8 +219,20 @@ pub enum Device {
         /// Where it is.
         #[arg(long)]
         zone: Option<ZoneId>,
+        /// Version of its firmware.
+        #[arg(long)]
+        firmware: Option<FirmwareId>,
     },
-    /// List the register.
+    /// Enter the devices of a CSV table; say line by line what cannot be entered.
+    #[command(long_about = IMPORT)]
+    Import {
+        /// The table.
+        file: PathBuf,
+        /// Only say what would become of it.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// List the register: device, class, profile, zone, marks, firmware.
     List,
     /// List devices that speak and are on no register, with the profiles that read what they send.
     Unknown,

@@ -1,38 +1,36 @@
-//! `orderly device add|list|revoke`: asks the running daemon, or does the same under the lock when none runs.
-
-use std::sync::Arc;
+//! `orderly device ...`: the register, from the command line.
 
 use serde_json::Value;
-use tokio_util::sync::CancellationToken;
 
 use super::args::Device;
-use super::run::runtime;
-use super::{Context, Failure, Lang, out};
-use crate::catalog::Catalog;
+use super::session::Session;
+use super::{Context, Failure, Lang, inventory, out};
 use crate::config::Settings;
-use crate::control::{Asked, Desk, Request, ask};
-use crate::pipeline::StateFile;
-use crate::runtime::clock::SystemClock;
-use crate::runtime::core::{Core, Parts};
-use crate::runtime::texts;
+use crate::control::Request;
 
 /// Carries out a device command.
 pub fn device(context: &Context, what: &Device) -> Result<(), Failure> {
+    if let Device::Import { file, dry_run } = what {
+        return inventory::import(context, file, *dry_run);
+    }
     let settings = context.load()?.settings;
     // Each run of the command is one order: typed twice, it is carried out twice.
     let key = uuid::Uuid::now_v7().to_string();
     let request = match what.clone() {
-        Device::Add { device, class, profile, zone } => {
-            Request::DeviceAdd { device, class, profile, zone, key }
+        Device::Add { device, class, profile, zone, firmware } => {
+            Request::DeviceAdd { device, class, profile, zone, firmware, key }
         }
         Device::List => Request::DeviceList,
         Device::Unknown => Request::DeviceUnknown,
         Device::Adopt { device, profile, zone } => Request::DeviceAdopt { device, profile, zone, key },
         Device::Revoke { device } => Request::DeviceRevoke { device, key },
+        // It makes its requests itself.
+        Device::Import { .. } => Request::Status,
     };
     let reply = carry_out(&settings, request)?;
     match what {
         Device::Add { device, .. } => added(context.lang, device.as_str(), &reply),
+        Device::Import { .. } => {}
         Device::List => listed(&reply),
         Device::Unknown => unknown(context.lang, &reply),
         Device::Adopt { device, .. } => {
@@ -77,7 +75,8 @@ fn listed(reply: &Value) {
             .filter(|(key, _)| device[*key] == Value::Bool(true))
             .map(|(_, mark)| *mark)
             .collect();
-        let row = [text("device"), text("class"), text("profile"), text("zone"), marks.join(",")];
+        let row =
+            [text("device"), text("class"), text("profile"), text("zone"), marks.join(","), text("firmware")];
         out::line(&row.join("\t"));
     }
 }
@@ -104,33 +103,5 @@ fn unknown(lang: Lang, reply: &Value) {
 
 /// Asks the running daemon; without one takes the lock and does the same.
 pub fn carry_out(settings: &Settings, request: Request) -> Result<Value, Failure> {
-    match ask(&settings.data_dir, &request).map_err(Failure::Other)? {
-        Asked::Answered(reply) => reply.into_result().map_err(Failure::Other),
-        Asked::NobodyThere => under_the_lock(settings, request),
-    }
-}
-
-fn under_the_lock(settings: &Settings, request: Request) -> Result<Value, Failure> {
-    let wanted = texts::gather(settings)?;
-    let clock = Arc::new(SystemClock::start().map_err(Failure::because)?);
-    let register = Arc::default();
-    let parts = Parts { clock: clock.clone(), register, observe: Box::new(|_| Vec::new()), state: None };
-    let core = Core::start(settings, parts)?;
-    let desk = Desk {
-        orders: core.orders.clone(),
-        state: StateFile(core.dir.clone()),
-        catalog: Arc::new(Catalog::new(wanted.all_profiles())),
-        keys: Arc::clone(&core.keys),
-        clock,
-        status: Arc::new(|| Value::Null),
-        stop: CancellationToken::new(),
-    };
-    let reply = runtime()?.block_on(async {
-        core.caught_up().await?;
-        // A device needs its profile, which a first start brings into force.
-        texts::bring_into_force(&core, &wanted).await?;
-        anyhow::Ok(desk.carry_out(request).await)
-    });
-    core.stop();
-    reply?.into_result().map_err(Failure::Other)
+    Session::new(settings).ask(request)
 }

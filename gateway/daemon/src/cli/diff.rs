@@ -125,6 +125,7 @@ mod tests {
             self_registered: false,
             revoked,
             commissioned_at: None,
+            firmware: None,
         }
     }
 

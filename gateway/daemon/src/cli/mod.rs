@@ -9,9 +9,11 @@ mod device;
 mod diff;
 mod failure;
 mod import;
+mod inventory;
 mod lang;
 mod out;
 mod run;
+mod session;
 mod simulate;
 mod tools;
 

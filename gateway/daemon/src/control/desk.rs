@@ -56,14 +56,26 @@ impl Desk {
 
     async fn try_to(&self, request: Request) -> Result<Value, String> {
         match request {
-            Request::DeviceAdd { device, class, profile, zone, key } => {
+            Request::DeviceAdd { device, class, profile, zone, firmware, key } => {
                 let made = DeviceSecret::make().map_err(|e| e.to_string())?;
                 let name = device.to_string();
                 let credential = Some(made.kept);
-                let order =
-                    Order::RegisterDevice { device, class, profile, zone, credential, commissioned_at: None };
+                let commissioned_at = None;
+                let order = Order::RegisterDevice {
+                    device,
+                    class,
+                    profile,
+                    zone,
+                    credential,
+                    commissioned_at,
+                    firmware,
+                };
                 self.order(order, key).await?;
                 Ok(json!({ "device": name, "secret": made.secret.reveal() }))
+            }
+            Request::DeviceImport { lines, dry_run, key } => {
+                let said = self.order(Order::ImportDevices { lines, dry_run }, key).await?;
+                serde_json::from_str(&said).map_err(|e| e.to_string())
             }
             Request::DeviceRevoke { device, key } => {
                 let name = device.to_string();
@@ -116,6 +128,7 @@ impl Desk {
             .map(|row| {
                 json!({
                     "device": row.device, "class": row.class, "profile": row.profile, "zone": row.zone,
+                    "firmware": row.firmware,
                     "credential": row.credential.is_some(), "self_registered": row.self_registered,
                     "revoked": row.revoked,
                 })

@@ -1,6 +1,7 @@
 //! Requests and replies, one JSON object a line.
 
-use orderly_core::ids::{ClassId, DeviceId, ProfileId, ZoneId};
+use orderly_core::ids::{ClassId, DeviceId, FirmwareId, ProfileId, ZoneId};
+use orderly_core::inventory::Listed;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -19,7 +20,20 @@ pub enum Request {
         profile: Option<ProfileId>,
         /// Where it is.
         zone: Option<ZoneId>,
+        /// Version of its firmware.
+        #[serde(default)]
+        firmware: Option<FirmwareId>,
         /// Chosen by the client: the same key twice is one order.
+        key: String,
+    },
+    /// Enter lines of the hospital's list into the register.
+    #[serde(rename = "device.import")]
+    DeviceImport {
+        /// The lines.
+        lines: Vec<Listed>,
+        /// Only say what would become of them.
+        dry_run: bool,
+        /// Chosen by the client.
         key: String,
     },
     /// The register.

@@ -15,8 +15,8 @@ use super::protocol::{Reply, Request};
 
 /// Name of the socket in the data directory.
 pub const SOCKET: &str = "control.sock";
-/// The longest request line.
-const MAX_LINE: u64 = 64 << 10;
+/// The longest request line: 500 lines of the hospital's list with the longest names.
+const MAX_LINE: u64 = 512 << 10;
 /// Clients at the same time.
 const MAX_CLIENTS: usize = 16;
 

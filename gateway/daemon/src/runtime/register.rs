@@ -160,6 +160,7 @@ mod tests {
             self_registered: false,
             revoked,
             commissioned_at: None,
+            firmware: None,
         }
     }
 

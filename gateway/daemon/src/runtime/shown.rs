@@ -124,6 +124,7 @@ mod tests {
             self_registered: false,
             revoked: false,
             commissioned_at: None,
+            firmware: None,
         }
     }
 

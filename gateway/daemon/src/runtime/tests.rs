@@ -1,5 +1,6 @@
 //! The durable part in process: replay after failed commits, orders, and an idle gateway that writes nothing.
 
+mod import;
 mod privacy;
 mod reload;
 mod retention;
@@ -247,6 +248,7 @@ async fn an_order_is_answered_after_its_audit_entry_and_once_for_its_key() {
             zone: None,
             credential: None,
             commissioned_at: None,
+            firmware: None,
         },
     };
     let first = core.orders.submit(&action("k-1")).await.unwrap();

@@ -39,6 +39,7 @@ fn device(n: u64) -> DeviceRow {
         self_registered: n.is_multiple_of(2),
         revoked: false,
         commissioned_at: Some(T),
+        firmware: None,
     }
 }
 

@@ -341,6 +341,15 @@ impl Bench {
         self.record(Kind::Action, Flags::default(), "control", "", &body);
     }
 
+    /// The fields of a detail of the audit, of entries with this verb.
+    pub fn audited(&mut self, verb: &str) -> Vec<(String, Json)> {
+        self.drain();
+        let of = |entry: &crate::output::AuditEntry| {
+            (entry.subject.clone(), serde_json::from_str(&entry.detail).unwrap())
+        };
+        self.written.audit.iter().filter(|entry| entry.verb == verb).map(of).collect()
+    }
+
     pub fn register(&mut self, device: &str, class: &str) {
         let order = Order::RegisterDevice {
             device: device.parse().unwrap(),
@@ -349,6 +358,7 @@ impl Bench {
             zone: None,
             credential: None,
             commissioned_at: None,
+            firmware: None,
         };
         self.act(&format!("register-{device}-{}", self.seq), order);
     }

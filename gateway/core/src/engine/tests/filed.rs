@@ -22,6 +22,7 @@ fn naming(topic: &str) -> super::bench::Bench {
             zone: None,
             credential: None,
             commissioned_at: None,
+            firmware: None,
         },
     );
     bench

@@ -5,6 +5,7 @@ mod bench;
 mod commands;
 mod filed;
 mod holds;
+mod import;
 mod identity;
 mod orders;
 mod properties;

@@ -33,6 +33,7 @@ pub fn with(profile: &str, device: &str, class: &str, text: &str, changes: &[(&s
         zone: None,
         credential: None,
         commissioned_at: None,
+        firmware: None,
     };
     bench.act("register", order);
     let aside = bench.written.quarantined.iter().map(|aside| &aside.reason).collect::<Vec<_>>();
@@ -215,6 +216,7 @@ fn readings_after_one_that_is_refused_keep_their_places() {
             zone: None,
             credential: None,
             commissioned_at: None,
+            firmware: None,
         },
     );
     bench.say("pack/g1", &body);

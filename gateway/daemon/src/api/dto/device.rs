@@ -19,6 +19,8 @@ pub struct Device {
     pub profile: String,
     /// Where it is.
     pub zone: Option<String>,
+    /// Version of its firmware, where somebody said it.
+    pub firmware: Option<String>,
     /// Grows when it is replaced or reset.
     pub epoch: u32,
     /// It registered itself on loopback.
@@ -52,6 +54,7 @@ impl From<&DeviceView> for Device {
             class: name(&view.row.class),
             profile: name(&view.row.profile),
             zone: view.row.zone.as_ref().map(name),
+            firmware: view.row.firmware.as_ref().map(name),
             epoch: view.row.epoch,
             self_registered: view.row.self_registered,
             revoked: view.row.revoked,

@@ -4,6 +4,7 @@
 mod alert;
 mod command;
 mod device;
+mod inventory;
 mod profile;
 mod quarantine;
 mod reading;
@@ -18,6 +19,7 @@ use utoipa::ToSchema;
 pub use alert::{Alert, AlertDetail, Alerts, Condition, Handled, Handling, Severity, Text, Transition};
 pub use command::{Command, Commands, Possible};
 pub use device::{Device, Devices};
+pub use inventory::{Imported, RefusedLine};
 pub use profile::{Metric, MetricKind, Profile, Profiles};
 pub use quarantine::{Quarantine, QuarantineItem, Why, WhyPart};
 pub use reading::{

@@ -7,7 +7,7 @@ use super::*;
 use crate::catalog::Catalog;
 use crate::control::{Desk, Reply, Request};
 
-fn desk(core: &Core, site: &Site) -> Desk {
+pub(super) fn desk(core: &Core, site: &Site) -> Desk {
     Desk {
         orders: core.orders.clone(),
         state: StateFile(core.dir.clone()),

@@ -95,6 +95,7 @@ impl LinkConfig {
             zone: polled.zone.clone(),
             credential: None,
             commissioned_at: None,
+            firmware: None,
         };
         self.devices.iter().map(order).collect()
     }
