@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 use std::process::{Command, Output};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use orderly_tests::gateway::{Site, binary, client};
 use serde_json::{Value as Json, json};
@@ -42,8 +42,12 @@ async fn a_list_goes_in_line_by_line_and_the_rest_is_told() {
     std::fs::write(&file, &list).unwrap();
     let file = file.to_str().unwrap();
     let refused = [
-        format!("{file}: line 702: column 类别: no profile is of the class \"bp_metre\"; did you mean \"bp_meter\"?"),
-        format!("{file}: line 1202: column 设备: \"bp 9\" is not a name: only A-Z a-z 0-9 . _ : - may stand in it; as in \"ward-3\""),
+        format!(
+            "{file}: line 702: column 类别: no profile is of the class \"bp_metre\"; did you mean \"bp_meter\"?"
+        ),
+        format!(
+            "{file}: line 1202: column 设备: \"bp 9\" is not a name: only A-Z a-z 0-9 . _ : - may stand in it; as in \"ward-3\""
+        ),
         format!("{file}: line 1203: column 设备: \"bp-0003\" stands in line 5 already; leave one of the two"),
     ];
 
@@ -53,7 +57,11 @@ async fn a_list_goes_in_line_by_line_and_the_rest_is_told() {
     let said = text(&dry.stdout);
     let said: Vec<&str> = said.lines().collect();
     assert_eq!(said[..3], refused);
-    assert!(said[3].starts_with("dry run, nothing was changed: 1199 would be entered, 0 changed"), "{}", said[3]);
+    assert!(
+        said[3].starts_with("dry run, nothing was changed: 1199 would be entered, 0 changed"),
+        "{}",
+        said[3]
+    );
     assert_eq!(text(&orderly(&site, &["device", "list"]).stdout), "");
 
     let gateway = site.start().unwrap();
@@ -63,7 +71,10 @@ async fn a_list_goes_in_line_by_line_and_the_rest_is_told() {
     assert_eq!(said.lines().last(), Some("1199 entered, 0 changed, 0 as they were, 3 refused"), "{said}");
     let one = site.get("/api/v1/devices/bp-0003").await.unwrap();
     assert_eq!((&one["zone"], &one["firmware"]), (&json!("ward-3"), &json!("2.0")));
-    assert_eq!(site.get("/api/v1/devices?limit=10000").await.unwrap()["devices"].as_array().unwrap().len(), 1_199);
+    assert_eq!(
+        site.get("/api/v1/devices?limit=10000").await.unwrap()["devices"].as_array().unwrap().len(),
+        1_199
+    );
 
     // The same over HTTP, and what a later list changes.
     let (status, body) = post(&site, "", list.clone()).await;
@@ -91,12 +102,16 @@ fn a_long_list_goes_in_and_again_changes_nothing() {
     let site = Site::new(dir.path(), "").unwrap();
     let mut list = String::from("device,class,profile,zone,firmware,commissioned_at\n");
     for n in 0..lines {
-        writeln!(list, "chair-{n:06},wheelchair,,ward-{},1.{},2026-11-21T08:00:00+08:00", n % 90, n % 7).unwrap();
+        writeln!(list, "chair-{n:06},wheelchair,,ward-{},1.{},2026-11-21T08:00:00+08:00", n % 90, n % 7)
+            .unwrap();
     }
     let file = dir.path().join("list.csv");
     std::fs::write(&file, &list).unwrap();
     let gateway = site.start().unwrap();
-    for wanted in [format!("{lines} entered, 0 changed, 0 as they were, 0 refused"), format!("0 entered, 0 changed, {lines} as they were, 0 refused")] {
+    for wanted in [
+        format!("{lines} entered, 0 changed, 0 as they were, 0 refused"),
+        format!("0 entered, 0 changed, {lines} as they were, 0 refused"),
+    ] {
         let began = Instant::now();
         let done = orderly(&site, &["device", "import", file.to_str().unwrap()]);
         assert_eq!(text(&done.stdout).trim(), wanted, "{}", text(&done.stderr));
@@ -105,4 +120,44 @@ fn a_long_list_goes_in_and_again_changes_nothing() {
     let status = std::fs::read_to_string(format!("/proc/{}/status", gateway.pid())).unwrap();
     let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap_or_default();
     println!("the gateway's {peak}");
+}
+
+#[tokio::test]
+async fn a_device_is_claimed_with_the_code_on_its_label() {
+    let dir = tempfile::tempdir().unwrap();
+    let site = Site::new(dir.path(), "").unwrap();
+    let gateway = site.start().unwrap();
+    let http = client().unwrap();
+    let say = async |device: &str, code: &str| {
+        let url = site.url(&format!("/ingest/v1/main/bp_meter/{device}/claim"));
+        let said = http.post(url).json(&json!({"code": code})).send().await.unwrap();
+        assert!(said.status().is_success(), "{}", said.status());
+    };
+    say("bp-0001", "7K4M-2Q9X").await;
+    say("bp-0002", "H3P8-WW01").await;
+    orderly_tests::drained::wait(&site, Duration::from_secs(60)).await.unwrap();
+    assert_eq!(text(&orderly(&site, &["device", "unknown"]).stdout).lines().count(), 2);
+
+    let done = orderly(&site, &["device", "claim", "7k4m2q9x", "--zone", "ward-3"]);
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    assert!(text(&done.stdout).starts_with("bp-0001 is on the register with the profile orderly-bp-1"));
+    let claim = async |code: &str| {
+        let request =
+            http.post(site.url("/api/v1/unknown/claim")).header("Idempotency-Key", format!("key-{code}"));
+        let answer = request.json(&json!({"code": code, "zone": "home"})).send().await.unwrap();
+        (answer.status().as_u16(), answer.json::<Json>().await.unwrap())
+    };
+    let (status, body) = claim("h3p8ww01").await;
+    assert_eq!((status, &body["device"]), (200, &json!("bp-0002")), "{body}");
+    for wrong in 0..5 {
+        let (status, body) = claim(&format!("wrong-{wrong}")).await;
+        assert_eq!((status, &body["error"]["code"]), (409, &json!("refused")), "{body}");
+    }
+    let (status, body) = claim("wrong-5").await;
+    assert_eq!((status, &body["error"]["code"]), (429, &json!("too_many_tries")), "{body}");
+    let limited = orderly(&site, &["device", "claim", "wrong-6"]);
+    assert!(text(&limited.stderr).contains("5 wrong codes were typed"), "one count for all ways in");
+    assert!(orderly(&site, &["stop"]).status.success());
+    gateway.wait().unwrap();
+    assert!(orderly(&site, &["audit", "verify"]).status.success());
 }

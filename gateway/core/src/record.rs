@@ -170,6 +170,14 @@ pub enum Order {
         zone: Option<ZoneId>,
         /// What it said, from quarantine, the oldest first.
         samples: Vec<Sample>,
+        /// The person typed the code that is printed on it.
+        #[serde(default)]
+        claimed: bool,
+    },
+    /// Somebody typed a code that no unknown device at hand has.
+    WrongClaim {
+        /// Wrong codes within the last ten minutes, this one included.
+        tries: u32,
     },
     /// Take a device off the register; its readings stay.
     RevokeDevice {

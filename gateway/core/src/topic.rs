@@ -7,6 +7,9 @@ use smallvec::SmallVec;
 
 use crate::ids;
 
+/// On this stream a device says the code that is printed on it; it is no reading.
+const CLAIM: &str = "claim";
+
 /// What every topic of our own begins with.
 pub const PREFIX: &str = "orderly/v1";
 
@@ -95,6 +98,20 @@ fn next_name<'a>(levels: &mut std::str::Split<'a, char>, what: &str) -> Result<&
     match ids::why_not_a_name(level) {
         None => Ok(level),
         Some(why) => Err(format!("{level:?} cannot be a {what}: {why}")),
+    }
+}
+
+/// Whether a topic is one on which a device says the code that is printed on it.
+#[must_use]
+pub fn is_claim(address: &str) -> bool {
+    address.starts_with(PREFIX) && Topic::parse(address).is_ok_and(|topic| topic.leaf.is_claim())
+}
+
+impl Leaf<'_> {
+    /// Whether the device says the code that is printed on it.
+    #[must_use]
+    pub fn is_claim(&self) -> bool {
+        *self == Leaf::Up(CLAIM)
     }
 }
 

@@ -83,6 +83,15 @@ export function adopt(id: string, profile: string, key: string): Promise<{ read:
   });
 }
 
+/** Takes on the unknown device with the code on its label. */
+export function claim(code: string, key: string): Promise<{ device: string; read: number; left: number }> {
+  return ask("/api/v1/unknown/claim", {
+    method: "POST",
+    headers: { "content-type": "application/json", "idempotency-key": key },
+    body: JSON.stringify({ code }),
+  });
+}
+
 /** Orders something about an alert; the same key twice is one order. */
 export async function handle(id: string, verb: "acknowledge" | "close", key: string, body: object): Promise<Alert> {
   const answer = await ask<{ alert: Alert }>(`/api/v1/alerts/${encodeURIComponent(id)}/${verb}`, {

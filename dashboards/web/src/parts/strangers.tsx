@@ -6,6 +6,7 @@ import { moment } from "../format/time";
 import { count } from "../format/value";
 import { name, t } from "../i18n";
 import { now, status } from "../state/store";
+import { Claim } from "./claim";
 
 /** Devices that speak and are on no register: who reads what they send, and one button that takes them on. */
 export function Strangers() {
@@ -17,6 +18,10 @@ export function Strangers() {
     const wait = setTimeout(() => void load(), devices.length === 0 ? 0 : 1000);
     return () => clearTimeout(wait);
   }, [counted]);
+  const adopted = (said: string) => {
+    setDone(said);
+    void load();
+  };
   if (devices.length === 0 && done === "") return null;
   return (
     <section class="p" data-testid="strangers">
@@ -25,6 +30,7 @@ export function Strangers() {
         <span class="c3">{t("strangers.hint")}</span>
       </header>
       {done !== "" && <p role="status">{done}</p>}
+      {devices.length > 0 && <Claim adopted={adopted} />}
       {devices.length > 0 && (
         <table class="t cards">
           <thead>
@@ -39,14 +45,7 @@ export function Strangers() {
           </thead>
           <tbody>
             {devices.map((device) => (
-              <Row
-                key={device.id}
-                device={device}
-                adopted={(said) => {
-                  setDone(said);
-                  void load();
-                }}
-              />
+              <Row key={device.id} device={device} adopted={adopted} />
             ))}
           </tbody>
         </table>

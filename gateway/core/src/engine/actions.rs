@@ -153,8 +153,16 @@ impl Engine {
                     result: serde_json::to_value(entered).map_err(|error| error.to_string()),
                 }
             }
-            Order::AdoptDevice { device, class, profile, zone, samples } => Done {
-                verb: "device.adopt",
+            Order::WrongClaim { tries } => Done {
+                verb: "device.claim",
+                subject: String::new(),
+                detail: json!({"tries": tries}),
+                result: Err("no unknown device that spoke within the last hour has this code; switch it on, and see \
+                    `orderly device unknown`"
+                    .to_owned()),
+            },
+            Order::AdoptDevice { device, class, profile, zone, samples, claimed } => Done {
+                verb: if *claimed { "device.claim" } else { "device.adopt" },
                 subject: device.to_string(),
                 detail: json!({"class": class, "profile": profile, "zone": zone, "samples": samples.len()}),
                 result: self.adopt((device, class, profile), zone.as_ref(), samples, record),

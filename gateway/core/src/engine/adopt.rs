@@ -10,6 +10,7 @@ use crate::profile::{Decoded, Profile};
 use crate::reading::Origin;
 use crate::record::{Entry, Flags, Kind, Record, Sample};
 use crate::time::Now;
+use crate::topic::is_claim;
 
 use super::Engine;
 use super::decide::Outcome;
@@ -46,17 +47,23 @@ impl Engine {
             let reader = self.register.get(number).profile.clone();
             Ok((number, reader.ok_or_else(|| format!("the profile {profile:?} is not loaded"))?))
         })?;
-        let (mut read, mut index) = (0, 0_u16);
+        let (mut read, mut left, mut index) = (0, 0, 0_u16);
         for sample in samples {
+            let origin = Origin { seq: sample.seq, index: sample.index };
+            if is_claim(&sample.address) {
+                // It has served.
+                self.batch.released.push(origin);
+                continue;
+            }
             if self.read_sample(number, &reader, sample, record, &mut index) {
-                self.batch.released.push(Origin { seq: sample.seq, index: sample.index });
+                self.batch.released.push(origin);
                 read += 1;
+            } else {
+                left += 1;
             }
         }
         self.touch_twin(number);
-        Ok(
-            json!({"device": device, "class": class, "profile": profile, "read": read, "left": samples.len() - read}),
-        )
+        Ok(json!({"device": device, "class": class, "profile": profile, "read": read, "left": left}))
     }
 
     /// Whether the sample could be read as a message of the device.

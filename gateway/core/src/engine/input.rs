@@ -188,6 +188,11 @@ impl Engine {
             None => self.first_contact(record, topic)?,
         };
         match topic.leaf {
+            Leaf::Up(_) if topic.leaf.is_claim() => match target {
+                Target::Known(device) => Ok(Work::Status { device, online: true }),
+                // The code is for the person who takes it on, so it does not come in by itself.
+                Target::New { .. } => Err(stranger(topic)),
+            },
             Leaf::Up(_) => self.decode(record, &target, &profile).map(Work::Message),
             Leaf::Status => Ok(match target {
                 Target::Known(device) => Work::Status { device, online: is_online(record) },
@@ -212,10 +217,7 @@ impl Engine {
     ) -> Result<(Target, Arc<Profile>), Refused> {
         let Topic { class, device, .. } = topic;
         if !record.entry.flags.has(Flags::ANONYMOUS) {
-            return Err(Refused::new(
-                "unknown_device",
-                format!("{device:?} is not on the register; orderly device add {device} --class {class}"),
-            ));
+            return Err(stranger(topic));
         }
         let profile = self.config.only_profile(class).map_err(|(code, reason)| Refused::new(code, reason))?;
         let name = |error: crate::ids::NameError| Refused::new("malformed", error.to_string());
@@ -480,6 +482,13 @@ pub(super) fn boot_hash(boot: &str) -> u64 {
     let mut head = [0; 8];
     head.copy_from_slice(&blake3::hash(boot.as_bytes()).as_bytes()[..8]);
     u64::from_le_bytes(head)
+}
+
+fn stranger(Topic { class, device, .. }: Topic<'_>) -> Refused {
+    Refused::new(
+        "unknown_device",
+        format!("{device:?} is not on the register; orderly device add {device} --class {class}"),
+    )
 }
 
 fn too_many_readings() -> Refused {

@@ -38,8 +38,8 @@ pub use older::{FromStore, OldHistory, OlderQuery};
 pub use openapi::document;
 pub use orders::{OrderError, Orders};
 pub use reads::{
-    AlertQuery, Bucket, DeviceQuery, DeviceView, QuarantineQuery, ReadError, ReadingQuery, Reads, Stranger,
-    TwinRule, TwinStream, TwinView, Unreadable,
+    AlertQuery, Bucket, Claim, ClaimRefused, DeviceQuery, DeviceView, QuarantineQuery, ReadError,
+    ReadingQuery, Reads, Stranger, TwinRule, TwinStream, TwinView, Unreadable,
 };
 pub use router::{Parts, paths, router};
 pub use serve::{BindError, bind, serve};

@@ -6,8 +6,8 @@ use utoipa::OpenApi;
 
 use super::error::{ApiError, ErrorBody};
 use super::{
-    alerts, commands, devices, dto, events, health, inventory, metrics, profiles, quarantine, readings, status,
-    strangers, twins,
+    alerts, commands, devices, dto, events, health, inventory, metrics, profiles, quarantine, readings,
+    status, strangers, twins,
 };
 
 #[derive(OpenApi)]
@@ -34,6 +34,7 @@ use super::{
         inventory::enter,
         strangers::list,
         strangers::adopt,
+        strangers::claim,
         status::status,
         events::events,
         serve,

@@ -189,6 +189,35 @@ pub struct Stranger {
     pub suggestions: Vec<Suggestion>,
 }
 
+/// What a person says to claim an unknown device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// What is printed on it.
+    pub code: String,
+    /// Its name, where several have the same code.
+    pub device: Option<DeviceId>,
+    /// Its profile; without it the only one that fits.
+    pub profile: Option<ProfileId>,
+    /// Where it is.
+    pub zone: Option<ZoneId>,
+}
+
+/// Why a claim comes to nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimRefused {
+    /// Too many wrong codes were typed lately.
+    pub limited: bool,
+    /// Why, in a sentence.
+    pub why: String,
+}
+
+impl ClaimRefused {
+    /// Refused for what was said.
+    pub fn wrong(why: impl Into<String>) -> Self {
+        Self { limited: false, why: why.into() }
+    }
+}
+
 /// Reads of the committed state. The calls block; the API makes them on a blocking thread, a few at a time.
 ///
 /// The caller caps every `limit`; an implementation must honour it.
@@ -229,5 +258,9 @@ pub trait Reads: Send + Sync + 'static {
         _zone: Option<ZoneId>,
     ) -> Result<Result<Order, String>, ReadError> {
         Ok(Err(format!("{device:?} is no unknown device")))
+    }
+    /// The order that takes on the device with a code, or why none comes of it. A wrong code is an order, too.
+    fn claim(&self, claim: Claim) -> Result<Result<Order, ClaimRefused>, ReadError> {
+        Ok(Err(ClaimRefused::wrong(format!("no unknown device has the code {:?}", claim.code))))
     }
 }

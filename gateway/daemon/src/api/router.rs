@@ -16,8 +16,8 @@ use super::error::ApiError;
 use super::stage::Stage;
 use super::{Feed, Health, OldHistory, Orders, Overview, ReadError, Reads};
 use super::{
-    alerts, commands, devices, events, guard, health, inventory, metrics, openapi, profiles, quarantine, readings,
-    status, strangers, twins, web,
+    alerts, commands, devices, events, guard, health, inventory, metrics, openapi, profiles, quarantine,
+    readings, status, strangers, twins, web,
 };
 use crate::catalog::Catalog;
 
@@ -102,6 +102,7 @@ fn table() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/api/v1/quarantine", get(quarantine::list)),
         ("/api/v1/inventory", post(inventory::enter)),
         ("/api/v1/unknown", get(strangers::list)),
+        ("/api/v1/unknown/claim", post(strangers::claim)),
         ("/api/v1/unknown/{id}/adopt", post(strangers::adopt)),
         ("/api/v1/status", get(status::status)),
         ("/api/v1/events", get(events::events)),

@@ -203,6 +203,15 @@ server that is its DevEUI. A new device needs its class or its profile. An empty
 away. The file is UTF-8; commas, semicolons or tabs separate. Good lines go in, 500 at a time, each wholly or not at \
 all; the same table twice changes nothing. No secrets are made: `orderly device add` gives a device its own.";
 
+/// What a claim code is.
+const CLAIM: &str = "\
+Put the unknown device on the register that has this code on its label.
+
+The device must have spoken within the last hour. Its code is what it says itself on its topic .../up/claim (a text, \
+{\"code\":\"...\"}, or {\"sha256\":\"...\"} of DEVICE:CODE), or its own address as it is printed: a DevEUI, a MAC, or the \
+QR text LW:D0:... of a LoRaWAN device. Capitals and separators do not matter. After five wrong codes nobody may try for \
+ten minutes; every try is audited.";
+
 /// What to do with the register.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Device {
@@ -240,6 +249,21 @@ pub enum Device {
     Adopt {
         /// Its name.
         device: DeviceId,
+        /// Its profile; without it the only one that fits.
+        #[arg(long)]
+        profile: Option<ProfileId>,
+        /// Where it is.
+        #[arg(long)]
+        zone: Option<ZoneId>,
+    },
+    /// Put the unknown device on the register that has this code on its label.
+    #[command(long_about = CLAIM)]
+    Claim {
+        /// What is printed on the device: its code, its address, or the text of its QR code.
+        code: String,
+        /// Its name, where several have the same code.
+        #[arg(long)]
+        device: Option<DeviceId>,
         /// Its profile; without it the only one that fits.
         #[arg(long)]
         profile: Option<ProfileId>,

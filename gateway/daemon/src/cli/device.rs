@@ -23,6 +23,9 @@ pub fn device(context: &Context, what: &Device) -> Result<(), Failure> {
         Device::List => Request::DeviceList,
         Device::Unknown => Request::DeviceUnknown,
         Device::Adopt { device, profile, zone } => Request::DeviceAdopt { device, profile, zone, key },
+        Device::Claim { code, device, profile, zone } => {
+            Request::DeviceClaim { code, device, profile, zone, key }
+        }
         Device::Revoke { device } => Request::DeviceRevoke { device, key },
         // It makes its requests itself.
         Device::Import { .. } => Request::Status,
@@ -33,19 +36,7 @@ pub fn device(context: &Context, what: &Device) -> Result<(), Failure> {
         Device::Import { .. } => {}
         Device::List => listed(&reply),
         Device::Unknown => unknown(context.lang, &reply),
-        Device::Adopt { device, .. } => {
-            let (profile, read, left) =
-                (reply["profile"].as_str().unwrap_or("-"), &reply["read"], &reply["left"]);
-            out::line(&match context.lang {
-                Lang::Zh => {
-                    format!("{device} 已登记，型号 {profile}；隔离区中 {read} 条已读出，{left} 条仍无法读出")
-                }
-                Lang::En => format!(
-                    "{device} is on the register with the profile {profile}; {read} messages from quarantine were \
-                     read, {left} could not be"
-                ),
-            });
-        }
+        Device::Adopt { .. } | Device::Claim { .. } => adopted(context.lang, &reply),
         Device::Revoke { device } => out::line(&match context.lang {
             Lang::Zh => format!("{device} 已注销；其历史数据保留"),
             Lang::En => format!("{device} is revoked; its readings stay"),
@@ -63,6 +54,18 @@ fn added(lang: Lang, device: &str, reply: &Value) {
         }
     });
     out::line(secret);
+}
+
+fn adopted(lang: Lang, reply: &Value) {
+    let text = |key: &str| reply[key].as_str().unwrap_or("-").to_owned();
+    let (device, profile, read, left) = (text("device"), text("profile"), &reply["read"], &reply["left"]);
+    out::line(&match lang {
+        Lang::Zh => format!("{device} 已登记，型号 {profile}；隔离区中 {read} 条已读出，{left} 条仍无法读出"),
+        Lang::En => format!(
+            "{device} is on the register with the profile {profile}; {read} messages from quarantine were read, \
+             {left} could not be"
+        ),
+    });
 }
 
 fn listed(reply: &Value) {

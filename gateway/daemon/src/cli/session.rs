@@ -67,6 +67,7 @@ impl Alone {
             state: StateFile(core.dir.clone()),
             catalog: Arc::new(Catalog::new(wanted.all_profiles())),
             keys: Arc::clone(&core.keys),
+            claims: Arc::default(),
             clock,
             status: Arc::new(|| Value::Null),
             stop: CancellationToken::new(),

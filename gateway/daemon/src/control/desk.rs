@@ -14,6 +14,7 @@ use super::secret::DeviceSecret;
 use crate::api::dto;
 use crate::catalog::Catalog;
 use crate::pipeline::StateFile;
+use crate::runtime::claims::{Asked, Claims};
 use crate::runtime::orders::OrderDesk;
 use crate::runtime::strangers;
 
@@ -31,6 +32,8 @@ pub struct Desk {
     pub catalog: Arc<Catalog>,
     /// The keys of the days.
     pub keys: Arc<KeyRing>,
+    /// Counts wrong claim codes.
+    pub claims: Arc<Claims>,
     /// The clocks.
     pub clock: Arc<dyn Clock>,
     /// How the daemon is.
@@ -105,6 +108,14 @@ impl Desk {
                 let (profiles, profile) = (&profiles.profiles, profile.as_ref());
                 let order = strangers::adoption(&state, profiles, &self.keys, &device, profile, zone)?;
                 drop(state);
+                serde_json::from_str(&self.order(order, key).await?).map_err(|e| e.to_string())
+            }
+            Request::DeviceClaim { code, device, profile, zone, key } => {
+                let (state, profiles) = (self.state.reader()?, self.catalog.now());
+                let asked = Asked { code, device, profile, zone };
+                let order = self.claims.order(&state, &profiles.profiles, &self.keys, self.clock.now(), asked);
+                drop(state);
+                let order = order.map_err(|refused| refused.why)?;
                 serde_json::from_str(&self.order(order, key).await?).map_err(|e| e.to_string())
             }
             Request::Status => Ok((self.status)()),

@@ -54,6 +54,20 @@ pub enum Request {
         /// Chosen by the client: the same key twice is one order.
         key: String,
     },
+    /// Take on the unknown device with the code that is printed on it.
+    #[serde(rename = "device.claim")]
+    DeviceClaim {
+        /// What is printed on it.
+        code: String,
+        /// Its name, where several say the same code.
+        device: Option<DeviceId>,
+        /// Its profile; without it the only one that fits.
+        profile: Option<ProfileId>,
+        /// Where it is.
+        zone: Option<ZoneId>,
+        /// Chosen by the client: the same key twice is one order.
+        key: String,
+    },
     /// Take a device off the register; its readings stay.
     #[serde(rename = "device.revoke")]
     DeviceRevoke {

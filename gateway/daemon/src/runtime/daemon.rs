@@ -251,11 +251,13 @@ impl Opening {
             sources,
             last: Mutex::new(Last::default()),
         });
+        let claims = Arc::default();
         let reads = Arc::new(StoreReads::new(
             core.dir.clone(),
             Arc::clone(&core.clock),
             Arc::clone(&catalog),
             Arc::clone(&core.keys),
+            Arc::clone(&claims),
         ));
         let figures = self.figures.clone();
         let parts = api::Parts {
@@ -297,6 +299,7 @@ impl Opening {
             state: StateFile(core.dir.clone()),
             catalog: Arc::clone(&catalog),
             keys: Arc::clone(&core.keys),
+            claims,
             clock: Arc::clone(&core.clock),
             status: Arc::new(move || serde_json::to_value(overseer.status()).unwrap_or_default()),
             stop: asked_to_stop.clone(),

@@ -1,6 +1,7 @@
 //! Start, stop and supervision: the only room that sees all others.
 
 pub mod audit;
+pub mod claims;
 pub mod clock;
 pub mod commands;
 pub mod core;

@@ -11,14 +11,16 @@ use orderly_core::output::DeviceRow;
 use orderly_core::reading::Reading;
 use orderly_core::record::Order;
 use orderly_core::time::{Clock, Timestamp};
+use orderly_core::topic::is_claim;
 use orderly_store::keys::KeyRing;
 use orderly_store::series::{self, Query, SeriesReader};
 use orderly_store::state::{AlertFilter, QuarantineFilter, StateReader};
 
+use super::claims::{Asked as Claimed, Claims};
 use super::{shown, strangers};
 use crate::api::{
-    AlertQuery, Bucket, DeviceQuery, DeviceView, QuarantineQuery, ReadError, ReadingQuery, Reads, Stranger,
-    TwinView, Unreadable,
+    AlertQuery, Bucket, Claim, ClaimRefused, DeviceQuery, DeviceView, QuarantineQuery, ReadError,
+    ReadingQuery, Reads, Stranger, TwinView, Unreadable,
 };
 use crate::catalog::{Catalog, InForce};
 
@@ -31,6 +33,7 @@ pub struct StoreReads {
     clock: Arc<dyn Clock>,
     catalog: Arc<Catalog>,
     keys: Arc<KeyRing>,
+    claims: Arc<Claims>,
     idle: Mutex<Vec<Connections>>,
 }
 
@@ -58,8 +61,14 @@ fn failed(error: impl std::fmt::Display) -> ReadError {
 impl StoreReads {
     /// Reads this data directory; both files must be there when the first call comes.
     #[must_use]
-    pub const fn new(dir: PathBuf, clock: Arc<dyn Clock>, catalog: Arc<Catalog>, keys: Arc<KeyRing>) -> Self {
-        Self { dir, clock, catalog, keys, idle: Mutex::new(Vec::new()) }
+    pub const fn new(
+        dir: PathBuf,
+        clock: Arc<dyn Clock>,
+        catalog: Arc<Catalog>,
+        keys: Arc<KeyRing>,
+        claims: Arc<Claims>,
+    ) -> Self {
+        Self { dir, clock, catalog, keys, claims, idle: Mutex::new(Vec::new()) }
     }
 
     fn asked(&self) -> Asked {
@@ -204,6 +213,8 @@ impl Reads for StoreReads {
             let rows = c.state.quarantine(&QuarantineFilter { code, before, limit }).map_err(failed)?;
             let all = c.state.status().map_err(failed)?.quarantined;
             let items = rows.into_iter().map(|row| Unreadable {
+                // A claim code is for who holds the device.
+                excerpt: if is_claim(&row.address) { Vec::new() } else { row.excerpt },
                 seq: row.seq,
                 index: row.index,
                 received_at: row.received_at,
@@ -211,7 +222,6 @@ impl Reads for StoreReads {
                 address: row.address,
                 code: row.code,
                 reason: row.reason,
-                excerpt: row.excerpt,
             });
             Ok((items.collect(), all))
         })
@@ -232,6 +242,13 @@ impl Reads for StoreReads {
         self.with(|c| {
             Ok(strangers::adoption(&c.state, &in_force.profiles, &self.keys, device, profile, zone))
         })
+    }
+
+    fn claim(&self, claim: Claim) -> Result<Result<Order, ClaimRefused>, ReadError> {
+        let (in_force, now) = (self.catalog.now(), self.clock.now());
+        let Claim { code, device, profile, zone } = claim;
+        let asked = Claimed { code, device, profile, zone };
+        self.with(|c| Ok(self.claims.order(&c.state, &in_force.profiles, &self.keys, now, asked)))
     }
 }
 

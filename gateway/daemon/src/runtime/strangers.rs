@@ -9,7 +9,7 @@ use orderly_core::profile::{Profile, suggest};
 use orderly_core::record::{Order, Sample};
 use orderly_core::refusal::{self, Part};
 use orderly_core::sealed::{self, HEAD};
-use orderly_core::topic::Topic;
+use orderly_core::topic::{Topic, is_claim};
 use orderly_store::keys::{About, KeyRing};
 use orderly_store::state::{QuarantineFilter, QuarantineRow, StateReader};
 
@@ -28,7 +28,7 @@ const CUT: usize = 4_096;
 const SUGGESTED: usize = 5;
 
 /// What stands in quarantine of each unknown device, the oldest first.
-fn samples(state: &StateReader) -> Result<BTreeMap<DeviceId, Vec<QuarantineRow>>, String> {
+pub(super) fn samples(state: &StateReader) -> Result<BTreeMap<DeviceId, Vec<QuarantineRow>>, String> {
     let mut devices: BTreeMap<DeviceId, Vec<QuarantineRow>> = BTreeMap::new();
     for code in CODES {
         let filter =
@@ -64,7 +64,7 @@ fn class_of(row: &QuarantineRow) -> Option<ClassId> {
 }
 
 /// What a message said, as far as it was kept; what is sealed is opened in memory and shown nowhere.
-fn payload<'r>(row: &'r QuarantineRow, keys: &KeyRing) -> Cow<'r, [u8]> {
+pub(super) fn payload<'r>(row: &'r QuarantineRow, keys: &KeyRing) -> Cow<'r, [u8]> {
     if !sealed::is_sealed(&row.excerpt) {
         return Cow::Borrowed(&row.excerpt);
     }
@@ -88,7 +88,8 @@ pub fn strangers(
     keys: &KeyRing,
 ) -> Result<Vec<Stranger>, String> {
     let stranger = |(device, rows): (DeviceId, Vec<QuarantineRow>)| {
-        let (first, last) = (rows.first()?, rows.last()?);
+        let (first, last) = (rows.first()?, rows.iter().rev().find(|row| !is_claim(&row.address)));
+        let last = last.or(rows.last())?;
         let mut suggestions = suggest(profiles, &last.address, &payload(last, keys), last.received_at);
         suggestions.truncate(SUGGESTED);
         Some(Stranger {
@@ -96,9 +97,10 @@ pub fn strangers(
             class: class_of(last),
             samples: rows.len(),
             first_at: first.received_at,
-            last_at: last.received_at,
+            last_at: rows.last().map_or(last.received_at, |row| row.received_at),
             address: last.address.clone(),
-            excerpt: last.excerpt.clone(),
+            // A code is for who holds the device.
+            excerpt: if is_claim(&last.address) { Vec::new() } else { last.excerpt.clone() },
             suggestions,
         })
     };
@@ -120,14 +122,16 @@ pub fn adoption(
     if let Some(known) = state.device(device).map_err(|e| e.to_string())? {
         // The engine knows whether this is the answer to an order that was carried out, or a second one.
         let (class, profile) = (known.class, known.profile);
-        return Ok(Order::AdoptDevice { device: known.device, class, profile, zone, samples: Vec::new() });
+        let (device, samples, claimed) = (known.device, Vec::new(), false);
+        return Ok(Order::AdoptDevice { device, class, profile, zone, samples, claimed });
     }
     let rows = samples(state)?.remove(device).ok_or_else(|| {
         format!(
             "{device:?} is no unknown device; `orderly device unknown` lists those that are in quarantine"
         )
     })?;
-    let newest = rows.last().ok_or("nothing of it is in quarantine")?;
+    let told = rows.iter().rev().find(|row| !is_claim(&row.address));
+    let newest = told.or(rows.last()).ok_or("nothing of it is in quarantine")?;
     let said = class_of(newest);
     let reader = match profile {
         Some(name) => profiles.iter().find(|known| known.id() == name).ok_or_else(|| {
@@ -138,6 +142,7 @@ pub fn adoption(
                 near.map_or(String::new(), |n| format!("; did you mean {n:?}?"))
             )
         })?,
+        None if told.is_none() => only_of_class(profiles, said.as_ref())?,
         None => {
             let said = payload(newest, keys);
             let found = suggest(profiles, &newest.address, &said, newest.received_at);
@@ -179,5 +184,18 @@ pub fn adoption(
         .collect();
     samples.reverse();
     let (class, profile) = (reader.class().clone(), reader.id().clone());
-    Ok(Order::AdoptDevice { device: device.clone(), class, profile, zone, samples })
+    Ok(Order::AdoptDevice { device: device.clone(), class, profile, zone, samples, claimed: false })
+}
+
+/// The profile of a device that has said nothing yet but its class.
+fn only_of_class<'p>(
+    profiles: &'p [Arc<Profile>],
+    class: Option<&ClassId>,
+) -> Result<&'p Arc<Profile>, String> {
+    let of_class = |profile: &&Arc<Profile>| Some(profile.class()) == class;
+    let mut found = profiles.iter().filter(of_class).filter(|profile| profile.is_for_any_of_its_class());
+    match (found.next(), found.next()) {
+        (Some(one), None) => Ok(one),
+        _ => Err("it has sent no reading yet, so its profile must be named".to_owned()),
+    }
 }

@@ -1,5 +1,6 @@
 //! The durable part in process: replay after failed commits, orders, and an idle gateway that writes nothing.
 
+mod claims;
 mod import;
 mod privacy;
 mod reload;

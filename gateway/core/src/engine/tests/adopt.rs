@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::bench::{Bench, START};
-use crate::record::{Order, Sample};
+use crate::record::{Flags, Order, Sample};
 use crate::time::Timestamp;
 
 /// An adoption with all that stands in quarantine.
@@ -23,6 +23,7 @@ fn adopt(bench: &mut Bench, device: &str, profile: &str) -> Order {
         profile: profile.parse().unwrap(),
         zone: Some("pharmacy".parse().unwrap()),
         samples: bench.written.quarantined.iter().map(sample).collect(),
+        claimed: false,
     }
 }
 
@@ -61,6 +62,34 @@ fn what_a_stranger_said_is_read_when_it_is_taken_on() {
     assert_eq!(bench.answer().unwrap(), want, "the same key is the same order");
     let verbs: Vec<_> = bench.written.audit.iter().map(|entry| entry.verb.as_str()).collect();
     assert_eq!(verbs, ["device.register", "device.adopt", "device.adopt"]);
+}
+
+#[test]
+fn a_device_that_says_its_claim_code_is_there_and_gives_no_reading() {
+    let mut bench = Bench::fridge();
+    let claim = |device: &str| format!("orderly/v1/main/cold_store/{device}/up/claim");
+    bench.at(1_000).say(&claim("f9"), "7K4M-2Q9X");
+    bench.send_as(Flags::ANONYMOUS, "listener", &claim("f8"), "7K4M-2Q9X");
+    assert_eq!(bench.quarantine_codes(), ["unknown_device"; 2], "nobody comes in by saying a code");
+    let order = match adopt(&mut bench, "f9", "fridge") {
+        Order::AdoptDevice { device, class, profile, zone, samples, .. } => {
+            Order::AdoptDevice { device, class, profile, zone, samples, claimed: true }
+        }
+        other => other,
+    };
+    bench.act("claim", order);
+    let want = json!({"device": "f9", "class": "cold_store", "profile": "fridge", "read": 0, "left": 0});
+    assert_eq!(bench.answer().unwrap(), want);
+    assert_eq!(bench.written.released.len(), 2, "a code that has served is not kept");
+    bench.at(100_000).say(&claim("f9"), "7K4M-2Q9X");
+    assert_eq!(bench.readings().len(), 0);
+    assert_eq!(bench.quarantine_codes().len(), 2);
+    bench.run_to(200_000);
+    assert!(!bench.steps().iter().any(|step| step.contains("silent-device@200000")), "{:?}", bench.steps());
+    bench.act("wrong", Order::WrongClaim { tries: 3 });
+    assert!(bench.answer().unwrap_err().starts_with("no unknown device that spoke within the last hour"));
+    let audited = bench.audited("device.claim");
+    assert_eq!((audited[0].0.as_str(), &audited[1].1["tries"]), ("f9", &json!(3)));
 }
 
 #[test]

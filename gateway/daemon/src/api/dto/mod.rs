@@ -29,7 +29,7 @@ pub use status::{
     AlertCounts, Counts, EngineStatus, JournalStatus, Rates, SeriesStatus, SinkStatus, SourceStatus, Status,
     Warning,
 };
-pub use stranger::{Adopt, Adopted, Stranger, Strangers, Suggestion};
+pub use stranger::{Adopt, Adopted, Claim, Stranger, Strangers, Suggestion};
 pub use twin::{Twin, TwinRule, TwinStream, Twins};
 
 /// A point in time, written as RFC 3339 in UTC with milliseconds.

@@ -58,6 +58,24 @@ pub struct Adopt {
     pub zone: Option<String>,
 }
 
+/// What a person says to claim a device.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Claim {
+    /// What is printed on it: its code, its address, or the text of its QR code.
+    #[schema(example = "7K4M-2Q9X")]
+    pub code: String,
+    /// Its name, where several have the same code.
+    #[serde(default)]
+    pub device: Option<String>,
+    /// Its profile; without it the only one that fits.
+    #[serde(default)]
+    pub profile: Option<String>,
+    /// Where it is.
+    #[serde(default)]
+    pub zone: Option<String>,
+}
+
 /// A device that was taken on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Adopted {

@@ -13,20 +13,24 @@ pub(super) fn desk(core: &Core, site: &Site) -> Desk {
         state: StateFile(core.dir.clone()),
         catalog: Arc::new(Catalog::new(texts::gather(&site.settings).unwrap().all_profiles())),
         keys: Arc::clone(&core.keys),
+        claims: Arc::default(),
         clock: Arc::clone(&core.clock),
         status: Arc::new(|| serde_json::Value::Null),
         stop: CancellationToken::new(),
     }
 }
 
-async fn say(core: &Core, class: &str, device: &str, body: &str) {
-    let address = format!("orderly/v1/main/{class}/{device}/up/reading");
+pub(super) async fn say(core: &Core, class: &str, device: &str, body: &str) {
+    say_on(core, &format!("orderly/v1/main/{class}/{device}/up/reading"), body).await;
+}
+
+pub(super) async fn say_on(core: &Core, address: &str, body: &str) {
     let entry = Entry {
         kind: Kind::Envelope,
         flags: Flags::default(),
         source: "mqtt:ward",
         connection: 1,
-        address: &address,
+        address,
         body: body.as_bytes(),
     };
     append_durably(&*core.intake, &[entry]).await.unwrap();
