@@ -3,6 +3,7 @@
 //! Configuration, profiles and rules all answer in this form.
 
 mod reader;
+mod replaced;
 
 use std::fmt;
 

@@ -56,7 +56,7 @@ pub fn read<T>(
 
 /// Collects the mistakes of one text.
 #[derive(Debug)]
-struct Report<'r> {
+pub(super) struct Report<'r> {
     file: &'r str,
     lines: Lines<'r>,
     found: RefCell<Vec<Diagnostic>>,
@@ -79,11 +79,11 @@ impl Report<'_> {
 /// One table of the text. When it is dropped, keys that nobody asked for are reported.
 #[derive(Debug)]
 pub struct Section<'r, 'i> {
-    report: &'r Report<'r>,
-    path: String,
-    span: Range<usize>,
-    table: &'r DeTable<'i>,
-    asked: RefCell<Vec<String>>,
+    pub(super) report: &'r Report<'r>,
+    pub(super) path: String,
+    pub(super) span: Range<usize>,
+    pub(super) table: &'r DeTable<'i>,
+    pub(super) asked: RefCell<Vec<String>>,
 }
 
 impl<'r, 'i> Section<'r, 'i> {

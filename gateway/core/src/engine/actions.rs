@@ -157,9 +157,11 @@ impl Engine {
                 verb: "device.claim",
                 subject: String::new(),
                 detail: json!({"tries": tries}),
-                result: Err("no unknown device that spoke within the last hour has this code; switch it on, and see \
+                result: Err(
+                    "no unknown device that spoke within the last hour has this code; switch it on, and see \
                     `orderly device unknown`"
-                    .to_owned()),
+                        .to_owned(),
+                ),
             },
             Order::AdoptDevice { device, class, profile, zone, samples, claimed } => Done {
                 verb: if *claimed { "device.claim" } else { "device.adopt" },
@@ -260,7 +262,7 @@ impl Engine {
 
     /// Puts a row on the register. Tells whether the device is new.
     pub(super) fn put_device(&mut self, row: DeviceRow, seq: Seq) -> bool {
-        let profile = self.config.profile(&row.profile).cloned();
+        let profile = self.config.profile_of(&row);
         let class = self.config.class(&row.class);
         let clocks = self.clock.clocks();
         let known = self.register.find(row.device.as_str());

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::ids::{ClassId, ProfileId, RuleId};
+use crate::output::DeviceRow;
 use crate::profile::Profile;
 use crate::rule::{ClassTable, Rule, RuleFile, RuleSet, Slot, late_ms};
 
@@ -124,6 +125,11 @@ impl Config {
     /// A profile by name.
     pub(super) fn profile(&self, id: &ProfileId) -> Option<&Arc<Profile>> {
         self.profiles.get(id)
+    }
+
+    /// The profile of a device, as it is for its firmware.
+    pub(super) fn profile_of(&self, row: &DeviceRow) -> Option<Arc<Profile>> {
+        self.profile(&row.profile).map(|profile| profile.for_firmware(row.firmware.as_ref()))
     }
 
     /// All profiles, by name.

@@ -124,7 +124,7 @@ impl Engine {
         let mut shared = Shared::default();
         for mut row in snapshot.devices {
             shared.row(&mut row);
-            let profile = self.config.profile(&row.profile).cloned();
+            let profile = self.config.profile_of(&row);
             let class = self.config.class(&row.class);
             self.register.add(Device::new(row, profile, class, twin::Twin::default()));
         }

@@ -98,7 +98,8 @@ impl Engine {
                 let profile = text.map(|text| Config::read_profile(id, text)).transpose()?.map(Arc::new);
                 let classes = self.config.set_profile(id, profile.clone());
                 for device in self.register.iter_mut().filter(|device| device.row.profile == *id) {
-                    device.profile.clone_from(&profile);
+                    let firmware = device.row.firmware.as_ref();
+                    device.profile = profile.as_ref().map(|profile| profile.for_firmware(firmware));
                 }
                 Ok(classes)
             }

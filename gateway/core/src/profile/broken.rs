@@ -99,8 +99,6 @@ fn a_codec_and_a_path_that_do_not_exist() {
     "#);
     insta::assert_snapshot!(diagnostics("\"json\"", "\"jason\""), @r#"
     m-1.toml:13:8: codec.kind: "jason" is not one of line, registers, json, cbor, msgpack, senml, senml_cbor, csv, text, binary, gatt, ble_advertisement, javascript (did you mean "json"?)
-    m-1.toml:15:3: metric: unknown key "metric" (known here: codec, envelope, profile, source)
-    m-1.toml:21:3: test: unknown key "test" (known here: codec, envelope, profile, source)
     "#);
 }
 

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::layout::{Documents, Picker, in_line, in_poll};
+use super::variant::Told;
 use super::{DecodeError, Decoded, DedupeBy, Input, Profile, Taken, short_hash};
-use crate::codec::json::Picked;
+use crate::codec::json::{Paths, Picked};
 use crate::codec::line::{Line, LineError, Precision, parse};
 use crate::codec::registers::Blocks;
 use crate::codec::{Sent, cut};
@@ -98,6 +99,46 @@ fn document(
     documents.document.pick(&text).map_err(DecodeError::malformed)?;
     let text = profile.privacy.of_document(text).map_err(DecodeError::malformed)?;
     pick(profile, documents, Input { payload: &text, ..input }, &text, around)
+}
+
+/// The version of the firmware that a message tells, if it does and can be read.
+pub(super) fn firmware(profile: &Profile, told: &Told, input: Input<'_>, port: Option<u8>) -> Option<String> {
+    let Picker::Document(documents) = &profile.layout.picker else { return None };
+    let said = |paths: &Paths, text: &[u8]| {
+        let picked = paths.pick(text).ok()?;
+        text_of(picked.first()?, "firmware").ok()?.map(|said| said.to_string())
+    };
+    match told {
+        Told::Topic(name) => {
+            let captures = profile.matching.topic.as_ref()?.matches(input.address)?;
+            captures.get(name).map(str::to_owned)
+        }
+        Told::Envelope(paths) => said(paths, input.payload),
+        Told::Document(paths) => said(paths, &unwrapped(profile, documents, input, port)?),
+    }
+}
+
+/// The document of a message, without its envelope.
+fn unwrapped<'a>(
+    profile: &Profile,
+    documents: &Documents,
+    input: Input<'a>,
+    port: Option<u8>,
+) -> Option<Cow<'a, [u8]>> {
+    let (inner, port) = match &profile.envelope {
+        None => (Cow::Borrowed(input.payload), port),
+        Some(envelope) => {
+            // What is no JSON is not opened.
+            documents.document.pick(input.payload).ok()?;
+            let (inner, own_port) = envelope.open(std::str::from_utf8(input.payload).ok()?).ok()?;
+            (inner, own_port.or(port))
+        }
+    };
+    let Some(form) = &profile.form else { return Some(inner) };
+    match form.document(&inner, port, input.received_at).ok()? {
+        Cow::Borrowed(_) => Some(inner),
+        Cow::Owned(text) => Some(Cow::Owned(text)),
+    }
 }
 
 /// Picks the readings out of a document; `around` is what was found in its envelope.

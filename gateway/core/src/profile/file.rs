@@ -10,6 +10,7 @@ use super::metric::Metric;
 use super::metric_text::metric;
 use super::privacy::Privacy;
 use super::time::TimeRule;
+use super::variant::{self, Told};
 use super::{Dedupe, DedupeBy, Matching, Profile, Source, short_hash, vectors};
 use crate::diagnostic::{Diagnostic, Section, read};
 use crate::ids::StreamId;
@@ -17,113 +18,143 @@ use crate::topic::TopicPattern;
 
 /// The form of the text that this version reads.
 const SCHEMA: i64 = 1;
+/// What a profile may hold.
+const KEYS: [&str; 17] = [
+    "variant", "profile", "source", "match", "envelope", "codec", "time", "sequence", "boot", "firmware",
+    "metric", "check", "dedupe", "expect", "privacy", "command", "test",
+];
 /// Stock and counters: a repeat that is taken for a new reading would be counted twice.
 const COUNTING_CLASSES: [&str; 3] = ["drug_cabinet", "narcotics_cabinet", "zone_counter"];
 
 /// Reads a profile and runs its tests.
 pub(super) fn parse(text: &str, file: &str) -> Result<Profile, Vec<Diagnostic>> {
     read(file, text, |root| {
-        let head = root.need_section("profile");
-        let id = head.as_ref().and_then(|s| s.need_text("id").and_then(|_| s.parsed("id", str::parse)));
-        let class =
-            head.as_ref().and_then(|s| s.need_text("class").and_then(|_| s.parsed("class", str::parse)));
-        let vendor = head.as_ref().and_then(|s| s.need_text("vendor"));
-        let model = head.as_ref().and_then(|s| s.need_text("model"));
-        let version = head.as_ref().and_then(|s| s.need_text("version"));
-        let named_only = head.as_ref().and_then(|s| s.flag("named_only")).unwrap_or(false);
-        if let Some(head) = &head {
-            schema(head);
+        // All are known, however far the reading comes.
+        let [varied, ..] = KEYS.map(|key| root.has(key));
+        let mut profile = one(root, text)?;
+        if varied {
+            profile.variants = variant::read(root, &profile, |replaced| one(replaced, text));
         }
-        let class: Option<crate::ids::ClassId> = class;
-        let class_name = class.as_ref().map_or("", |class| class.as_str());
-
-        let source = source(root);
-        let mut usual = Usual::default();
-        let mut envelope = None;
-        if let Some(section) = root.section("envelope") {
-            let (read, places) = Envelope::read(&section)?;
-            (envelope, usual) = (Some(read), places);
+        profile.tests += profile.variants.iter().map(|variant| variant.profile.tests).sum::<usize>();
+        if profile.told.is_some() {
+            // Each vector must also come to the variant that it belongs to.
+            let of_variants = root.sections("variant").into_iter().flat_map(|section| {
+                drop(section.keys());
+                section.sections("test")
+            });
+            vectors::run(Some(&profile), &root.sections("test"));
+            vectors::run(Some(&profile), &of_variants.collect::<Vec<_>>());
         }
-        let (codec, form, places) = codec(root, envelope.is_some())?;
-        let matching = matching(root, places, usual.device.is_some());
-        let mut wanted = Wanted::default();
-        let metrics = metrics(root, places, &mut wanted);
-        let time = match root.section("time") {
-            Some(section) => TimeRule::read(&section, class_name, places).map(|(rule, place, offset)| {
-                (wanted.time, wanted.time_offset) = (place, offset);
-                rule
-            }),
-            None => {
-                wanted.time = usual.time;
-                Some(TimeRule::none(class_name))
-            }
-        };
-        wanted.relative = form
-            .as_ref()
-            .and_then(Form::relative_time)
-            .filter(|_| matches!(wanted.time, Some(Place::Item(_))));
-        wanted.sequence = place_of(root, "sequence", places).or(usual.sequence);
-        wanted.boot = place_of(root, "boot", places).or(usual.boot);
-        if let Some((_, device)) = &matching {
-            wanted.device = device.clone().or(usual.device);
-        }
-        let default_stream = stream(head.as_ref(), places, &mut wanted);
-        let dedupe = dedupe(root, &wanted, places, class_name);
-        let every_ms = root.section("expect").and_then(|expect| expect.millis("every"));
-        let privacy = Privacy::read(root, &metrics, places, form.as_ref(), &wanted);
-        let checks: Option<Vec<Check>> =
-            root.sections("check").iter().map(|section| Check::read(section, &metrics)).collect();
-        let commands = commands(root, codec, &metrics);
-        if metrics.is_empty() && !root.has("metric") {
-            root.wrong_here("there is no [[metric]]: a profile must measure something", None);
-        }
-        for name in wanted.of_topic() {
-            let topic = matching.as_ref().and_then(|(matching, _)| matching.topic.as_ref());
-            if topic.is_none_or(|pattern| !pattern.names(name)) {
-                root.wrong_here(format!("the topic of [match] has no wildcard {{{name}}}"), None);
-            }
-        }
-        let layout = match Layout::new(places, wanted, default_stream?) {
-            Ok(layout) => Some(layout),
-            Err(error) => {
-                root.wrong_here(error, None);
-                None
-            }
-        };
-        let tests = root.sections("test");
-        let (matching, _) = matching?;
-        let profile = (|| {
-            Some(Profile {
-                id: id?,
-                class: class?,
-                vendor: vendor?.to_owned(),
-                model: model?.to_owned(),
-                version: version?.to_owned(),
-                source: source?,
-                matching,
-                codec,
-                envelope,
-                form,
-                layout: layout?,
-                metrics,
-                checks: checks?,
-                commands: commands?,
-                time: time?,
-                dedupe: dedupe?,
-                every_ms,
-                privacy: privacy?,
-                named_only,
-                tests: tests.len(),
-                hash: short_hash(text.as_bytes()),
-                text: Arc::from(text),
-            })
-        })();
-        if tests.is_empty() {
-            root.wrong_here("there is no [[test]]: a profile without tests is refused", None);
-        }
-        vectors::run(profile.as_ref(), &tests);
-        profile
+        Some(profile)
     })
+}
+
+/// Reads a profile, or what a variant makes of it, and runs the tests that stand there.
+fn one(root: &Section<'_, '_>, text: &str) -> Option<Profile> {
+    let head = root.need_section("profile");
+    let id = head.as_ref().and_then(|s| s.need_text("id").and_then(|_| s.parsed("id", str::parse)));
+    let class = head.as_ref().and_then(|s| s.need_text("class").and_then(|_| s.parsed("class", str::parse)));
+    let vendor = head.as_ref().and_then(|s| s.need_text("vendor"));
+    let model = head.as_ref().and_then(|s| s.need_text("model"));
+    let version = head.as_ref().and_then(|s| s.need_text("version"));
+    let named_only = head.as_ref().and_then(|s| s.flag("named_only")).unwrap_or(false);
+    if let Some(head) = &head {
+        schema(head);
+    }
+    let class: Option<crate::ids::ClassId> = class;
+    let class_name = class.as_ref().map_or("", |class| class.as_str());
+
+    let source = source(root);
+    let mut usual = Usual::default();
+    let mut envelope = None;
+    if let Some(section) = root.section("envelope") {
+        let (read, places) = Envelope::read(&section)?;
+        (envelope, usual) = (Some(read), places);
+    }
+    let (codec, form, places) = codec(root, envelope.is_some())?;
+    let matching = matching(root, places, usual.device.is_some());
+    let mut wanted = Wanted::default();
+    let metrics = metrics(root, places, &mut wanted);
+    let time = match root.section("time") {
+        Some(section) => TimeRule::read(&section, class_name, places).map(|(rule, place, offset)| {
+            (wanted.time, wanted.time_offset) = (place, offset);
+            rule
+        }),
+        None => {
+            wanted.time = usual.time;
+            Some(TimeRule::none(class_name))
+        }
+    };
+    wanted.relative =
+        form.as_ref().and_then(Form::relative_time).filter(|_| matches!(wanted.time, Some(Place::Item(_))));
+    wanted.sequence = place_of(root, "sequence", places).or(usual.sequence);
+    wanted.boot = place_of(root, "boot", places).or(usual.boot);
+    if let Some((_, device)) = &matching {
+        wanted.device = device.clone().or(usual.device);
+    }
+    let default_stream = stream(head.as_ref(), places, &mut wanted);
+    let dedupe = dedupe(root, &wanted, places, class_name);
+    let every_ms = root.section("expect").and_then(|expect| expect.millis("every"));
+    let privacy = Privacy::read(root, &metrics, places, form.as_ref(), &wanted);
+    let checks: Option<Vec<Check>> =
+        root.sections("check").iter().map(|section| Check::read(section, &metrics)).collect();
+    let commands = commands(root, codec, &metrics);
+    let told = root.section("firmware").and_then(|section| Told::read(&section, places));
+    if metrics.is_empty() && !root.has("metric") {
+        root.wrong_here("there is no [[metric]]: a profile must measure something", None);
+    }
+    let firmware = match &told {
+        Some(Told::Topic(name)) => Some(name.as_str()),
+        _ => None,
+    };
+    for name in wanted.of_topic().chain(firmware) {
+        let topic = matching.as_ref().and_then(|(matching, _)| matching.topic.as_ref());
+        if topic.is_none_or(|pattern| !pattern.names(name)) {
+            root.wrong_here(format!("the topic of [match] has no wildcard {{{name}}}"), None);
+        }
+    }
+    let layout = match Layout::new(places, wanted, default_stream?) {
+        Ok(layout) => Some(layout),
+        Err(error) => {
+            root.wrong_here(error, None);
+            None
+        }
+    };
+    let tests = root.sections("test");
+    let (matching, _) = matching?;
+    let profile = (|| {
+        Some(Profile {
+            id: id?,
+            class: class?,
+            vendor: vendor?.to_owned(),
+            model: model?.to_owned(),
+            version: version?.to_owned(),
+            source: source?,
+            matching,
+            codec,
+            envelope,
+            form,
+            layout: layout?,
+            metrics,
+            checks: checks?,
+            commands: commands?,
+            time: time?,
+            dedupe: dedupe?,
+            every_ms,
+            privacy: privacy?,
+            named_only,
+            told,
+            variants: Vec::new(),
+            tests: tests.len(),
+            hash: short_hash(text.as_bytes()),
+            text: Arc::from(text),
+        })
+    })();
+    if tests.is_empty() {
+        root.wrong_here("there is no [[test]]: a profile without tests is refused", None);
+    }
+    vectors::run(profile.as_ref(), &tests);
+    profile
 }
 
 fn schema(head: &Section<'_, '_>) {

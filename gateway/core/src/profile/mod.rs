@@ -21,6 +21,7 @@ mod register;
 mod script;
 mod suggest;
 mod time;
+mod variant;
 mod vectors;
 
 #[cfg(test)]
@@ -47,6 +48,7 @@ pub use metric::{Label, Metric, MetricKind, Report};
 pub use script::{script_file, with_script};
 pub use suggest::{Suggestion, suggest};
 pub use time::TimeRule;
+pub use variant::Variant;
 
 /// One device model, ready to decode.
 #[derive(Debug)]
@@ -70,6 +72,9 @@ pub struct Profile {
     every_ms: Option<u64>,
     privacy: privacy::Privacy,
     named_only: bool,
+    /// Where messages say the version of the firmware.
+    told: Option<variant::Told>,
+    variants: Vec<Variant>,
     tests: usize,
     hash: u64,
     text: Arc<str>,
@@ -214,7 +219,7 @@ impl Profile {
     /// # Errors
     /// When the payload is malformed, or a field that must be there is missing or of the wrong type.
     pub fn decode(&self, input: Input<'_>) -> Result<Vec<Decoded>, DecodeError> {
-        decode::decode(self, input, None)
+        decode::decode(self.reader(input, None), input, None)
     }
 
     /// Decodes one message whose LoRaWAN port is known from elsewhere; an envelope's own port wins.
@@ -222,7 +227,7 @@ impl Profile {
     /// # Errors
     /// As [`Profile::decode`].
     pub fn decode_on_port(&self, input: Input<'_>, port: Option<u8>) -> Result<Vec<Decoded>, DecodeError> {
-        decode::decode(self, input, port)
+        decode::decode(self.reader(input, port), input, port)
     }
 
     /// Whether a payload is bytes, which people write as hexadecimal digits; otherwise it is text.
@@ -374,7 +379,7 @@ impl Profile {
         self.privacy.holds_identity()
     }
 
-    /// How many tests it carries.
+    /// How many tests it carries, those of its variants included.
     #[must_use]
     pub const fn tests(&self) -> usize {
         self.tests

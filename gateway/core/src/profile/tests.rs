@@ -4,6 +4,7 @@ mod overlay;
 mod privacy;
 mod scripts;
 mod suggest;
+mod variants;
 
 use super::*;
 use crate::value::{Missing, Quality, Reason, Value};

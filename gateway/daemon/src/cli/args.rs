@@ -88,6 +88,9 @@ pub struct Decode {
     /// LoRaWAN port of the payloads.
     #[arg(long, value_name = "N")]
     pub fport: Option<u8>,
+    /// Version of the device's firmware, where the profile has variants.
+    #[arg(long, value_name = "VERSION")]
+    pub firmware: Option<FirmwareId>,
     /// Each line is an object: {"payload": .., "format": .., "fport": .., "topic": ..}.
     #[arg(long)]
     pub jsonl: bool,

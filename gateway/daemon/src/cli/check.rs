@@ -57,7 +57,9 @@ fn explain(texts: &Texts) {
         let metrics: Vec<String> = profile.metrics().iter().map(|metric| metric.name.to_string()).collect();
         let line =
             format!("  {} {} ({}): {}", profile.id(), profile.version(), file.name, metrics.join(", "));
-        classes.entry(profile.class()).or_default().push(line);
+        let lines = classes.entry(profile.class()).or_default();
+        lines.push(line);
+        lines.extend(profile.variants().iter().map(|variant| format!("    firmware {}", variant.firmware)));
     }
     for (class, lines) in classes {
         out::line(class.as_str());

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::io::{BufRead, BufWriter, Write};
+use std::sync::Arc;
 
 use orderly_core::codec::wrap::{from_base64, from_hex};
 use orderly_core::profile::{Codec, Decoded, Input, Profile};
@@ -42,7 +43,7 @@ struct Text<'t>(#[serde(borrow)] Cow<'t, str>);
 
 /// Decodes what comes on standard input, line by line.
 pub fn decode(context: &Context, what: &Decode) -> Result<(), Failure> {
-    let profile = profile(context, &what.profile)?;
+    let profile = Arc::new(profile(context, &what.profile)?).for_firmware(what.firmware.as_ref());
     let format = what.format.unwrap_or(match profile.reads_bytes() {
         true => PayloadFormat::Hex,
         false => PayloadFormat::Text,
