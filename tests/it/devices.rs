@@ -105,8 +105,10 @@ fn documents_own(text: &str) -> usize {
 /// All profiles by class; one whose tests fail does not count.
 fn models() -> BTreeMap<String, Vec<Model>> {
     let mut models: BTreeMap<String, Vec<Model>> = BTreeMap::new();
-    for class in std::fs::read_dir(root().join("device-profiles")).unwrap() {
-        for file in std::fs::read_dir(class.unwrap().path()).unwrap() {
+    let classes =
+        std::fs::read_dir(root().join("device-profiles")).unwrap().map(|class| class.unwrap().path());
+    for class in classes.filter(|class| class.is_dir()) {
+        for file in std::fs::read_dir(class).unwrap() {
             let path = file.unwrap().path();
             if path.ends_with("rules.toml") {
                 continue;

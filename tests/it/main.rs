@@ -31,6 +31,7 @@ mod powercut;
 mod powercut_faults;
 mod powercut_stores;
 mod privacy;
+mod profile_schema;
 mod profiles;
 mod rules;
 mod simulate;

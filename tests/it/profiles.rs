@@ -7,8 +7,9 @@ use orderly_core::profile::{Codec, Profile};
 fn shipped() -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../device-profiles");
     let mut found = Vec::new();
-    for class in std::fs::read_dir(root).unwrap() {
-        for file in std::fs::read_dir(class.unwrap().path()).unwrap() {
+    let classes = std::fs::read_dir(root).unwrap().map(|class| class.unwrap().path());
+    for class in classes.filter(|class| class.is_dir()) {
+        for file in std::fs::read_dir(class).unwrap() {
             let path = file.unwrap().path();
             if path.ends_with("rules.toml") {
                 continue;

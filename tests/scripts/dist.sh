@@ -10,5 +10,5 @@ install -Dm644 systemd/orderly.service "$out/usr/lib/systemd/system/orderly.serv
 install -Dm644 systemd/orderly.sysusers "$out/usr/lib/sysusers.d/orderly.conf"
 install -Dm644 systemd/orderly.tmpfiles "$out/usr/lib/tmpfiles.d/orderly.conf"
 for doc in README.md README.zh-CN.md CHANGELOG.md LICENSE; do install -Dm644 $doc "$out/usr/share/doc/orderly/$doc"; done
-(cd device-profiles && find . -name '*.toml' -exec install -Dm644 {} "../$out/usr/share/orderly/device-profiles/{}" \;)
+(cd device-profiles && find . \( -name '*.toml' -o -name '*.js' -o -name '*.schema.json' \) -exec install -Dm644 {} "../$out/usr/share/orderly/device-profiles/{}" \;)
 echo "laid out in $out"

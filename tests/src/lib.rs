@@ -16,6 +16,7 @@ pub mod fault_proxy;
 pub mod fuzz;
 pub mod gateway;
 pub mod generator;
+pub mod json_schema;
 pub mod ledger;
 pub mod lock;
 pub mod memory_intake;

@@ -15,7 +15,7 @@ pub(super) fn run(profile: Option<&Profile>, tests: &[Section<'_, '_>]) {
     for test in tests {
         let payload = payload(test, profile);
         let topic = test.text("topic");
-        let port = port(test);
+        let (port, received_at) = (port(test), received(test));
         test.need_text("from");
         let error = test.text("error");
         let expected = test.section_list("expect");
@@ -29,7 +29,6 @@ pub(super) fn run(profile: Option<&Profile>, tests: &[Section<'_, '_>]) {
         // With a mistake elsewhere a failing test would only repeat it.
         let (Some(profile), Some(payload), true) = (profile, payload, clean) else { continue };
         let own = format!("orderly/v1/main/{}/test-0001/up/{}", profile.class, profile.layout.default_stream);
-        let received_at = received(test);
         let input =
             Input { address: topic.unwrap_or(&own), payload: &payload, received_at, flags: Flags::default() };
         match (profile.decode_on_port(input, port), error) {

@@ -15,8 +15,9 @@ const MORNING: i64 = 1_795_219_200_000; // 2026-11-21T08:00:00+08:00
 fn profiles() -> BTreeMap<String, Profile> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../device-profiles");
     let mut all = BTreeMap::new();
-    for class in std::fs::read_dir(root).unwrap() {
-        for file in std::fs::read_dir(class.unwrap().path()).unwrap() {
+    let classes = std::fs::read_dir(root).unwrap().map(|class| class.unwrap().path());
+    for class in classes.filter(|class| class.is_dir()) {
+        for file in std::fs::read_dir(class).unwrap() {
             let path = file.unwrap().path();
             if path.ends_with("rules.toml") {
                 continue;
