@@ -33,6 +33,7 @@ mod powercut_stores;
 mod privacy;
 mod profile_schema;
 mod profiles;
+mod redecode;
 mod rules;
 mod simulate;
 mod sink;

@@ -76,6 +76,7 @@ const CORE_RANKS: &[(&str, u8)] = &[
     ("command", 4),
     ("output", 4),
     ("dedupe", 4),
+    ("redecode", 4),
     ("refusal", 5),
     ("twin", 5),
     ("rule", 5),

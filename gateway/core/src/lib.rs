@@ -18,6 +18,7 @@ pub mod overlay;
 pub mod profile;
 pub mod reading;
 pub mod record;
+pub mod redecode;
 pub mod refusal;
 pub mod rule;
 pub mod sealed;

@@ -35,6 +35,9 @@ pub enum Command {
     Check(Check),
     /// Decode payloads from standard input, a line each, and print the readings as JSON.
     Decode(Decode),
+    /// Say what a changed profile would make of the messages in the journal; nothing is changed.
+    #[command(long_about = REDECODE)]
+    Redecode(Redecode),
     /// Make device profiles of another system's.
     #[command(subcommand)]
     Import(Import),
@@ -100,6 +103,34 @@ pub struct Decode {
     /// How a payload is written; without it hex for codecs of bytes, else text.
     #[arg(long, value_enum)]
     pub format: Option<PayloadFormat>,
+}
+
+/// What a second decoding says.
+const REDECODE: &str = "\
+Say what a changed profile would make of the messages in the journal; nothing is changed.
+
+Messages of the devices that have this profile are decoded again, as far back as the journal is kept, and compared with \
+what the history has of them: by message, and by metric with examples. Messages in quarantine that the changed profile \
+could read are counted as well. It reads beside a running gateway. History is not corrected: the new profile counts for \
+what comes from its reload on.";
+
+/// What is decoded again.
+#[derive(Debug, clap::Args)]
+pub struct Redecode {
+    /// The changed profile: its file, or the name of one that is installed.
+    pub profile: String,
+    /// Only messages of this device.
+    #[arg(long)]
+    pub device: Option<DeviceId>,
+    /// Only messages that came within this time, as in 2d.
+    #[arg(long, value_name = "SPAN")]
+    pub since: Option<Span>,
+    /// From this record of the journal on.
+    #[arg(long, value_name = "RECORD", default_value_t = 1)]
+    pub from: u64,
+    /// So many examples of each metric.
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub examples: usize,
 }
 
 /// From where device profiles come.

@@ -43,7 +43,12 @@ struct Text<'t>(#[serde(borrow)] Cow<'t, str>);
 
 /// Decodes what comes on standard input, line by line.
 pub fn decode(context: &Context, what: &Decode) -> Result<(), Failure> {
-    let profile = Arc::new(profile(context, &what.profile)?).for_firmware(what.firmware.as_ref());
+    let profile = profile(context, &what.profile)?;
+    if let Codec::Registers(_) = profile.codec() {
+        let name = &what.profile;
+        return Err(Failure::Other(format!("{name} is polled; its registers come in no payload")));
+    }
+    let profile = Arc::new(profile).for_firmware(what.firmware.as_ref());
     let format = what.format.unwrap_or(match profile.reads_bytes() {
         true => PayloadFormat::Hex,
         false => PayloadFormat::Text,
@@ -87,7 +92,7 @@ pub fn decode(context: &Context, what: &Decode) -> Result<(), Failure> {
 }
 
 /// The profile with this name, or in this file.
-fn profile(context: &Context, wanted: &str) -> Result<Profile, Failure> {
+pub(super) fn profile(context: &Context, wanted: &str) -> Result<Profile, Failure> {
     let texts = gather(&context.load()?.settings);
     let known = texts.as_ref().ok().and_then(|texts| {
         texts.profiles.iter().find(|(id, _)| id.as_str() == wanted).map(|(_, (file, _))| file)
@@ -101,15 +106,8 @@ fn profile(context: &Context, wanted: &str) -> Result<Profile, Failure> {
             (text, wanted.to_owned())
         }
     };
-    let profile = Profile::parse(&text, &name).map_err(|found| {
-        Failure::Other(found.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
-    })?;
-    match profile.codec() {
-        Codec::Registers(_) => {
-            Err(Failure::Other(format!("{name} is polled; its registers come in no payload")))
-        }
-        Codec::Document | Codec::Line => Ok(profile),
-    }
+    Profile::parse(&text, &name)
+        .map_err(|found| Failure::Other(found.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))
 }
 
 /// How one payload is decoded.

@@ -12,6 +12,7 @@ mod import;
 mod inventory;
 mod lang;
 mod out;
+mod redecode;
 mod run;
 mod session;
 mod simulate;
@@ -57,6 +58,7 @@ fn dispatch(context: &Context) -> Result<(), Failure> {
         Command::Simulate(what) => simulate::simulate(context, what),
         Command::Check(what) => check::check(context, what),
         Command::Decode(what) => decode::decode(context, what),
+        Command::Redecode(what) => redecode::redecode(context, what),
         Command::Import(what) => import::import(context, what),
         Command::PrintConfig => tools::print_config(context),
         Command::Device(what) => device::device(context, what),

@@ -113,7 +113,8 @@ impl Desk {
             Request::DeviceClaim { code, device, profile, zone, key } => {
                 let (state, profiles) = (self.state.reader()?, self.catalog.now());
                 let asked = Asked { code, device, profile, zone };
-                let order = self.claims.order(&state, &profiles.profiles, &self.keys, self.clock.now(), asked);
+                let order =
+                    self.claims.order(&state, &profiles.profiles, &self.keys, self.clock.now(), asked);
                 drop(state);
                 let order = order.map_err(|refused| refused.why)?;
                 serde_json::from_str(&self.order(order, key).await?).map_err(|e| e.to_string())

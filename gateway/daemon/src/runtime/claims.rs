@@ -65,7 +65,8 @@ impl Claims {
             ));
         }
         self.begin(now.steady_ms)?;
-        let found = with_code(state, keys, &code, now.wall, asked.device.as_ref()).map_err(ClaimRefused::wrong)?;
+        let found =
+            with_code(state, keys, &code, now.wall, asked.device.as_ref()).map_err(ClaimRefused::wrong)?;
         let device = match found.as_slice() {
             [] => return Ok(Order::WrongClaim { tries: self.tries() }),
             [one] => one,
