@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use orderly::runtime::clock::SystemClock;
+use orderly_core::time::Clock as _;
 use orderly_tests::api::{readings, wait_readings};
 use orderly_tests::gateway::{Site, binary, client};
 use orderly_tests::planted::found_in;
@@ -55,7 +57,8 @@ fn post(site: &Site, path: &str, body: &str) -> RequestBuilder {
 
 /// As the cloud `omh` posts it, so many seconds ago.
 fn signed(site: &Site, below: &str, body: &str, seconds_ago: i64) -> RequestBuilder {
-    let time = (jiff::Timestamp::now().as_second() - seconds_ago).to_string();
+    let now = SystemClock::start().unwrap().now().wall.0 / 1_000;
+    let time = (now - seconds_ago).to_string();
     let said = hex(&tag(format!("{time}.{body}").as_bytes()));
     let request = post(site, &format!("/ingest/v1/hooks/omh/{below}"), body);
     request.header("X-Signature", format!("sha256={said}")).header("X-Time", time)

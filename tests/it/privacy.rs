@@ -7,9 +7,10 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use orderly::runtime::clock::SystemClock;
 use orderly_core::record::{Entry, Flags, Kind};
 use orderly_core::sealed::Day;
-use orderly_core::time::{Clock, Now, Timestamp};
+use orderly_core::time::Clock as _;
 use orderly_store::disk::RealDisk;
 use orderly_store::journal::{Journal, JournalOptions};
 use orderly_store::keys::{About, KeyRing};
@@ -183,13 +184,9 @@ async fn a_planted_name_and_number_are_nowhere() {
     nowhere(&site, &said, &store);
 }
 
-/// The journal's clock in a test that writes records itself.
-struct Fixed;
-
-impl Clock for Fixed {
-    fn now(&self) -> Now {
-        Now { wall: Timestamp(jiff::Timestamp::now().as_millisecond()), steady_ms: 1, boot: 77 }
-    }
+/// The clock of a gateway.
+fn clock() -> SystemClock {
+    SystemClock::start().unwrap()
 }
 
 fn ring(dir: PathBuf, seed: u8) -> KeyRing {
@@ -213,7 +210,8 @@ fn left_behind(site: &Site, bodies: &[(Flags, Vec<u8>)]) {
         salt
     });
     let options = JournalOptions::new(site.data_dir().join("journal"), salts);
-    let (journal, _) = Journal::open(options, Arc::new(RealDisk), Arc::new(Fixed), Box::new(|_| {})).unwrap();
+    let (journal, _) =
+        Journal::open(options, Arc::new(RealDisk), Arc::new(clock()), Box::new(|_| {})).unwrap();
     let entry = |(flags, body)| Entry {
         kind: Kind::Envelope,
         flags,
@@ -241,7 +239,7 @@ async fn sealed_records_are_replayed_and_one_without_its_key_stops_nothing() {
     wait_readings(&site, "id-1", 1).await.unwrap();
     gateway.stop().unwrap();
 
-    let today = Day::of(Fixed.now().wall);
+    let today = Day::of(clock().now().wall);
     let (own, foreign) = (ring(site.data_dir().join("keys"), 1), ring(dir.path().join("other"), 100));
     assert!(own.days().contains(&today), "{:?}", own.days());
     let seal = |keys: &KeyRing, n| keys.seal(today, HERE, body("75", n).as_bytes()).unwrap();

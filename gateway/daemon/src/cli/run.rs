@@ -3,7 +3,7 @@
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Context, Failure};
-use crate::config::{Credentials, Loaded};
+use crate::config::{Credentials, Loaded, Secret};
 use crate::observe::log;
 use crate::runtime::daemon::{Daemon, Start};
 
@@ -13,10 +13,14 @@ impl Context {
         Ok(Loaded::read(self.args.config.as_deref(), &self.environment)?)
     }
 
-    /// Where systemd puts credentials.
+    /// Where secrets are: the folder of systemd, and the environment.
     pub fn credentials(&self) -> Credentials {
         let set = self.environment.iter().find(|(name, _)| name == "CREDENTIALS_DIRECTORY");
-        Credentials { directory: set.map(|(_, directory)| directory.into()) }
+        let variable = |(name, text): &(String, String)| (name.clone(), Secret::new(text.clone()));
+        Credentials {
+            directory: set.map(|(_, directory)| directory.into()),
+            variables: self.environment.iter().map(variable).collect(),
+        }
     }
 }
 

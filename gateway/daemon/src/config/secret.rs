@@ -1,5 +1,6 @@
 //! Secrets: only from files or systemd credentials, never from the settings themselves.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -32,6 +33,8 @@ impl fmt::Debug for Secret {
 pub struct Credentials {
     /// `$CREDENTIALS_DIRECTORY`, set by systemd for `LoadCredential=`.
     pub directory: Option<PathBuf>,
+    /// The environment, for keys that name a variable.
+    pub variables: BTreeMap<String, Secret>,
 }
 
 impl Credentials {
@@ -47,6 +50,17 @@ impl Credentials {
         match text.trim_end() {
             "" => Err(format!("{} is empty", path.display())),
             secret => Ok(Secret(secret.to_owned())),
+        }
+    }
+
+    /// The secret in the environment variable that a `*_env` key names.
+    ///
+    /// # Errors
+    /// When there is none, or nothing in it.
+    pub fn variable(&self, name: &str) -> Result<Secret, String> {
+        match self.variables.get(name).map(|secret| secret.reveal().trim()) {
+            None | Some("") => Err(format!("the environment has no {name}")),
+            Some(secret) => Ok(Secret(secret.to_owned())),
         }
     }
 
@@ -107,7 +121,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("vm-token"), "s3cret\n").unwrap();
         std::fs::write(dir.path().join("void"), " \n").unwrap();
-        let credentials = Credentials { directory: Some(dir.path().to_owned()) };
+        let variables = BTreeMap::from([
+            ("CLOUD".to_owned(), Secret::new("k3y\n".to_owned())),
+            ("EMPTY".to_owned(), Secret::new(String::new())),
+        ]);
+        let credentials = Credentials { directory: Some(dir.path().to_owned()), variables };
+        assert_eq!(credentials.variable("CLOUD").unwrap().reveal(), "k3y");
+        assert!(credentials.variable("EMPTY").is_err() && credentials.variable("NONE").is_err());
+        assert!(!format!("{credentials:?}").contains("k3y"));
 
         let secret = credentials.read(Path::new("vm-token")).unwrap();
         assert_eq!(secret.reveal(), "s3cret");

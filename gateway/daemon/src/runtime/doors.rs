@@ -19,7 +19,7 @@ use super::ports;
 use super::register::Register;
 use crate::api::dto::SourceStatus;
 use crate::catalog::Catalog;
-use crate::config::{Credentials, HookEncoding, HookSigned, Secret, Settings};
+use crate::config::{Credentials, HookEncoding, HookSigned, Settings};
 use crate::sources::http;
 use crate::sources::http::hooks::Hooks;
 use crate::sources::http::signature::{self, Signature};
@@ -192,10 +192,7 @@ pub fn open_hooks(
     for (name, hook) in &settings.http.hooks {
         let secret = match (&hook.secret_file, &hook.secret_env) {
             (Some(file), _) => credentials.read(file).map_err(|why| anyhow!(why)),
-            (None, Some(variable)) => match std::env::var(variable) {
-                Ok(text) if !text.trim().is_empty() => Ok(Secret::new(text.trim().to_owned())),
-                _ => Err(anyhow!("the environment has no {variable}")),
-            },
+            (None, Some(name)) => credentials.variable(name).map_err(|why| anyhow!(why)),
             (None, None) => Err(anyhow!("there is no secret_file and no secret_env")),
         };
         let secret = secret.with_context(|| format!("http.hooks.{name}"))?;
