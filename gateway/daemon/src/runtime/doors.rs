@@ -183,7 +183,6 @@ fn hook_status(hooks: &Hooks, at: usize) -> SourceStatus {
 ///
 /// # Errors
 /// When a secret cannot be read; the sentence says which.
-#[expect(clippy::disallowed_methods, reason = "the settings name the variable that holds the secret")]
 pub fn open_hooks(
     settings: &Settings,
     credentials: &Credentials,
