@@ -260,6 +260,7 @@ export const en: Record<Key, string> = {
   "code.journal_damage": "Journal damaged",
   "code.malformed": "Malformed",
   "code.no_device": "Names no device",
+  "code.no_firmware": "Firmware unknown",
   "code.no_profile": "No profile",
   "code.late_answer": "Late answer",
   "code.no_reader": "Not read",

@@ -259,6 +259,7 @@ export const zh = {
   "code.journal_damage": "日志有损坏",
   "code.malformed": "格式不对",
   "code.no_device": "没有写明设备",
+  "code.no_firmware": "固件版本不明",
   "code.no_profile": "没有档案",
   "code.late_answer": "迟到的应答",
   "code.no_reader": "不读取",

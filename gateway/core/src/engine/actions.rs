@@ -117,19 +117,22 @@ impl Engine {
         let seq = record.seq;
         match &action.order {
             Order::RegisterDevice { device, class, profile, zone, credential, commissioned_at, firmware } => {
-                let result = self.wanted_profile(class, profile.as_ref()).map(|profile| {
-                    let known = self.register.find(device.as_str()).map(|n| self.register.get(n).row.clone());
+                // What the order does not say stays as it is.
+                let known = self.register.find(device.as_str()).map(|n| self.register.get(n).row.clone());
+                let kept = known.as_ref().filter(|row| row.class == *class);
+                let wanted = profile.as_ref().or(kept.map(|row| &row.profile));
+                let result = self.wanted_profile(class, wanted).map(|profile| {
                     let row = DeviceRow {
                         device: device.clone(),
                         class: class.clone(),
                         profile,
-                        zone: zone.clone(),
+                        zone: zone.clone().or_else(|| known.as_ref()?.zone.clone()),
                         firmware: firmware.clone().or_else(|| known.as_ref()?.firmware.clone()),
                         epoch: known.as_ref().map_or(0, |row| row.epoch),
-                        credential: credential.clone().or(known.and_then(|row| row.credential)),
+                        credential: credential.clone().or_else(|| known.as_ref()?.credential.clone()),
                         self_registered: false,
                         revoked: false,
-                        commissioned_at: *commissioned_at,
+                        commissioned_at: commissioned_at.or_else(|| known.as_ref()?.commissioned_at),
                     };
                     let (profile, created) = (row.profile.clone(), self.put_device(row, seq));
                     json!({"device": device, "class": class, "profile": profile, "created": created})

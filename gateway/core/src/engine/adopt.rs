@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::ids::{ClassId, DeviceId, ProfileId, ZoneId};
 use crate::output::DeviceRow;
-use crate::profile::{Decoded, Profile};
+use crate::profile::{Decoded, NO_FIRMWARE, Profile};
 use crate::reading::Origin;
 use crate::record::{Entry, Flags, Kind, Record, Sample};
 use crate::time::Now;
@@ -47,7 +47,7 @@ impl Engine {
             let reader = self.register.get(number).profile.clone();
             Ok((number, reader.ok_or_else(|| format!("the profile {profile:?} is not loaded"))?))
         })?;
-        let (mut read, mut left, mut index) = (0, 0, 0_u16);
+        let (mut read, mut left, mut index, mut why) = (0, 0, 0_u16, None);
         for sample in samples {
             let origin = Origin { seq: sample.seq, index: sample.index };
             if is_claim(&sample.address) {
@@ -55,18 +55,29 @@ impl Engine {
                 self.batch.released.push(origin);
                 continue;
             }
-            if self.read_sample(number, &reader, sample, record, &mut index) {
-                self.batch.released.push(origin);
-                read += 1;
-            } else {
-                left += 1;
+            match self.read_sample(number, &reader, sample, record, &mut index) {
+                Ok(true) => {
+                    self.batch.released.push(origin);
+                    read += 1;
+                }
+                Ok(false) => left += 1,
+                Err(reason) => {
+                    left += 1;
+                    why = Some(reason);
+                }
             }
         }
         self.touch_twin(number);
-        Ok(json!({"device": device, "class": class, "profile": profile, "read": read, "left": left}))
+        let mut done =
+            json!({"device": device, "class": class, "profile": profile, "read": read, "left": left});
+        if let (Some(why), Some(done)) = (why, done.as_object_mut()) {
+            done.insert("why".to_owned(), json!(why));
+        }
+        Ok(done)
     }
 
-    /// Whether the sample could be read as a message of the device.
+    /// Whether the sample could be read as a message of the device. Where the profile has variants, and the sample does
+    /// not tell its version, it cannot, and the reason is told: the register knows no version yet.
     fn read_sample(
         &mut self,
         number: usize,
@@ -74,7 +85,7 @@ impl Engine {
         sample: &Sample,
         record: &Record<'_>,
         index: &mut u16,
-    ) -> bool {
+    ) -> Result<bool, String> {
         let entry = Entry {
             kind: Kind::Envelope,
             flags: Flags::default(),
@@ -87,9 +98,11 @@ impl Engine {
         let came = Record { seq: record.seq, now: Now { wall: sample.received_at, ..record.now }, entry };
         let name = self.register.get(number).row.device.clone();
         let own = |decoded: &Decoded| decoded.device.as_ref().is_none_or(|device| *device == name);
-        let decoded = match profile.decode(Self::input(&came, &sample.payload)) {
+        let firmware = self.register.get(number).row.firmware.as_ref();
+        let decoded = match profile.decode_for(Self::input(&came, &sample.payload), firmware) {
             Ok(decoded) if !decoded.is_empty() && decoded.iter().all(own) => decoded,
-            Ok(_) | Err(_) => return false,
+            Err(error) if error.code == NO_FIRMWARE => return Err(error.reason),
+            Ok(_) | Err(_) => return Ok(false),
         };
         let mut parts = Parts::default();
         let mut kept = false;
@@ -100,6 +113,6 @@ impl Engine {
             kept |=
                 matches!(self.decide(number, &came, item, &[], &mut parts), Outcome::Kept | Outcome::Repeat);
         }
-        kept
+        Ok(kept)
     }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::ids::ClassId;
 use crate::inventory::{Entered, Listed, Refused};
 use crate::output::{AuditEntry, DeviceRow};
 use crate::record::{Action, Record};
@@ -56,6 +57,12 @@ impl Engine {
         entered
     }
 
+    /// The class that a line asks for, if it is another than the device has: a list moves no device to another class.
+    fn other_class<'c>(&'c self, listed: &'c Listed, row: &DeviceRow) -> Option<&'c ClassId> {
+        let of_profile = || Some(self.config.profile(listed.profile.as_ref()?)?.class());
+        listed.class.as_ref().or_else(of_profile).filter(|class| **class != row.class)
+    }
+
     /// The row that a line asks for, and the one that stands.
     fn wanted_row(&self, listed: &Listed) -> Result<(DeviceRow, Option<DeviceRow>), Refused> {
         let Listed { line, device, .. } = listed;
@@ -70,9 +77,15 @@ impl Engine {
             let hint = format!("`orderly device add {device}` puts it back, with a new secret");
             return Err(wrong("device", format!("{device:?} was taken off the register"), hint));
         }
-        let keeps =
-            known.as_ref().filter(|row| listed.class.as_ref().is_none_or(|class| *class == row.class));
-        let (class, profile) = match (&listed.class, &listed.profile, keeps) {
+        if let Some(row) = &known
+            && let Some(class) = self.other_class(listed, row)
+        {
+            let message =
+                format!("{device:?} is registered as {:?}, and the line makes it {class:?}", row.class);
+            let hint = format!("if that is meant, `orderly device add {device} --class {class}` changes it");
+            return Err(wrong(if listed.class.is_some() { "class" } else { "profile" }, message, hint));
+        }
+        let (class, profile) = match (&listed.class, &listed.profile, &known) {
             (_, None, Some(row)) => (row.class.clone(), row.profile.clone()),
             (None, None, None) => {
                 let hint = "say its class or its profile".to_owned();

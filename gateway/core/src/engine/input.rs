@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use crate::codec::line::{self, Line, Precision};
 use crate::dedupe::{Identity, Lookup, Verdict};
 use crate::ids::{ClassId, DeviceId};
-use crate::profile::{Decoded, DedupeBy, Input, Profile};
+use crate::profile::{Decoded, DedupeBy, Input, NO_FIRMWARE, Profile};
 use crate::reading::Origin;
 use crate::record::{ConfigKind, Entry, Flags, Oversize, Record};
 use crate::topic::{Leaf, Topic, TopicError};
@@ -265,7 +265,16 @@ impl Engine {
             ));
         }
         let input = Self::input(record, record.entry.body);
-        let decoded = profile.decode(input).map_err(|error| Refused::new(error.code, error.reason))?;
+        let decoded = match profile.decode_for(input, None) {
+            // Whose it is says the version.
+            Err(error) if error.code == NO_FIRMWARE => {
+                let named = profile.names(input).and_then(|device| self.register.find(device.as_str()));
+                let firmware = named.and_then(|number| self.register.get(number).row.firmware.as_ref());
+                profile.decode_for(input, firmware)
+            }
+            decoded => decoded,
+        };
+        let decoded = decoded.map_err(|error| Refused::new(error.code, error.reason))?;
         if decoded.len() > MAX_ITEMS {
             return Err(too_many_readings());
         }
@@ -387,8 +396,12 @@ impl Engine {
         target: &Target,
         profile: &Arc<Profile>,
     ) -> Result<Message, Refused> {
+        let firmware = match target {
+            Target::Known(number) => self.register.get(*number).row.firmware.as_ref(),
+            Target::New { .. } => None,
+        };
         let decoded = profile
-            .decode(Self::input(record, record.entry.body))
+            .decode_for(Self::input(record, record.entry.body), firmware)
             .map_err(|error| Refused::new(error.code, error.reason))?;
         if decoded.len() > MAX_ITEMS {
             return Err(too_many_readings());

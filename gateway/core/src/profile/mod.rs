@@ -36,7 +36,7 @@ use smallvec::SmallVec;
 use crate::codec::line::Line;
 use crate::codec::registers::Register;
 use crate::diagnostic::Diagnostic;
-use crate::ids::{ClassId, DeviceId, MetricId, ProfileId, StreamId};
+use crate::ids::{ClassId, DeviceId, FirmwareId, MetricId, ProfileId, StreamId};
 use crate::reading::Measured;
 use crate::record::Flags;
 use crate::time::Timestamp;
@@ -49,6 +49,9 @@ pub use script::{script_file, with_script};
 pub use suggest::{Suggestion, suggest};
 pub use time::TimeRule;
 pub use variant::Variant;
+
+/// The code of a message whose version of the firmware nobody knows.
+pub const NO_FIRMWARE: &str = "no_firmware";
 
 /// One device model, ready to decode.
 #[derive(Debug)]
@@ -179,7 +182,7 @@ pub enum Taken {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct DecodeError {
-    /// Stable code: `malformed`, `bad_field` or `no_profile`.
+    /// Stable code: `malformed`, `bad_field`, `no_profile` or `no_firmware`.
     pub code: &'static str,
     /// What is wrong and what would be right.
     pub reason: String,
@@ -214,12 +217,34 @@ impl Profile {
         Ok(profile)
     }
 
-    /// Decodes one message.
+    /// Decodes one message of no particular device: one that tells no version of the firmware is read by the profile
+    /// itself.
     ///
     /// # Errors
     /// When the payload is malformed, or a field that must be there is missing or of the wrong type.
     pub fn decode(&self, input: Input<'_>) -> Result<Vec<Decoded>, DecodeError> {
-        decode::decode(self.reader(input, None), input, None)
+        self.decode_on_port(input, None)
+    }
+
+    /// Decodes one message of a device with this version of the firmware on the register.
+    ///
+    /// # Errors
+    /// As [`Profile::decode`]; and when versions are read differently and neither message nor register tells it.
+    pub fn decode_for(
+        &self,
+        input: Input<'_>,
+        registered: Option<&FirmwareId>,
+    ) -> Result<Vec<Decoded>, DecodeError> {
+        let reader = self.reader(input, None, registered).ok_or_else(|| DecodeError {
+            code: NO_FIRMWARE,
+            reason: format!(
+                "the profile {:?} reads versions of the firmware differently, and neither the message nor the \
+                 register tells a version; enter it in the register: orderly device add ID --class {} --firmware \
+                 2.1, or a list with the columns device and firmware",
+                self.id, self.class
+            ),
+        })?;
+        decode::decode(reader, input, None)
     }
 
     /// Decodes one message whose LoRaWAN port is known from elsewhere; an envelope's own port wins.
@@ -227,7 +252,7 @@ impl Profile {
     /// # Errors
     /// As [`Profile::decode`].
     pub fn decode_on_port(&self, input: Input<'_>, port: Option<u8>) -> Result<Vec<Decoded>, DecodeError> {
-        decode::decode(self.reader(input, port), input, port)
+        decode::decode(self.reader(input, port, None).unwrap_or(self), input, port)
     }
 
     /// Whether a payload is bytes, which people write as hexadecimal digits; otherwise it is text.

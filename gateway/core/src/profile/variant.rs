@@ -12,7 +12,7 @@ use super::metric::{Metric, MetricKind};
 use super::{Codec, Input, Profile};
 use crate::codec::json::{Limits, Paths};
 use crate::diagnostic::Section;
-use crate::ids::FirmwareId;
+use crate::ids::{DeviceId, FirmwareId};
 
 /// What a variant may replace as a whole.
 const PARTS: [&str; 6] = ["source", "codec", "time", "sequence", "boot", "check"];
@@ -24,6 +24,9 @@ const OPERATORS: [(&str, &[Ordering]); 5] = [
     ("<", &[Ordering::Less]),
     ("=", &[Ordering::Equal]),
 ];
+
+/// What stands before the numbers of a version; the longer ones first.
+const MARKS: [&str; 5] = ["firmware", "version", "ver", "fw", "v"];
 
 /// How a version must compare, and with which.
 type Bound = (&'static [Ordering], Vec<u64>);
@@ -79,7 +82,7 @@ impl Profile {
     }
 
     /// The profile as it is for a device with this version, as far as the register knows it. Where messages say the
-    /// version themselves, that alone counts.
+    /// version themselves, [`Profile::decode_for`] chooses for each.
     #[must_use]
     pub fn for_firmware(self: &Arc<Self>, firmware: Option<&FirmwareId>) -> Arc<Self> {
         let told = self.told.is_none().then_some(firmware).flatten();
@@ -94,11 +97,38 @@ impl Profile {
         self.variants.iter().find(|variant| variant.is_for(firmware))
     }
 
-    /// The profile or the variant that reads this message.
-    pub(super) fn reader(&self, input: Input<'_>, port: Option<u8>) -> &Self {
-        let Some(told) = &self.told else { return self };
-        let firmware = decode::firmware(self, told, input, port);
-        firmware.and_then(|firmware| self.variant(&firmware)).map_or(self, |variant| &*variant.profile)
+    /// The profile or the variant that reads this message of a device with this version on the register, which counts
+    /// where the message tells none that can be read; `None` when neither does.
+    pub(super) fn reader(
+        &self,
+        input: Input<'_>,
+        port: Option<u8>,
+        registered: Option<&FirmwareId>,
+    ) -> Option<&Self> {
+        if self.variants.is_empty() {
+            return Some(self);
+        }
+        let told = self.told.as_ref().and_then(|told| decode::firmware(self, told, input, port));
+        let told = told.filter(|firmware| numbers(firmware).is_some());
+        let firmware = match (&told, registered) {
+            (Some(told), _) => told.as_str(),
+            (None, Some(registered)) => registered.as_str(),
+            (None, None) => return None,
+        };
+        numbers(firmware)?;
+        Some(self.variant(firmware).map_or(self, |variant| &*variant.profile))
+    }
+
+    /// The only device that a message names, as far as the profile or one of its variants can read that.
+    #[must_use]
+    pub fn names(&self, input: Input<'_>) -> Option<DeviceId> {
+        let readers = std::iter::once(self).chain(self.variants.iter().map(|variant| &*variant.profile));
+        let mut all = readers.filter_map(|reader| decode::decode(reader, input, None).ok());
+        all.find_map(|decoded| {
+            let (first, rest) = decoded.split_first()?;
+            let device = first.device.clone()?;
+            rest.iter().all(|other| other.device.as_ref() == Some(&device)).then_some(device)
+        })
     }
 }
 
@@ -190,13 +220,48 @@ fn requirement(text: &str) -> Result<Vec<Bound>, String> {
     text.split(',').map(|part| one(part).ok_or_else(wrong)).collect()
 }
 
-/// The numbers of a version: those from the first digit on, with points between them (`V2.10-beta` is 2 and 10).
+/// The numbers of a version, with points between them: those at its beginning, or after a mark that begins a word
+/// (`V2.10-beta` and `WS301-v2.10` are 2 and 10). Digits elsewhere are the name of a model, or something else.
 fn numbers(version: &str) -> Option<Vec<u64>> {
-    let from = version.find(|c: char| c.is_ascii_digit())?;
-    let rest = &version[from..];
-    let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
-    let parts = rest[..end].split('.').filter(|part| !part.is_empty());
+    let version = version.trim();
+    if let Some(found) = digits(version) {
+        return Some(found);
+    }
+    let begins = |at: usize| version[..at].chars().next_back().is_none_or(separates);
+    let words = version.char_indices().filter(|(at, _)| begins(*at)).map(|(at, _)| &version[at..]);
+    words.filter_map(marked).find_map(digits)
+}
+
+/// What stands after the mark that this begins with, if it does.
+fn marked(text: &str) -> Option<&str> {
+    let rest = MARKS.iter().find_map(|mark| {
+        let (head, rest) = text.split_at_checked(mark.len())?;
+        head.eq_ignore_ascii_case(mark).then_some(rest)
+    })?;
+    Some(rest.trim_start_matches([' ', '.', ':', '_', '-']))
+}
+
+/// The numbers that a text begins with, up to its end, a separator or, where there is a point (`1.4b`), a letter.
+fn digits(text: &str) -> Option<Vec<u64>> {
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (version, rest) = text.split_at(end);
+    let lettered = version.contains('.') && rest.starts_with(|c: char| c.is_ascii_alphabetic());
+    let ended = lettered || rest.chars().next().is_none_or(ends);
+    if !(version.starts_with(|c: char| c.is_ascii_digit()) && ended) {
+        return None;
+    }
+    let parts = version.split('.').filter(|part| !part.is_empty());
     parts.map(|part| part.parse().ok()).collect()
+}
+
+/// Whether a word may begin after this character.
+const fn separates(c: char) -> bool {
+    matches!(c, ' ' | '-' | '_' | '.' | '/')
+}
+
+/// Whether the numbers may end before this character.
+const fn ends(c: char) -> bool {
+    separates(c) || matches!(c, '+' | ',' | ';' | '(')
 }
 
 /// What is not said counts as 0.
@@ -216,10 +281,31 @@ mod tests {
     }
 
     #[test]
+    fn a_version_stands_at_the_beginning_or_after_its_mark() {
+        for (text, wanted) in [
+            ("2.1", &[2, 1][..]),
+            ("2.1.0-rc1", &[2, 1, 0]),
+            ("v2.1", &[2, 1]),
+            ("V2.10-beta", &[2, 10]),
+            ("FW 2.1", &[2, 1]),
+            ("fw1.4.0", &[1, 4, 0]),
+            ("ver1.4", &[1, 4]),
+            ("v1.4b", &[1, 4]),
+            ("WS301-v1.2", &[1, 2]),
+        ] {
+            assert_eq!(numbers(text).as_deref(), Some(wanted), "{text}");
+        }
+        for text in ["0x0112", "ESP32-1.4", "BP3_1.9", "unknown", "", "v", "温度 2.1", "dev2"] {
+            assert_eq!(numbers(text), None, "{text}");
+        }
+    }
+
+    #[test]
     fn versions_are_compared_number_by_number() {
         for (wanted, version) in [
             (">=2.0", "2"),
             (">=2.0", "V2.10-beta"),
+            ("<2", "WS301-v1.2"),
             ("<2.10", "2.9.9"),
             ("=1.4", "fw1.4.0"),
             (">=2, <3", "2.99"),

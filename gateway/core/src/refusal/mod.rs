@@ -44,10 +44,11 @@ pub const SEALED_REASON: &str =
     "it cannot be read; what is wrong is not told here, as the message may say who somebody is";
 
 /// Kinds whose reasons are made of the topic, the register and names of profiles alone.
-const NO_CONTENT: [&str; 13] = [
+const NO_CONTENT: [&str; 14] = [
     "ambiguous_profile",
     "late_answer",
     "no_device",
+    "no_firmware",
     "no_reader",
     "oversize",
     "revoked",

@@ -3,7 +3,7 @@
 use super::Sentence;
 
 /// The kinds of reasons: the stable codes by which the quarantine is sorted.
-pub const KINDS: [&str; 23] = [
+pub const KINDS: [&str; 24] = [
     "ambiguous_profile",
     "bad_config",
     "bad_field",
@@ -11,6 +11,7 @@ pub const KINDS: [&str; 23] = [
     "late_answer",
     "malformed",
     "no_device",
+    "no_firmware",
     "no_profile",
     "no_reader",
     "oversize",
@@ -67,6 +68,10 @@ pub const SENTENCES: &[Sentence] = &[
     ),
     say("unknown_measurement", "measurement \"{measurement}\" is read by no profile"),
     say("other_measurement", "\"{measurement}\" is not \"{own}\" with the profile's tags"),
+    say(
+        "no_firmware",
+        "the profile \"{profile}\" reads versions of the firmware differently, and neither the message nor the register tells a version; enter it in the register: orderly device add ID --class {class} --firmware 2.1, or a list with the columns device and firmware",
+    ),
     say("no_device", "neither topic nor payload names a device"),
     say("unknown_class_near", "no profile is of the class \"{class}\"; did you mean \"{near}\"?"),
     say("unknown_class", "no profile is of the class \"{class}\""),

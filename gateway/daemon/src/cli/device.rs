@@ -66,6 +66,9 @@ fn adopted(lang: Lang, reply: &Value) {
              {left} could not be"
         ),
     });
+    if let Some(why) = reply["why"].as_str() {
+        out::line(why);
+    }
 }
 
 fn listed(reply: &Value) {

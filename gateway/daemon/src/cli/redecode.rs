@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use orderly_core::ids::DeviceId;
+use orderly_core::ids::{DeviceId, FirmwareId};
 use orderly_core::output::DeviceRow;
 use orderly_core::profile::{Codec, Input, Profile};
 use orderly_core::reading::Reading;
@@ -58,8 +58,8 @@ pub fn redecode(context: &Context, what: &Redecode) -> Result<(), Failure> {
 /// The messages of one profile, read again.
 struct Again {
     profile: Arc<Profile>,
-    /// The profile as it is for each device that has it.
-    devices: BTreeMap<DeviceId, Arc<Profile>>,
+    /// The devices that have it, and the version of the firmware of each on the register.
+    devices: BTreeMap<DeviceId, Option<FirmwareId>>,
     only: Option<DeviceId>,
     since: Timestamp,
     series: SeriesReader,
@@ -83,7 +83,7 @@ impl Again {
         let series = SeriesReader::open(dir).map_err(|e| e.to_string())?;
         let rows = state.devices().map_err(|e| e.to_string())?;
         let has = |row: &DeviceRow| row.profile == *profile.id();
-        let of = |row: DeviceRow| (row.device, profile.for_firmware(row.firmware.as_ref()));
+        let of = |row: DeviceRow| (row.device, row.firmware);
         let devices: BTreeMap<_, _> = rows.into_iter().filter(has).map(of).collect();
         let now = SystemClock::start().map_err(|e| e.to_string())?.now().wall.0;
         let ago = what.since.map_or(now, |span| i64::try_from(span.0.as_millis()).unwrap_or(now));
@@ -121,7 +121,7 @@ impl Again {
             received_at: record.now.wall,
             flags: entry.flags,
         };
-        let Some((device, reader)) = self.whose(input) else { return Ok(()) };
+        let Some((device, firmware)) = self.whose(input) else { return Ok(()) };
         if self.only.as_ref().is_some_and(|only| *only != device) {
             return Ok(());
         }
@@ -140,16 +140,16 @@ impl Again {
             kept: &kept,
             refused: self.quarantined.contains(&record.seq),
         };
-        self.diff.compare(told, reader.decode(input));
+        self.diff.compare(told, self.profile.decode_for(input, firmware.as_ref()));
         self.met.insert(device);
         Ok(())
     }
 
-    /// The device of a message and its profile, if it is a message that this profile reads.
-    fn whose(&self, input: Input<'_>) -> Option<(DeviceId, Arc<Profile>)> {
+    /// The device of a message and its firmware, if it is a message that this profile reads.
+    fn whose(&self, input: Input<'_>) -> Option<(DeviceId, Option<FirmwareId>)> {
         let known = |name: &str| {
-            let (device, profile) = self.devices.get_key_value(name)?;
-            Some((device.clone(), Arc::clone(profile)))
+            let (device, firmware) = self.devices.get_key_value(name)?;
+            Some((device.clone(), firmware.clone()))
         };
         if let Ok(topic) = Topic::parse(input.address) {
             return known(topic.device)
@@ -159,6 +159,9 @@ impl Again {
         pattern.matches(input.address)?;
         if let Some(device) = self.profile.device_on(input.address) {
             return known(device);
+        }
+        if let Some(device) = self.profile.names(input) {
+            return known(device.as_str());
         }
         let decoded = self.profile.decode(input).ok()?;
         known(decoded.first()?.device.as_ref()?.as_str())

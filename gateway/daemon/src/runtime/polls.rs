@@ -200,6 +200,7 @@ fn stands(rows: &[DeviceRow], order: &Order) -> bool {
             tracing::warn!(device.id = %device, "was revoked; its polls go to quarantine until it is entered again");
             return true;
         }
-        row.device == *device && row.class == *class && Some(&row.profile) == profile.as_ref() && row.zone == *zone
+        let placed = zone.is_none() || row.zone == *zone;
+        row.device == *device && row.class == *class && Some(&row.profile) == profile.as_ref() && placed
     })
 }

@@ -91,3 +91,21 @@ fn who_was_taken_off_is_not_put_back_by_a_list() {
     bench.drain();
     assert!(bench.written.devices["f1"].revoked);
 }
+
+#[test]
+fn a_list_moves_no_device_to_another_class() {
+    let mut bench = Bench::fridge();
+    bench.config(ConfigKind::Profile("monitor".parse().unwrap()), Some(COUNTER));
+    assert_eq!(counts(&import(&mut bench, false, "device,class,zone\nf1,cold_store,ward-2\n")), (0, 1, 0, 0));
+    let list = "device,class,zone\nf1,bedside_monitor,ward-1\nf2,bedside_monitor,\n";
+    let entered = import(&mut bench, false, list);
+    assert_eq!(counts(&entered), (1, 0, 0, 1), "a new device may be of any class");
+    let wanted = "line 2: column class: \"f1\" is registered as \"cold_store\", and the line makes it \
+                  \"bedside_monitor\"; if that is meant, `orderly device add f1 --class bedside_monitor` changes it";
+    assert_eq!(entered.refused[0].to_string(), wanted);
+    let entered = import(&mut bench, false, "device,profile\nf1,monitor\n");
+    assert_eq!((counts(&entered), &*entered.refused[0].column), ((0, 0, 0, 1), "profile"));
+    bench.drain();
+    let row = &bench.written.devices["f1"];
+    assert_eq!((row.class.as_str(), row.zone.as_ref().unwrap().as_str()), ("cold_store", "ward-2"));
+}

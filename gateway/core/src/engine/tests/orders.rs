@@ -349,3 +349,32 @@ fn rules_that_a_refused_profile_took_along_come_back_with_it() {
     bench.at(1_000).temp("f1", 1_000, 13.0);
     assert_eq!(bench.steps(), ["fired warm-now@1000"]);
 }
+
+#[test]
+fn a_registration_by_hand_keeps_what_it_does_not_say() {
+    let mut bench = Bench::fridge();
+    let other = FRIDGE.replace("id = \"fridge\"", "id = \"fridge-2\"");
+    let order = |class: &str, profile: Option<&str>, all: bool| Order::RegisterDevice {
+        device: "f1".parse().unwrap(),
+        class: class.parse().unwrap(),
+        profile: profile.map(|name| name.parse().unwrap()),
+        zone: all.then(|| "ward-1".parse().unwrap()),
+        credential: None,
+        commissioned_at: all.then_some(crate::time::Timestamp(START)),
+        firmware: None,
+    };
+    bench.config(ConfigKind::Profile("fridge-2".parse().unwrap()), Some(&other));
+    bench.config(ConfigKind::Profile("monitor".parse().unwrap()), Some(COUNTER));
+    bench.act("all", order("cold_store", Some("fridge-2"), true));
+    bench.act("bare", order("cold_store", None, false));
+    bench.drain();
+    let row = bench.written.devices["f1"].clone();
+    assert_eq!(row.profile.as_str(), "fridge-2", "though the class has two");
+    assert_eq!(row.zone.as_ref().unwrap().as_str(), "ward-1");
+    assert_eq!(row.commissioned_at, Some(crate::time::Timestamp(START)));
+    bench.act("moved", order("bedside_monitor", None, false));
+    bench.drain();
+    let row = &bench.written.devices["f1"];
+    assert_eq!((row.profile.as_str(), row.class.as_str()), ("monitor", "bedside_monitor"));
+    assert_eq!(row.zone.as_ref().unwrap().as_str(), "ward-1");
+}

@@ -145,6 +145,22 @@ fn what_a_message_says_of_its_firmware_counts() {
     assert_eq!(temp(&profile, br#"{"t":50,"fw":"2.3"}"#), 10.0);
     let registered = profile.for_firmware(Some(&"2.9".parse().unwrap()));
     assert_eq!(temp(&registered, br#"{"temp":5,"fw":"3.0"}"#), 5.0, "and not what the register says");
+    let read = |payload: &str, registered: Option<&str>| {
+        let (address, payload) = ("orderly/v1/main/cold_store/f1/up/reading", payload.as_bytes());
+        let input = Input { address, payload, received_at: Timestamp(0), flags: Flags::default() };
+        let registered: Option<crate::ids::FirmwareId> = registered.map(|version| version.parse().unwrap());
+        let decoded = profile.decode_for(input, registered.as_ref()).map_err(|error| error.code)?;
+        Ok::<_, &str>(decoded[0].values[0].value.number().unwrap())
+    };
+    let untold = r#"{"t":50,"temp":5}"#;
+    let unreadable = r#"{"t":50,"temp":5,"fw":"0x0112"}"#;
+    assert_eq!(read(r#"{"temp":5,"fw":"3.0"}"#, Some("2.9")), Ok(5.0));
+    for message in [untold, unreadable] {
+        assert_eq!(read(message, Some("2.9")), Ok(10.0), "then the register counts");
+        assert_eq!(read(message, Some("1.0")), Ok(5.0));
+        assert_eq!(read(message, None), Err("no_firmware"), "it is not guessed");
+        assert_eq!(read(message, Some("unknown")), Err("no_firmware"));
+    }
     let vector = TALKER.replace(r#"{"t":50,"fw":"2.3"}"#, r#"{"t":50,"fw":"3.3"}"#);
     let wrong = parse(&vector).unwrap_err();
     assert!(wrong[0].contains("it was refused: temp at $.temp: nothing is there"), "{wrong:?}");
