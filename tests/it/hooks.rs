@@ -148,6 +148,11 @@ async fn a_hook_that_cannot_be_is_said_before_anything_starts() {
             "says nothing when the body alone",
         ),
         ("header = \"X-S\"\nsecret = \"A\"", "secret"),
+        (
+            "header = \"X-S\"\nsecret_env = \"ORDERLY_NO_SUCH_SECRET\"",
+            "the environment has no ORDERLY_NO_SUCH",
+        ),
+        ("header = \"X-S\"\nsecret_file = \"no-such-secret\"", "http.hooks.x.secret_file"),
     ] {
         let text = check(hook);
         assert!(text.contains(said), "{hook}: {text}");

@@ -74,11 +74,22 @@ fn document(
         Some(_) => profile.privacy.of_envelope(payload).map_err(envelope_of)?,
         None => Cow::Borrowed(payload),
     };
+    // What is picked from around a payload that says who somebody is does not reach into it.
+    let beside = match &profile.envelope {
+        Some(_) => {
+            if profile.holds_identity() {
+                // For its check alone: what is blanked is not looked at any more.
+                documents.document.pick(payload).map_err(envelope_of)?;
+            }
+            profile.privacy.of_around(payload).map_err(envelope_of)?
+        }
+        None => Cow::Borrowed(&payload[..0]),
+    };
     let (inner, port, around) = match (&profile.envelope, &documents.outer) {
         (None, _) => (Cow::Borrowed(payload), port, None),
         (Some(envelope), outer) => {
             // Picked even when nothing of it is wanted: that is what checks it.
-            let around = outer.as_ref().unwrap_or(&documents.document).pick(&outside);
+            let around = outer.as_ref().unwrap_or(&documents.document).pick(&beside);
             let around = around.map_err(envelope_of)?;
             let text = std::str::from_utf8(&outside).map_err(DecodeError::malformed)?;
             let (inner, own_port) = envelope.open(text).map_err(DecodeError::malformed)?;
@@ -98,7 +109,10 @@ fn document(
     // Picked for its check alone; then nothing that is picked or hashed knows who it was.
     documents.document.pick(&text).map_err(DecodeError::malformed)?;
     let text = profile.privacy.of_document(text).map_err(DecodeError::malformed)?;
-    pick(profile, documents, Input { payload: &text, ..input }, &text, around)
+    // Two messages around equal payloads are two messages.
+    let known_by =
+        if beside.is_empty() { Cow::Borrowed(&*text) } else { Cow::Owned([&*beside, &*text].concat()) };
+    pick(profile, documents, Input { payload: &known_by, ..input }, &text, around)
 }
 
 /// The version of the firmware that a message tells, if it does and can be read.
@@ -113,8 +127,12 @@ pub(super) fn firmware(profile: &Profile, told: &Told, input: Input<'_>, port: O
             let captures = profile.matching.topic.as_ref()?.matches(input.address)?;
             captures.get(name).map(str::to_owned)
         }
-        Told::Envelope(paths) => said(paths, input.payload),
-        Told::Document(paths) => said(paths, &unwrapped(profile, documents, input, port)?),
+        Told::Envelope(paths) => said(paths, &profile.privacy.of_around(input.payload).ok()?),
+        Told::Document(paths) => {
+            let text = unwrapped(profile, documents, input, port)?;
+            documents.document.pick(&text).ok()?;
+            said(paths, &profile.privacy.of_document(text).ok()?)
+        }
     }
 }
 

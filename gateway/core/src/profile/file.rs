@@ -95,7 +95,7 @@ fn one(root: &Section<'_, '_>, text: &str) -> Option<Profile> {
     let default_stream = stream(head.as_ref(), places, &mut wanted);
     let dedupe = dedupe(root, &wanted, places, class_name);
     let every_ms = root.section("expect").and_then(|expect| expect.millis("every"));
-    let privacy = Privacy::read(root, &metrics, places, form.as_ref(), &wanted);
+    let privacy = Privacy::read(root, &metrics, places, (form.as_ref(), envelope.as_ref()), &wanted);
     let checks: Option<Vec<Check>> =
         root.sections("check").iter().map(|section| Check::read(section, &metrics)).collect();
     let commands = commands(root, codec, &metrics);

@@ -180,6 +180,8 @@ fn characteristic(section: &Section<'_, '_>) -> Option<Characteristic> {
 #[derive(Debug)]
 pub(super) struct Envelope {
     data: Locator,
+    /// Where the payload stands, in any shape.
+    payload: Vec<String>,
     /// The data is a JSON value, not a text with bytes in it.
     json: bool,
     wrap: Wrap,
@@ -242,6 +244,7 @@ impl Envelope {
             let outer = |path: &str| Some(Place::Outer(path.to_owned()));
             let envelope = Self {
                 data: locate(if decoded { known.object } else { known.data })?,
+                payload: vec![known.data.to_owned(), known.object.to_owned()],
                 json: decoded,
                 wrap: Wrap::Base64,
                 port: locate(known.port),
@@ -262,7 +265,13 @@ impl Envelope {
             false => Wrap::None,
         };
         let port = if section.has("port") { Some(section.parsed("port", Locator::one)?) } else { None };
-        Some((Self { data, json, wrap, port }, Usual::default()))
+        let payload = vec![data.path().to_owned()];
+        Some((Self { data, payload, json, wrap, port }, Usual::default()))
+    }
+
+    /// The places of the payload, in any shape that the envelope has it in.
+    pub(super) fn payload(&self) -> &[String] {
+        &self.payload
     }
 
     /// The payload inside, and the port it came on. The envelope is known to be JSON.

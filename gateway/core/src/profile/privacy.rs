@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::form::Form;
+use super::form::{Envelope, Form};
 use super::layout::{Place, Places, Wanted};
 use super::metric::{Metric, MetricKind};
 use crate::codec::json::{Blanks, Malformed, PathError};
@@ -22,6 +22,8 @@ pub(super) struct Privacy {
 struct Identity {
     document: Blanks,
     outer: Blanks,
+    /// The same, and the payload itself when it says who somebody is: what is read around it does not reach into it.
+    around: Blanks,
     /// Tags and fields of a line.
     line: Vec<String>,
 }
@@ -29,7 +31,7 @@ struct Identity {
 impl Privacy {
     /// Whether payloads say who somebody is.
     pub(super) fn holds_identity(&self) -> bool {
-        let Identity { document, outer, line } = &self.identity;
+        let Identity { document, outer, line, .. } = &self.identity;
         !(document.is_empty() && outer.is_empty() && line.is_empty())
     }
 
@@ -41,6 +43,11 @@ impl Privacy {
     /// The same for what is around the payload.
     pub(super) fn of_envelope<'t>(&self, text: &'t [u8]) -> Result<Cow<'t, [u8]>, Malformed> {
         blanked(&self.identity.outer, Cow::Borrowed(text))
+    }
+
+    /// The same without a payload that says who somebody is: what may be picked from around it.
+    pub(super) fn of_around<'t>(&self, text: &'t [u8]) -> Result<Cow<'t, [u8]>, Malformed> {
+        blanked(&self.identity.around, Cow::Borrowed(text))
     }
 
     /// What a line is known again by.
@@ -60,7 +67,7 @@ impl Privacy {
         root: &Section<'_, '_>,
         metrics: &[Metric],
         places: Places,
-        form: Option<&Form>,
+        (form, envelope): (Option<&Form>, Option<&Envelope>),
         wanted: &Wanted,
     ) -> Option<Self> {
         let Some(section) = root.section("privacy") else { return Some(Self::default()) };
@@ -78,6 +85,17 @@ impl Privacy {
         for field in list("fields")? {
             // Earlier versions wrote metrics here.
             if find(field).is_some_and(|metric| !matches!(metric.kind, MetricKind::Text)) {
+                if wanted
+                    .places()
+                    .any(|place| matches!(place, Place::Field(name) | Place::Tag(name) if name == field))
+                {
+                    let why = format!(
+                        "{field:?} is a metric and a place of the line, and values are read from there"
+                    );
+                    let hint = format!("if it is personal information, write metrics = [{field:?}]");
+                    section.wrong("fields", why, Some(hint));
+                    continue;
+                }
                 privacy.metrics.push(field.to_owned());
             } else if let Err(why) = privacy.identity.add(field, places, form) {
                 let hint =
@@ -88,12 +106,25 @@ impl Privacy {
         for path in list("outer")? {
             if !matches!(places, Places::Document { envelope: true, .. }) {
                 section.wrong("outer", "there is no [envelope] around the payload", None);
-            } else if let Err(error) = privacy.identity.outer.add(path) {
+            } else if let Err(error) =
+                privacy.identity.outer.add(path).and_then(|()| privacy.identity.around.add(path))
+            {
                 section.wrong("outer", error.to_string(), None);
             }
         }
+        let Identity { document, around, .. } = &mut privacy.identity;
+        for path in envelope.filter(|_| !document.is_empty()).into_iter().flat_map(Envelope::payload) {
+            if let Err(error) = around.add(path) {
+                section.wrong("fields", error.to_string(), None);
+            }
+        }
         for place in wanted.places().filter(|place| privacy.identity.touches(place, form)) {
-            let why = format!("{place} says who somebody is: nothing can be read from it");
+            let why = match place {
+                Place::Outer(path) if !privacy.identity.outer.touches(path) => {
+                    format!("{place} leads into a payload that says who somebody is: read it with path")
+                }
+                _ => format!("{place} says who somebody is: nothing can be read from it"),
+            };
             section.wrong(if matches!(place, Place::Outer(_)) { "outer" } else { "fields" }, why, None);
         }
         Some(privacy)
@@ -126,7 +157,7 @@ impl Identity {
             Place::Item(path) => {
                 items(form).is_some_and(|items| self.document.names(&format!("{items}{}", &path[1..])))
             }
-            Place::Outer(path) => self.outer.touches(path),
+            Place::Outer(path) => self.around.touches(path),
             Place::Field(name) | Place::Tag(name) => self.line.contains(name),
             Place::Topic(_) | Place::Register(_) => false,
         }

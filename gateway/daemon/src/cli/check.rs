@@ -20,7 +20,7 @@ pub fn check(context: &Context, what: &Check) -> Result<(), Failure> {
     let profiles = texts.all_profiles();
     let links = settings.modbus.iter().map(|(name, link)| LinkConfig::from_settings(name, link, &profiles));
     let links: Vec<LinkConfig> = links.collect::<Result<_, _>>().map_err(Failure::Other)?;
-    secrets(&settings, |file| credentials.read(file).map(drop))?;
+    secrets(&settings, |file| credentials.read(file).map(drop), |name| credentials.variable(name).map(drop))?;
     let (profiles, rules) = (texts.profiles.len(), texts.rules.len());
     out::line(&match context.lang {
         Lang::Zh => format!("配置正确：{profiles} 个设备型号，{rules} 个规则文件"),
@@ -36,8 +36,18 @@ pub fn check(context: &Context, what: &Check) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Every file with a secret must be readable now, not at three in the morning.
-fn secrets(settings: &Settings, read: impl Fn(&Path) -> Result<(), String>) -> Result<(), Failure> {
+/// Every file or variable with a secret must be readable now, not at three in the morning.
+fn secrets(
+    settings: &Settings,
+    read: impl Fn(&Path) -> Result<(), String>,
+    variable: impl Fn(&str) -> Result<(), String>,
+) -> Result<(), Failure> {
+    let all = &settings.http.hooks;
+    let hooks = all.iter().map(|(n, s)| (format!("http.hooks.{n}.secret_file"), &s.secret_file));
+    let variables = all.iter().filter_map(|(n, s)| {
+        let why = variable(s.secret_env.as_deref()?).err()?;
+        Some(format!("http.hooks.{n}.secret_env: {why}"))
+    });
     let mqtt = settings.mqtt.iter().map(|(n, s)| (format!("mqtt.{n}.password_file"), &s.password_file));
     let sinks = settings.sinks.iter().map(|(n, s)| (format!("sinks.{n}.token_file"), &s.token_file));
     let signs = settings.notify.iter().map(|(n, s)| (format!("notify.{n}.sign_file"), &s.sign_file));
@@ -46,7 +56,9 @@ fn secrets(settings: &Settings, read: impl Fn(&Path) -> Result<(), String>) -> R
         .chain(sinks)
         .chain(notify)
         .chain(signs)
+        .chain(hooks)
         .filter_map(|(key, file)| read(file.as_deref()?).err().map(|why| format!("{key}: {why}")))
+        .chain(variables)
         .collect();
     if faults.is_empty() { Ok(()) } else { Err(Failure::Other(faults.join("\norderly: "))) }
 }

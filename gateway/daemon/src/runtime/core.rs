@@ -126,6 +126,9 @@ impl Core {
         version::agree(&RealDisk, &dir)?;
         let keys = keys::open(settings)?;
         let Parts { clock, register, observe, state } = parts;
+        if !settings.http.hooks.is_empty() {
+            register.seal_hooks();
+        }
         let mut opener = state.unwrap_or_else(|| Box::new(StateFile(dir.clone())));
         let (store, snapshot) = opener.open().map_err(|e| anyhow!(e))?;
         let commit = StateFile(dir.clone()).reader().map_err(|e| anyhow!(e))?.cursors()?.commit;

@@ -135,6 +135,10 @@ impl Site {
     }
 
     async fn start(&self, script: &[Fault]) -> (Core, Arc<Hand>, Arc<AtomicU64>) {
+        self.try_start(script).await.unwrap()
+    }
+
+    async fn try_start(&self, script: &[Fault]) -> anyhow::Result<(Core, Arc<Hand>, Arc<AtomicU64>)> {
         let clock = Arc::new(Hand(AtomicU64::new(0)));
         let opened = Arc::new(AtomicU64::new(0));
         let script = Arc::new(Mutex::new(script.iter().rev().copied().collect()));
@@ -145,9 +149,9 @@ impl Site {
             observe: Box::new(|_| Vec::new()),
             state: Some(Box::new(state)),
         };
-        let core = Core::start(&self.settings, parts).unwrap();
-        texts::bring_into_force(&core, &texts::gather(&self.settings).unwrap()).await.unwrap();
-        (core, clock, opened)
+        let core = Core::start(&self.settings, parts)?;
+        texts::bring_into_force(&core, &texts::gather(&self.settings)?).await?;
+        Ok((core, clock, opened))
     }
 }
 

@@ -8,7 +8,7 @@ mod error;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -34,8 +34,8 @@ pub struct KeyRing {
     dir: PathBuf,
     draw: Draw,
     keys: RwLock<BTreeMap<Day, Arc<Key>>>,
-    /// Held while a key is made or destroyed.
-    changing: Mutex<()>,
+    /// Held while a key is made or destroyed: folders of which a new entry is not durable yet.
+    changing: Mutex<BTreeSet<PathBuf>>,
 }
 
 struct Key {
@@ -80,7 +80,7 @@ impl KeyRing {
             }
         }
         let keys = RwLock::new(keys);
-        Ok(Self { disk, dir: dir.to_owned(), draw, keys, changing: Mutex::new(()) })
+        Ok(Self { disk, dir: dir.to_owned(), draw, keys, changing: Mutex::default() })
     }
 
     /// The days of which there is a key.
@@ -176,7 +176,7 @@ impl KeyRing {
         if let Some(key) = self.found(day) {
             return Ok(key);
         }
-        let _alone = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut unsynced = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         // Somebody else may have made it meanwhile.
         if let Some(key) = self.found(day) {
             return Ok(key);
@@ -184,18 +184,34 @@ impl KeyRing {
         let mut secret = [0; KEY];
         (self.draw)(&mut secret).map_err(KeyError::Random)?;
         let key = Arc::new(Key::new(&secret)?);
-        self.write(day, &secret)?;
+        self.write(day, &secret, &mut unsynced)?;
         self.keys.write().unwrap_or_else(PoisonError::into_inner).insert(day, Arc::clone(&key));
         Ok(key)
     }
 
-    /// Under another name first: a power cut never leaves half a key.
-    fn write(&self, day: Day, secret: &[u8; KEY]) -> Result<(), KeyError> {
-        let (path, unfinished) = (self.path(day), self.dir.join(format!("{day}{UNFINISHED}")));
-        self.disk.create_dir_all(&self.dir).map_err(KeyError::io("make", &self.dir))?;
-        if let Some(parent) = self.dir.parent() {
-            self.disk.sync_dir(parent).map_err(KeyError::io("sync the directory", parent))?;
+    /// Notes the folder that holds this one, and those above it as long as they must be made.
+    fn holders(&self, unsynced: &mut BTreeSet<PathBuf>) {
+        for folder in self.dir.ancestors() {
+            let Some(holder) = folder.parent() else { return };
+            // What a relative path begins in.
+            let holder = if holder.as_os_str().is_empty() { Path::new(".") } else { holder };
+            unsynced.insert(holder.to_owned());
+            let listed = self.disk.list(holder);
+            if !listed.is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+                return;
+            }
         }
+    }
+
+    /// Under another name first: a power cut never leaves half a key.
+    fn write(&self, day: Day, secret: &[u8; KEY], unsynced: &mut BTreeSet<PathBuf>) -> Result<(), KeyError> {
+        let (path, unfinished) = (self.path(day), self.dir.join(format!("{day}{UNFINISHED}")));
+        self.holders(unsynced);
+        self.disk.create_dir_all(&self.dir).map_err(KeyError::io("make", &self.dir))?;
+        for holder in &*unsynced {
+            self.disk.sync_dir(holder).map_err(KeyError::io("sync the directory", holder))?;
+        }
+        unsynced.clear();
         match self.disk.remove(&unfinished) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(KeyError::io("replace", &unfinished)(error));

@@ -176,3 +176,19 @@ proptest! {
         prop_assert!(keys.open_body(HERE, &sealed).is_err());
     }
 }
+
+#[test]
+fn a_relative_folder_is_made_with_all_that_hold_it() {
+    // Seen from the folder that the tests run in.
+    let made = tempfile::tempdir_in(".").unwrap();
+    let one = PathBuf::from(made.path().file_name().unwrap());
+    for dir in [one.clone(), one.join("of/many")] {
+        let keys = KeyRing::open(Arc::new(RealDisk), &dir, draw()).unwrap();
+        keys.make(DAY).unwrap();
+        assert!(made.path().join(dir.strip_prefix(&one).unwrap()).join("2026-11-22.key").is_file());
+    }
+    let keys = KeyRing::open(Arc::new(RealDisk), Path::new("a/b/keys"), draw()).unwrap();
+    let mut holders = BTreeSet::new();
+    keys.holders(&mut holders);
+    assert_eq!(holders, [".", "a", "a/b"].map(PathBuf::from).into());
+}

@@ -54,7 +54,12 @@ impl Engine {
             "failed" | "refused" | "error" => {
                 let said = ack.reason.unwrap_or_default();
                 let said: String = said.chars().filter(|c| !c.is_control()).take(80).collect();
+                // What is sealed says nothing in rows, alerts and the audit.
                 let why = match said.as_str() {
+                    _ if record.entry.flags.has(Flags::SEALED) => text(
+                        "设备报告未能执行（原因已加密）",
+                        "the device says that it could not; its reason is sealed",
+                    ),
                     "" => text("设备报告未能执行", "the device says that it could not"),
                     said => text(format!("设备报告：{said}"), format!("the device says: {said}")),
                 };

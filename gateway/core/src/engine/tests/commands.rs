@@ -263,3 +263,15 @@ fn the_same_trouble_is_one_task() {
     }
     assert_eq!(tasks(&mut bench).len(), 1);
 }
+
+#[test]
+fn what_a_sealed_answer_says_in_its_own_words_is_not_told() {
+    let mut bench = lock();
+    let sent = ordered(&mut bench, "k", order("unlock"));
+    let topic = format!("orderly/v1/main/lock/l1/cmd/{}/ack", sent.id);
+    bench.sealed(Flags::default(), &topic, b"sealed", Ok(r#"{"result":"failed","reason":"held by 张三"}"#));
+    let ended = the(&mut bench, &sent.id);
+    assert_eq!(ended.state, State::Failed);
+    assert_eq!(&*ended.why.unwrap().en, "the device says that it could not; its reason is sealed");
+    assert!(!format!("{:?}", bench.written).contains("张三"), "no alert and no audit knows it");
+}

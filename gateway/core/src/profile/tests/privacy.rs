@@ -82,7 +82,42 @@ fn items_envelopes_and_lines_have_their_own() {
         |payload: &str| decoded(&lines, payload).iter().map(|one| one.payload_hash).collect::<Vec<_>>();
     assert_eq!(hash("m mass=70,patient=\"A\""), hash("m mass=70,patient=\"B\""));
     assert_eq!(hash("m mass=70,patient=\"A\"\nm mass=71"), hash("m mass=70\nm mass=71"));
-    assert!(profile("fields = [\"mass\"]", line, "m mass=70").is_ok_and(|old| !old.holds_identity()));
+    let both = profile("fields = [\"mass\"]", line, "m mass=70").unwrap_err();
+    assert!(both.contains("write metrics = [\"mass\"]"), "{both}");
+    let apart = line.replace("field = \"mass\"", "field = \"kg\"");
+    assert!(profile("fields = [\"mass\"]", &apart, "m kg=70").is_ok_and(|old| !old.holds_identity()));
+}
+
+#[test]
+fn nothing_reaches_into_the_payload_from_around_it() {
+    let around = "[envelope]\ndata = \"$.data\"\njson = true\n".to_owned() + JSON;
+    let vector = r#"{"n":1,"data":{"mass":70,"patient":{"name":"A"}}}"#;
+    let reads = |privacy: &str, place: &str| {
+        let metric = format!(
+            "{around}[[metric]]\nname = \"note\"\nouter = \"{place}\"\ntext = true\nrequired = false\n"
+        );
+        profile(privacy, &metric, vector)
+    };
+    let fields = "fields = [\"$.patient.name\"]";
+    for place in ["$.data.patient.name", "$.data", "$['data']['patient']"] {
+        let why = reads(fields, place).unwrap_err();
+        assert!(why.contains("privacy.outer") && why.contains("says who somebody is"), "{why}");
+    }
+    for place in ["$..name", "$.*.patient.name"] {
+        let sly = reads(fields, place).unwrap();
+        assert!(!format!("{:?}", decoded(&sly, vector)).contains("\"A\""), "{place}");
+    }
+    assert!(reads("", "$..name").unwrap_err().contains("was decoded as \"A\""), "so it is found there");
+
+    let enveloped = profile(fields, &around, vector).unwrap();
+    let hash = |payload: &str| decoded(&enveloped, payload)[0].payload_hash;
+    assert_eq!(hash(vector), hash(&vector.replace("\"A\"", "\"B\"")), "whoever it was");
+    assert_ne!(
+        hash(vector),
+        hash(&vector.replace("\"n\":1", "\"n\":2")),
+        "another message with an equal payload"
+    );
+    assert_ne!(hash(vector), hash(&vector.replace("70", "71")));
 }
 
 #[test]

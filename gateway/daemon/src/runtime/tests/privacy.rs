@@ -69,8 +69,7 @@ async fn the_key_of_a_day_ends_when_its_time_has_come_and_tomorrows_is_made_ahea
     let site = Site::with_probe(&probe("[privacy]\nfields = [\"$.who\"]"));
     let (core, clock, _) = site.start(&[]).await;
     let first = Day::of(clock.now().wall);
-    keeper(&core).tend().await;
-    assert_eq!(core.keys.days(), [], "nothing was sealed yet");
+    assert_eq!(core.keys.days(), [first], "it is there before the first message");
     say(&core, 20).await;
     keeper(&core).tend().await;
     assert_eq!(core.keys.days(), [first, first.plus(1)]);
@@ -132,4 +131,39 @@ async fn a_profile_that_begins_to_name_identity_seals_from_its_reload_on() {
     stop(core).await;
     assert_eq!(site.sealed(), [false, true, false]);
     assert_eq!(decided(&site.data()).readings.len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_folder_in_which_no_key_can_be_made_stops_the_start() {
+    let mut site = Site::with_probe(&probe("[privacy]\nfields = [\"$.who\"]"));
+    // Not even root makes folders there.
+    site.settings.privacy.keys = Some("/proc/orderly-keys".into());
+    let why = match site.try_start(&[]).await {
+        Ok(_) => panic!("it started"),
+        Err(why) => format!("{why:#}"),
+    };
+    assert!(why.contains("the key of today") && why.contains("cannot make /proc/orderly-keys"), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_cloud_pushes_is_sealed_before_a_profile_fits() {
+    let mut site = Site::with_probe(&probe(""));
+    let pushed = Entry {
+        kind: Kind::Envelope,
+        flags: Flags::default(),
+        source: "hook:omh",
+        connection: 0,
+        address: "hooks/omh/steps/none",
+        body: br#"{"user":"who"}"#,
+    };
+    for hooks in [false, true] {
+        if hooks {
+            site.settings.http.hooks.insert("omh".to_owned(), crate::config::HookSettings::default());
+        }
+        let (core, _, _) = site.start(&[]).await;
+        append_durably(&*core.intake, &[pushed]).await.unwrap();
+        core.caught_up().await.unwrap();
+        stop(core).await;
+    }
+    assert_eq!(site.sealed(), [false, true]);
 }

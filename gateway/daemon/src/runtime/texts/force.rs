@@ -5,6 +5,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use orderly_core::profile::Profile;
 use orderly_core::record::{ConfigText, Entry, Flags, Kind, Reload, Seq};
+use orderly_core::sealed::Day;
 use tokio::sync::watch;
 
 use super::Texts;
@@ -82,8 +83,13 @@ impl Force {
 /// Writes the records that a start needs and waits until they are committed: no door opens before.
 ///
 /// # Errors
-/// When they cannot be journalled.
+/// When they cannot be journalled, or there is no key for what must be sealed.
 pub async fn bring_into_force(core: &Core, wanted: &Texts) -> anyhow::Result<()> {
+    if core.register.has_hooks() || wanted.all_profiles().iter().any(|profile| profile.holds_identity()) {
+        // Better now than with each message: without a key none of them would be taken.
+        let made = core.keys.make(Day::of(core.clock.now().wall));
+        made.context("the key of today, which seals what says who somebody is (privacy.keys)")?;
+    }
     let changes = wanted.changes_from(&core.found.texts);
     if !changes.is_empty() {
         let texts = changes.len();
