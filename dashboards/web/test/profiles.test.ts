@@ -15,7 +15,8 @@ function words(text: string): { name: string; label: boolean; tokens: string[] }
       return {
         name: /^name = "(.*)"/m.exec(part)?.[1] ?? "",
         label: /^label = \{ zh = ".*\p{Script=Han}.*", en = "[^\p{Script=Han}"]+" \}$/mu.test(part),
-        tokens: [...states.matchAll(/(?:= |\[|, )"([^"]+)"/g)].map((found) => found[1] ?? ""),
+        // In a table what the device says stands before the sign, and the token after it.
+        tokens: [...states.matchAll(states.startsWith("{") ? /= "([^"]+)"/g : /"([^"]+)"/g)].map((found) => found[1] ?? ""),
       };
     });
 }

@@ -245,7 +245,10 @@ pub const SENTENCES: &[Sentence] = &[
     say("own_config", "the configuration record cannot be read: {error}"),
     say("rule_dropped", "the rule \"{rule}\" does not fit its class any more: {error}"),
     // What was sealed, as it may say who somebody is.
-    say("sealed_reason", super::SEALED_REASON),
+    say(
+        "sealed_reason",
+        "it cannot be read; what is wrong is not told here, as the message may say who somebody is",
+    ),
     say("sealed_unopened", "it is sealed, and there is no key to open it with"),
     say("sealed_key_gone", "it was sealed with the key of {day}, which is gone: nobody can read it any more"),
     say("sealed_damaged", "it was sealed with the key of {day}, and does not open with it: it is damaged"),

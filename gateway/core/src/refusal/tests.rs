@@ -69,6 +69,7 @@ fn every_sentence_is_told_from_all_others() {
 
 #[test]
 fn sentences_within_sentences_are_understood() {
+    assert_eq!(understood(super::SEALED_REASON), ["sealed_reason"]);
     assert_eq!(
         understood("line 3: battery at $.battery: nothing is there; expected a number in %"),
         ["line", "metric", "expected_nothing_there", "a_number"]
