@@ -25,7 +25,7 @@ struct Case {
 
 const CASES: [Case; 3] = [
     Case { name: "decode binary, in ChirpStack's envelope", profile: "dragino-lht65", line: lorawan },
-    Case { name: "decode GATT 2a35", profile: "aandd-ua-651ble", line: gatt },
+    Case { name: "decode GATT 2a35", profile: "and-ua651ble", line: gatt },
     Case { name: "decode JSON of 13 keys", profile: "orderly-bm-1", line: vitals },
 ];
 

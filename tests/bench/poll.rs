@@ -97,7 +97,7 @@ fn profile() -> anyhow::Result<String> {
         write!(
             text,
             "[[metric]]\nname = \"v{address}\"\nregister = {{ kind = \"holding\", address = {address}, type = \"f32\" }}\n\
-             unit = \"kW\"\nreport = {{ deadband = 0 }}\n"
+             unit = \"W\"\nreport = {{ deadband = 0 }}\n"
         )?;
         input.push_str(" 0x3F80 0");
         writeln!(expect, "v{address} = 1")?;
