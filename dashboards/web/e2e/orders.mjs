@@ -24,11 +24,27 @@ async function open() {
   assert.equal(await panel.locator("tbody tr").count(), 0, "nothing leaves without a drawer");
   await panel.getByLabel("抽屉号").fill("A3");
   await panel.getByLabel("原因").fill("round");
+  let lost = 0;
+  await page.route("**/api/v1/devices/l1/commands", async (route) => {
+    if (route.request().method() !== "POST" || lost > 0) return route.continue();
+    lost += 1;
+    await route.fetch();
+    return route.abort();
+  });
   await send.click();
+  await panel.getByRole("alert").waitFor();
+  assert.equal(lost, 1, "the order arrived and its answer did not");
+  // Whoever leaves the form now and orders the same again has ordered once.
+  await panel.getByRole("button", { name: "取消" }).click();
+  await panel.locator("[data-command=unlock]").click();
+  await panel.getByLabel("抽屉号").fill("A3");
+  await panel.getByLabel("原因").fill("round");
+  await send.click();
+  await panel.locator("form").waitFor({ state: "detached" });
   const done = panel.locator("tr[data-state=done]");
   await done.waitFor();
   assert.match(await done.innerText(), /开锁 A3[\s\S]*已执行[\s\S]*round/);
-  assert.equal(await panel.locator("form").count(), 0, "the form is away");
+  assert.equal(await panel.locator("tbody tr").count(), 1, "it was one order");
 }
 
 async function adopt() {

@@ -23,7 +23,7 @@ export const why: Record<string, string> = {
   unknown_measurement: "没有档案读取测量“{measurement}”",
   other_measurement: "“{measurement}”不是带有档案标签的“{own}”",
   no_firmware:
-    "档案“{profile}”按固件版本分别读取，而消息和登记都没有写明版本；请在登记中填写：orderly device add ID --class {class} --firmware 2.1，或导入含“设备”和“固件”两列的清单",
+    "档案“{profile}”按固件版本分别读取，而消息和登记都没有写明版本；请用 orderly device import 导入含“设备”和“固件”两列的清单",
   no_device: "主题和内容都没有写明设备",
   unknown_class_near: "没有类别“{class}”的档案；是不是“{near}”？",
   unknown_class: "没有类别“{class}”的档案",

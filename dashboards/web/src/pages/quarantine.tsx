@@ -36,15 +36,17 @@ export function QuarantinePage() {
       <section class="p grow" data-testid="quarantine">
         {items?.length === 0 && <Empty title={t("quarantine.none")} hint={t("quarantine.none.hint")} />}
         {items && items.length > 0 && <Items items={items} />}
-        <footer>
-          {items && items.length > 0 && t("app.range", { from: 1, to: count(items.length), all: count(total) })}
-          <span class="sp" />
-          {next !== null && (
-            <button type="button" class="btn s" onClick={() => void load(next)}>
-              {t("app.more", { n: 50 })}
-            </button>
-          )}
-        </footer>
+        {items && items.length > 0 && (
+          <footer>
+            {t("app.range", { from: 1, to: count(items.length), all: count(total) })}
+            <span class="sp" />
+            {next !== null && (
+              <button type="button" class="btn s" onClick={() => void load(next)}>
+                {t("app.more", { n: 50 })}
+              </button>
+            )}
+          </footer>
+        )}
       </section>
     </>
   );

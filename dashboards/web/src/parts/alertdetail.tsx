@@ -1,4 +1,5 @@
 import { useEffect, useState } from "preact/hooks";
+import { Attempts } from "../api/attempts";
 import * as api from "../api/client";
 import { Refused } from "../api/client";
 import type { Alert, Transition } from "../api/types";
@@ -102,9 +103,8 @@ function Facts({ alert }: { alert: Alert }) {
   );
 }
 
-/** The order's key stays the same until it is answered, so a second press after a lost answer is no second order. */
 function Handle({ alert, reload }: { alert: Alert; reload: () => void }) {
-  const [key, setKey] = useState(() => crypto.randomUUID());
+  const [attempts] = useState(() => new Attempts());
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<Refused | null>(null);
   const off = busy || link.value.state !== "live";
@@ -113,8 +113,7 @@ function Handle({ alert, reload }: { alert: Alert; reload: () => void }) {
     setProblem(null);
     try {
       const body = { happened_at: new Date(now.peek()).toISOString(), ...(outcome ? { outcome } : {}) };
-      takeAlerts([await api.handle(alert.id, verb, `${key}-${verb}`, body)]);
-      setKey(crypto.randomUUID());
+      takeAlerts([await attempts.send([alert.id, verb, outcome], (key) => api.handle(alert.id, verb, key, body))]);
     } catch (error) {
       setProblem(error instanceof Refused ? error : new Refused(0, "unreachable", "", ""));
     } finally {

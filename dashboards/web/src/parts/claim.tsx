@@ -1,4 +1,5 @@
 import { useState } from "preact/hooks";
+import { Attempts } from "../api/attempts";
 import * as api from "../api/client";
 import { Refused } from "../api/client";
 import { count } from "../format/value";
@@ -6,6 +7,7 @@ import { t } from "../i18n";
 
 /** Whoever holds an unknown device types the code on its label. */
 export function Claim({ adopted }: { adopted: (said: string) => void }) {
+  const [attempts] = useState(() => new Attempts());
   const [code, setCode] = useState("");
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState("");
@@ -13,7 +15,7 @@ export function Claim({ adopted }: { adopted: (said: string) => void }) {
     setBusy(true);
     setProblem("");
     try {
-      const { device, read, left } = await api.claim(code, crypto.randomUUID());
+      const { device, read, left } = await attempts.send([code], (key) => api.claim(code, key));
       setCode("");
       adopted(t("strangers.done", { device, read: count(read), left: count(left) }));
     } catch (error) {

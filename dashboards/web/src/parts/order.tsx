@@ -1,4 +1,5 @@
 import { useState } from "preact/hooks";
+import { Attempts } from "../api/attempts";
 import * as api from "../api/client";
 import { Refused } from "../api/client";
 import type { Argument, Device, Possible } from "../api/types";
@@ -7,6 +8,8 @@ import { link } from "../state/live";
 
 /** The buttons of a device's commands. A press opens the form of one; nothing leaves before that is sent. */
 export function Order({ device, possible, done }: { device: Device; possible: Possible[]; done: () => void }) {
+  // Here and not in the form: who leaves the form after a lost answer and comes back has still ordered once.
+  const [attempts] = useState(() => new Attempts());
   const [chosen, setChosen] = useState<Possible | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
   const choose = (command: Possible | null) => {
@@ -34,6 +37,7 @@ export function Order({ device, possible, done }: { device: Device; possible: Po
           key={chosen.command}
           device={device}
           command={chosen}
+          attempts={attempts}
           leave={() => choose(null)}
           answered={(why) => {
             if (why === null) setChosen(null);
@@ -54,14 +58,13 @@ export function Order({ device, possible, done }: { device: Device; possible: Po
 interface FormOf {
   device: Device;
   command: Possible;
+  attempts: Attempts;
   leave: () => void;
   /** Why it was not sent or not carried out; null: it left. */
   answered: (why: string | null) => void;
 }
 
-/** The key stays the same until the order is answered, so a second press after a lost answer is no second order. */
-function Form({ device, command, leave, answered }: FormOf) {
-  const [key, setKey] = useState(() => crypto.randomUUID());
+function Form({ device, command, attempts, leave, answered }: FormOf) {
   const [busy, setBusy] = useState(false);
   const [reason, setReason] = useState("");
   const [value, setValue] = useState(command.argument?.choices[0] ?? "");
@@ -69,10 +72,10 @@ function Form({ device, command, leave, answered }: FormOf) {
   const send = async (event: Event) => {
     event.preventDefault();
     setBusy(true);
+    const asked = [device.id, command.command, command.argument ? value : null];
     try {
       const body = { command: command.command, reason, ...(command.argument ? { value } : {}) };
-      const answer = await api.command(device.id, key, body);
-      setKey(crypto.randomUUID());
+      const answer = await attempts.send(asked, (key) => api.command(device.id, key, body));
       answered(answer.why ? pick(answer.why) : null);
     } catch (error) {
       answered(error instanceof Refused && error.message ? error.message : t("link.connecting"));

@@ -1,4 +1,5 @@
 import { useEffect, useState } from "preact/hooks";
+import { Attempts } from "../api/attempts";
 import * as api from "../api/client";
 import { Refused } from "../api/client";
 import type { Stranger } from "../api/types";
@@ -56,14 +57,14 @@ export function Strangers() {
 
 function Row({ device, adopted }: { device: Stranger; adopted: (said: string) => void }) {
   const [profile, setProfile] = useState(device.suggestions[0]?.profile ?? "");
-  const [key] = useState(() => crypto.randomUUID());
+  const [attempts] = useState(() => new Attempts());
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState("");
   const adopt = async () => {
     setBusy(true);
     setProblem("");
     try {
-      const { read, left } = await api.adopt(device.id, profile, `${key}-${profile}`);
+      const { read, left } = await attempts.send([device.id, profile], (key) => api.adopt(device.id, profile, key));
       adopted(t("strangers.done", { device: device.id, read: count(read), left: count(left) }));
     } catch (error) {
       setProblem(error instanceof Refused ? error.message : t("strangers.unreachable"));

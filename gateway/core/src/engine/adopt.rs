@@ -14,8 +14,8 @@ use crate::topic::is_claim;
 
 use super::Engine;
 use super::decide::Outcome;
-use super::input::{Item, Target};
 use super::parts::Parts;
+use super::prepared::{Item, Target};
 
 impl Engine {
     /// Registers a device and reads its samples as if it had been on the register when they came. Those that its

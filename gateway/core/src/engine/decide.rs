@@ -10,8 +10,9 @@ use crate::time::Timestamp;
 use crate::twin::{Disbelief, MAX_STREAMS, StreamTwin};
 
 use super::Engine;
-use super::input::{Item, boot_hash};
+use super::input::boot_hash;
 use super::parts::{Part, Parts};
+use super::prepared::Item;
 use super::register::{Chain, Device};
 
 /// How a device's time was taken.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::profile::{Decoded, Profile};
 
 use super::Engine;
-use super::input::{Item, Message, Refused, Target};
+use super::prepared::{Item, Message, Refused, Target};
 
 impl Engine {
     /// Files readings under the device whose topic they came on. Those that the payload says are another device's are

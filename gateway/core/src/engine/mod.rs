@@ -18,6 +18,7 @@ mod import;
 mod input;
 mod keys;
 mod parts;
+mod prepared;
 mod presence;
 mod refused;
 mod register;
@@ -39,7 +40,7 @@ use crate::rule::NEVER;
 use crate::twin::{self, Held};
 
 pub use crate::dedupe::{Lookup, matches};
-pub use input::Prepared;
+pub use prepared::Prepared;
 pub use refused::RefusedText;
 pub use state_codec::RestoreError;
 
@@ -49,9 +50,9 @@ use clock::EngineClock;
 use commands::Commands;
 use config::Config;
 use decide::Outcome;
-use input::{Item, Message, Target, Work};
 use keys::Keys;
 use parts::Parts;
+use prepared::{Item, Message, Target, Work};
 use register::{Device, Register};
 use shared::Shared;
 use timers::Timers;

@@ -239,9 +239,9 @@ impl Profile {
             code: NO_FIRMWARE,
             reason: format!(
                 "the profile {:?} reads versions of the firmware differently, and neither the message nor the \
-                 register tells a version; enter it in the register: orderly device add ID --class {} --firmware \
-                 2.1, or a list with the columns device and firmware",
-                self.id, self.class
+                 register tells a version; enter it with orderly device import, in a list with the columns device and \
+                 firmware",
+                self.id
             ),
         })?;
         decode::decode(reader, input, None)

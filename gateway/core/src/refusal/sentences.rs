@@ -70,7 +70,7 @@ pub const SENTENCES: &[Sentence] = &[
     say("other_measurement", "\"{measurement}\" is not \"{own}\" with the profile's tags"),
     say(
         "no_firmware",
-        "the profile \"{profile}\" reads versions of the firmware differently, and neither the message nor the register tells a version; enter it in the register: orderly device add ID --class {class} --firmware 2.1, or a list with the columns device and firmware",
+        "the profile \"{profile}\" reads versions of the firmware differently, and neither the message nor the register tells a version; enter it with orderly device import, in a list with the columns device and firmware",
     ),
     say("no_device", "neither topic nor payload names a device"),
     say("unknown_class_near", "no profile is of the class \"{class}\"; did you mean \"{near}\"?"),
