@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use smallvec::SmallVec;
-
 use crate::codec::line::{self, Line, Precision};
 use crate::dedupe::{Identity, Lookup, Verdict};
-use crate::ids::{ClassId, DeviceId};
+use crate::ids::DeviceId;
 use crate::profile::{Decoded, DedupeBy, Input, NO_FIRMWARE, Profile};
 use crate::reading::Origin;
 use crate::record::{ConfigKind, Entry, Flags, Oversize, Record};
