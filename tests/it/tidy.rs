@@ -214,3 +214,48 @@ fn the_tree_of_packages_stays_small() {
     println!("{} packages", packages.len());
     assert!(packages.len() <= 420, "{} packages; the bar is 420", packages.len());
 }
+
+/// What is fuzzed is what is shipped: the lock of the fuzzer, which is a workspace of its own, has the same packages,
+/// and our own crates need the same there, but for what only their tests need.
+#[test]
+fn the_fuzzer_is_built_from_the_packages_that_are_shipped() {
+    let remedy =
+        "so `make fuzz` stops: copy Cargo.lock to tests/fuzz, run `cargo generate-lockfile --offline` there";
+    let shipped = locked("Cargo.lock");
+    let own = ["orderly-fuzz", "libfuzzer-sys", "arbitrary", "cap"];
+    let fuzzed: Vec<_> =
+        locked("tests/fuzz/Cargo.lock").into_iter().filter(|(name, ..)| !own.contains(&&**name)).collect();
+    assert!(fuzzed.len() > 300, "{} packages", fuzzed.len());
+    for (name, version, needs) in &fuzzed {
+        let same = shipped.iter().find(|(other, number, _)| (other, number) == (name, version));
+        let Some((.., all)) = same else { panic!("Cargo.lock has no {name} {version}, {remedy}") };
+        let folder = match name.as_str() {
+            "orderly" => "gateway/daemon",
+            "orderly-core" => "gateway/core",
+            "orderly-store" => "gateway/store",
+            "orderly-tests" => "tests",
+            _ => continue,
+        };
+        let manifest: toml::Table = read(&Path::new(folder).join("Cargo.toml")).parse().expect("a manifest");
+        let for_tests = manifest.get("dev-dependencies").and_then(|table| table.as_table());
+        for need in all.iter().filter(|need| !for_tests.is_some_and(|table| table.contains_key(*need))) {
+            assert!(
+                needs.contains(need),
+                "{name} needs {need}, which tests/fuzz/Cargo.lock does not know, {remedy}"
+            );
+        }
+    }
+}
+
+/// The packages of a lock file: name, version, the names of what each needs.
+fn locked(file: &str) -> Vec<(String, String, Vec<String>)> {
+    let lock: toml::Table = read(Path::new(file)).parse().unwrap_or_else(|error| panic!("{file}: {error}"));
+    let text = |package: &toml::Value, key: &str| package[key].as_str().expect("a text").to_owned();
+    let needs = |package: &toml::Value| -> Vec<String> {
+        let list = package.get("dependencies").and_then(|list| list.as_array());
+        let names = list.into_iter().flatten().filter_map(|need| need.as_str()?.split(' ').next());
+        names.map(str::to_owned).collect()
+    };
+    let packages = lock["package"].as_array().expect("packages").iter();
+    packages.map(|package| (text(package, "name"), text(package, "version"), needs(package))).collect()
+}
