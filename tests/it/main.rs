@@ -21,6 +21,7 @@ mod http_ingest;
 mod inventory;
 mod kill;
 mod modbus;
+mod modbus_absent;
 mod modbus_dead;
 mod modbus_peers;
 mod modbus_truth;

@@ -190,6 +190,7 @@ impl Rig {
             site: SiteId::new("main").unwrap(),
             heard: Arc::new(move |_| tell.send_modify(|n| *n += 1)),
             links: Arc::clone(&links) as Arc<dyn Links>,
+            crowd: Arc::default(),
             status,
         };
         let stop = CancellationToken::new();

@@ -87,6 +87,7 @@ fn poll(bus: &MemoryBus) -> DropGuard {
         site: SiteId::new("main").unwrap(),
         heard: Arc::new(|_| {}),
         links: Arc::new(Nobody),
+        crowd: Arc::default(),
         status: watch::channel(LinkStatus::default()).0,
     };
     let stop = CancellationToken::new();

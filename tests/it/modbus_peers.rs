@@ -77,6 +77,7 @@ impl Polling {
             site: SiteId::new("main").unwrap(),
             heard: Arc::new(|_| {}),
             links: Arc::new(Nobody),
+            crowd: Arc::default(),
             status: tell,
         };
         let stop = CancellationToken::new();

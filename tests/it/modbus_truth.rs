@@ -158,6 +158,7 @@ async fn poll(simulated: &Simulated, profile: &Arc<Profile>, wanted: u64) -> (Ve
         site: SiteId::new("main").unwrap(),
         heard: Arc::new(|_| {}),
         links: Arc::new(Nobody),
+        crowd: Arc::default(),
         status,
     };
     modbus::run(config, deps, done).await;

@@ -1,8 +1,9 @@
-//! A Modbus bus in memory that counts what its units answer. Units may be dead: they say nothing, or the gateway before
-//! them says for them that they do not answer.
+//! A Modbus bus in memory or on a port that counts what its units answer. Units may be dead: they say nothing, or the
+//! gateway before them says for them that they do not answer.
 
 use std::collections::BTreeMap;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,7 +11,8 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use orderly::config::{ModbusFraming, ModbusSettings};
 use orderly::sources::modbus::wire::{Dial, Endpoint, Framing, Stream};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
 /// How long a living unit takes to answer.
 const ANSWER: Duration = Duration::from_millis(1);
@@ -39,8 +41,8 @@ struct State {
     dead: Vec<u8>,
     /// How often each unit answered.
     answered: BTreeMap<u8, usize>,
-    /// How often a dead one was asked.
-    in_vain: usize,
+    /// How often each dead one was asked.
+    in_vain: BTreeMap<u8, usize>,
 }
 
 impl MemoryBus {
@@ -64,7 +66,30 @@ impl MemoryBus {
     /// How often a dead unit was asked.
     #[must_use]
     pub fn in_vain(&self) -> usize {
-        self.lock().in_vain
+        self.lock().in_vain.values().sum()
+    }
+
+    /// How many dead units were asked at all.
+    #[must_use]
+    pub fn tried(&self) -> usize {
+        self.lock().in_vain.len()
+    }
+
+    /// Serves the bus on a port of loopback until the test ends.
+    ///
+    /// # Errors
+    /// When there is no free port.
+    pub async fn listen(&self) -> io::Result<SocketAddr> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let address = listener.local_addr()?;
+        let bus = self.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                drop(stream.set_nodelay(true));
+                tokio::spawn(bus.clone().serve(stream));
+            }
+        });
+        Ok(address)
     }
 
     /// How a link gets there.
@@ -82,7 +107,7 @@ impl MemoryBus {
     }
 
     /// Answers one connection, request by request, until the other side is gone.
-    async fn serve(self, mut line: DuplexStream) {
+    async fn serve(self, mut line: impl AsyncRead + AsyncWrite + Unpin) {
         let head = if self.framing == Framing::Tcp { 6 } else { 0 };
         // Unit, function, first address, how many; and the checksum of a serial line.
         let tail = if self.framing == Framing::Tcp { 6 } else { 8 };
@@ -110,7 +135,7 @@ impl MemoryBus {
     async fn answer(&self, request: &[u8]) -> Option<Vec<u8>> {
         let [unit, function, _, _, _, count, ..] = *request else { return None };
         if self.lock().dead.contains(&unit) {
-            self.lock().in_vain += 1;
+            *self.lock().in_vain.entry(unit).or_default() += 1;
             let Death::Exception(after) = self.death else { return None };
             tokio::time::sleep(after).await;
             return Some(vec![unit, function | 0x80, NO_TARGET]);

@@ -10,6 +10,7 @@ use super::diff::Standing;
 use super::{Context, Failure, Lang, out};
 use crate::config::{Settings, Span};
 use crate::runtime::texts::{Texts, gather};
+use crate::sources::modbus::wire::Names;
 use crate::sources::modbus::{LinkConfig, plan};
 
 /// Checks settings, profiles and rules; says what is there, and what a start would change.
@@ -18,7 +19,9 @@ pub fn check(context: &Context, what: &Check) -> Result<(), Failure> {
     let texts = gather(&settings)?;
     let credentials = context.credentials();
     let profiles = texts.all_profiles();
-    let links = settings.modbus.iter().map(|(name, link)| LinkConfig::from_settings(name, link, &profiles));
+    let names = Names::default();
+    let links =
+        settings.modbus.iter().map(|(name, link)| LinkConfig::from_settings(name, link, &profiles, &names));
     let links: Vec<LinkConfig> = links.collect::<Result<_, _>>().map_err(Failure::Other)?;
     secrets(&settings, |file| credentials.read(file).map(drop), |name| credentials.variable(name).map(drop))?;
     let (profiles, rules) = (texts.profiles.len(), texts.rules.len());

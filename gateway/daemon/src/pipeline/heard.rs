@@ -9,7 +9,7 @@ use orderly_core::record::{LinkChange, TimerRun};
 
 use super::signals::Signals;
 
-/// More link changes than this between two timer runs are a storm; the oldest say nothing any more.
+/// More link changes than this between two timer runs are a storm; then what a link said before says nothing any more.
 const MAX_LINKS: usize = 1_000;
 
 /// More devices than this between two timer runs are not told apart by anybody.
@@ -45,10 +45,14 @@ impl Heard {
     }
 
     /// A link came up or went down; the engine is told soon.
-    pub fn link(&self, change: LinkChange) {
+    pub fn link(&self, mut change: LinkChange) {
         let mut collected = self.lock();
-        if collected.links.len() == MAX_LINKS {
-            collected.links.remove(0);
+        if collected.links.len() >= MAX_LINKS
+            && let Some(old) = collected.links.iter().position(|old| old.source == change.source)
+        {
+            let old = collected.links.remove(old);
+            // A session that was lost stays lost.
+            change.session_lost |= old.session_lost;
         }
         collected.links.push(change);
         drop(collected);
@@ -121,5 +125,23 @@ mod tests {
         let too_large = vec![(device.clone(), 3)];
         assert_eq!(heard.take(), TimerRun { heard: vec![device], links, too_large });
         assert_eq!(heard.take(), TimerRun::default());
+    }
+
+    #[test]
+    fn in_a_storm_the_last_word_of_each_link_is_kept() {
+        let heard = Heard::new(Arc::new(Signals::default()));
+        let change = |n: usize, up| LinkChange { source: format!("modbus:{n}"), up, session_lost: false };
+        (0..1_200).for_each(|n| heard.link(change(n, false)));
+        for _ in 0..100 {
+            heard.link(change(7, true));
+            heard.link(change(7, false));
+        }
+        let links = heard.take().links;
+        assert_eq!(links.len(), 1_200);
+        let mut last: Vec<_> = links.iter().map(|link| link.source.clone()).collect();
+        last.sort_unstable();
+        last.dedup();
+        assert_eq!(last.len(), 1_200);
+        assert_eq!(links.last(), Some(&change(7, false)));
     }
 }

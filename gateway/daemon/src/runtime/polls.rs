@@ -1,9 +1,10 @@
 //! The Modbus devices that we poll: which there are, by which profile each is read, and what a reload changes of it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use anyhow::anyhow;
-use orderly_core::ids::{ActorId, SiteId};
+use orderly_core::ids::{ActorId, DeviceId, SiteId};
 use orderly_core::output::DeviceRow;
 use orderly_core::profile::Profile;
 use orderly_core::record::{Action, Order};
@@ -19,7 +20,8 @@ use super::overview::SourceProbe;
 use crate::api::dto::SourceStatus;
 use crate::config::{ModbusSettings, Settings};
 use crate::pipeline::StateFile;
-use crate::sources::modbus::{self, LinkConfig, LinkStatus, Polled};
+use crate::sources::modbus::wire::Names;
+use crate::sources::modbus::{self, Crowd, LinkConfig, LinkStatus, Polled};
 use crate::sources::outgoing::ToUnit;
 
 /// The actor of what the settings file orders.
@@ -31,6 +33,7 @@ pub struct Polls {
     orders: OrderDesk,
     clock: Arc<dyn Clock>,
     state: StateFile,
+    names: Names,
 }
 
 struct Link {
@@ -67,12 +70,14 @@ impl Polls {
             orders: core.orders.clone(),
             clock: Arc::clone(&core.clock),
             state: StateFile(core.dir.clone()),
+            names: Names::default(),
         };
+        let crowd = Arc::<Crowd>::default();
         let configs = settings.modbus.iter().map(|(name, modbus)| {
             if lenient {
-                usable(name, modbus, profiles)
+                Ok(LinkConfig::usable(name, modbus, profiles, &polls.names))
             } else {
-                LinkConfig::from_settings(name, modbus, profiles)
+                LinkConfig::from_settings(name, modbus, profiles, &polls.names)
             }
         });
         let configs: Vec<LinkConfig> = configs.collect::<Result<_, _>>().map_err(|e| anyhow!(e))?;
@@ -82,7 +87,7 @@ impl Polls {
         for (config, settings) in configs.into_iter().zip(settings.modbus.values()) {
             let (tell, told) = watch::channel(config.devices.clone());
             let (orders, ordered) = mpsc::channel(MOST_WAITING);
-            let (task, probe) = run(&config, told, ordered, &site, core, stop);
+            let (task, probe) = run(&config, told, ordered, &site, core, &crowd, stop);
             tasks.push(task);
             probes.push(probe);
             polls.links.push(Link { name: config.name, settings: settings.clone(), devices: tell, orders });
@@ -102,8 +107,8 @@ impl Polls {
     /// # Errors
     /// When a device cannot be registered.
     pub async fn renew(&self, profiles: &[Arc<Profile>]) -> anyhow::Result<()> {
-        let configs = self.links.iter().map(|link| usable(&link.name, &link.settings, profiles));
-        let configs: Vec<LinkConfig> = configs.collect::<Result<_, _>>().map_err(|e| anyhow!(e))?;
+        let usable = |link: &Link| LinkConfig::usable(&link.name, &link.settings, profiles, &self.names);
+        let configs: Vec<LinkConfig> = self.links.iter().map(usable).collect();
         self.enter(&configs).await?;
         for (link, config) in self.links.iter().zip(configs) {
             link.devices.send_if_modified(|devices| {
@@ -128,6 +133,7 @@ impl Polls {
         let state = self.state.clone();
         let rows = tokio::task::spawn_blocking(move || state.reader()?.devices().map_err(|e| e.to_string()));
         let rows = rows.await?.map_err(|e| anyhow!(e))?;
+        let rows: HashMap<&DeviceId, &DeviceRow> = rows.iter().map(|row| (&row.device, row)).collect();
         let now = self.clock.now();
         let missing = links.iter().flat_map(LinkConfig::registrations).filter(|order| !stands(&rows, order));
         let entered = missing.enumerate().map(async |(n, order)| {
@@ -149,6 +155,7 @@ fn run(
     orders: mpsc::Receiver<ToUnit>,
     site: &SiteId,
     core: &Core,
+    crowd: &Arc<Crowd>,
     stop: &CancellationToken,
 ) -> (Ending, SourceProbe) {
     let (tell, told) = watch::channel(LinkStatus::default());
@@ -169,38 +176,21 @@ fn run(
         site: site.clone(),
         heard: Arc::new(move |device| heard.device(device)),
         links: Arc::new(core.heard.clone()),
+        crowd: Arc::clone(crowd),
         status: tell,
     };
     let task = tokio::spawn(modbus::run_following(config.clone(), devices, orders, deps, stop.clone()));
     (("modbus", task), probe)
 }
 
-/// A device whose profile cannot be used is not polled; those beside it are.
-fn usable(name: &str, modbus: &ModbusSettings, profiles: &[Arc<Profile>]) -> Result<LinkConfig, String> {
-    let mut modbus = modbus.clone();
-    let all = modbus.clone();
-    modbus.device.retain(|device| {
-        let alone = ModbusSettings { device: vec![device.clone()], ..all.clone() };
-        match LinkConfig::from_settings(name, &alone, profiles) {
-            Ok(_) => true,
-            Err(error) => {
-                tracing::error!(%error, "a device is not polled");
-                false
-            }
-        }
-    });
-    LinkConfig::from_settings(name, &modbus, profiles)
-}
-
 /// Whether the register says already what the order asks for, or a person took the device off.
-fn stands(rows: &[DeviceRow], order: &Order) -> bool {
+fn stands(rows: &HashMap<&DeviceId, &DeviceRow>, order: &Order) -> bool {
     let Order::RegisterDevice { device, class, profile, zone, .. } = order else { return true };
-    rows.iter().any(|row| {
-        if row.device == *device && row.revoked {
-            tracing::warn!(device.id = %device, "was revoked; its polls go to quarantine until it is entered again");
-            return true;
-        }
-        let placed = zone.is_none() || row.zone == *zone;
-        row.device == *device && row.class == *class && Some(&row.profile) == profile.as_ref() && placed
-    })
+    let Some(row) = rows.get(device) else { return false };
+    if row.revoked {
+        tracing::warn!(device.id = %device, "was revoked; its polls go to quarantine until it is entered again");
+        return true;
+    }
+    let placed = zone.is_none() || row.zone == *zone;
+    row.class == *class && Some(&row.profile) == profile.as_ref() && placed
 }

@@ -8,8 +8,8 @@ use orderly_core::profile::{Codec, Profile};
 use orderly_core::record::Order;
 
 use super::schedule::Patience;
-use super::wire::Endpoint;
-use crate::config::ModbusSettings;
+use super::wire::{Endpoint, Names};
+use crate::config::{ModbusDevice, ModbusSettings};
 
 /// A Modbus link: a TCP connection or a serial line, and the devices behind it.
 #[derive(Debug, Clone)]
@@ -58,31 +58,36 @@ impl LinkConfig {
         name: &str,
         settings: &ModbusSettings,
         profiles: &[Arc<Profile>],
+        names: &Names,
     ) -> Result<Self, String> {
-        let devices = settings.device.iter().map(|device| {
-            let wrong = |why: String| format!("modbus.{name}: device {:?}: {why}", device.id);
-            let id = DeviceId::new(&device.id).map_err(|e| wrong(e.to_string()))?;
-            let class = ClassId::new(&device.class).map_err(|e| wrong(e.to_string()))?;
-            let zone = match device.zone.as_str() {
-                "" => None,
-                zone => Some(ZoneId::new(zone).map_err(|e| wrong(e.to_string()))?),
-            };
-            let profile = choose(profiles, &device.class, &device.profile).map_err(wrong)?;
-            Ok(Polled { id, class, zone, unit: device.unit, every: device.every.0, profile })
-        });
-        Ok(Self {
+        let devices = settings.device.iter().map(|device| polled(name, device, profiles));
+        Ok(Self::with(name, settings, devices.collect::<Result<_, _>>()?, names))
+    }
+
+    /// The same; a device whose profile cannot be used is not polled, those beside it are.
+    #[must_use]
+    pub fn usable(name: &str, settings: &ModbusSettings, profiles: &[Arc<Profile>], names: &Names) -> Self {
+        let polled = |device| {
+            let polled = polled(name, device, profiles);
+            polled.inspect_err(|error| tracing::error!(%error, "a device is not polled")).ok()
+        };
+        Self::with(name, settings, settings.device.iter().filter_map(polled).collect(), names)
+    }
+
+    fn with(name: &str, settings: &ModbusSettings, devices: Vec<Polled>, names: &Names) -> Self {
+        Self {
             name: name.to_owned(),
             endpoints: std::iter::once(&settings.address)
                 .chain(&settings.backup)
-                .map(|address| Endpoint::new(address, settings))
+                .map(|address| Endpoint::beside(address, settings, names))
                 .collect(),
             timeout: settings.timeout.0,
             late: settings.late.0,
             patience: Patience::default(),
             connect_delay: settings.connect_delay.0,
             gap: settings.gap.0,
-            devices: devices.collect::<Result<_, String>>()?,
-        })
+            devices,
+        }
     }
 
     /// The orders that put these devices on the register, or bring their rows up to date.
@@ -107,6 +112,18 @@ impl Polled {
     pub fn topic(&self, site: &SiteId) -> String {
         format!("orderly/v1/{site}/{}/{}/up/{}", self.class, self.id, self.profile.stream())
     }
+}
+
+fn polled(link: &str, device: &ModbusDevice, profiles: &[Arc<Profile>]) -> Result<Polled, String> {
+    let wrong = |why: String| format!("modbus.{link}: device {:?}: {why}", device.id);
+    let id = DeviceId::new(&device.id).map_err(|e| wrong(e.to_string()))?;
+    let class = ClassId::new(&device.class).map_err(|e| wrong(e.to_string()))?;
+    let zone = match device.zone.as_str() {
+        "" => None,
+        zone => Some(ZoneId::new(zone).map_err(|e| wrong(e.to_string()))?),
+    };
+    let profile = choose(profiles, &device.class, &device.profile).map_err(wrong)?;
+    Ok(Polled { id, class, zone, unit: device.unit, every: device.every.0, profile })
 }
 
 fn choose(profiles: &[Arc<Profile>], class: &str, name: &str) -> Result<Arc<Profile>, String> {

@@ -11,7 +11,7 @@ use super::bus::{Bus, Failure, pause};
 use super::config::{LinkConfig, Polled};
 use super::leave_out::Asks;
 use super::report::{Reported, values};
-use super::schedule::{Next, Schedule};
+use super::schedule::{Next, Schedule, seed};
 use super::{Deps, LinkStatus, write};
 use crate::retry::Backoff;
 use crate::sources::intake::{Appended, Durable};
@@ -68,7 +68,7 @@ impl Link {
         deps: Deps,
     ) -> Self {
         let now = deps.clock.now();
-        let mut seed = now.wall.0.unsigned_abs();
+        let mut seed = seed(&config.name, now);
         let every = config.devices.iter().map(|polled| polled.every);
         let schedule = Schedule::new(every, config.patience, now.steady_ms, &mut seed);
         let devices = config.devices.iter().map(|polled| Device::new(polled, &deps)).collect();
@@ -124,7 +124,7 @@ impl Link {
     /// Devices whose profile is another now begin anew, and new ones are added; the others go on as they were.
     fn renew(&mut self, now: u64) {
         let wanted = self.wanted.borrow_and_update().clone();
-        let mut seed = now;
+        let mut seed = seed(&self.config.name, self.deps.clock.now());
         for polled in &wanted {
             let known = self.devices.iter().position(|device| device.polled.id == polled.id);
             match known {
@@ -153,12 +153,15 @@ impl Link {
                 if self.bus.endpoint() != self.way {
                     self.way = self.bus.endpoint();
                     let endpoint = self.config.endpoints[self.bus.endpoint()].to_string();
-                    tracing::warn!(source = %self.source, endpoint, "the link goes another way");
+                    if self.written() {
+                        tracing::warn!(source = %self.source, endpoint, "the link goes another way");
+                    }
                 }
                 true
             }
             Err(why) => {
                 self.tell(false, Some(why));
+                self.tell_left_out();
                 let wait = self.reconnect.pause();
                 self.refuse_for(wait).await;
                 false
@@ -221,7 +224,9 @@ impl Link {
         }
         for (ask, code) in device.asks.end(now()) {
             let (id, source) = (&device.polled.id, &self.source);
-            tracing::warn!(%source, device.id = %id, %ask, code, "the unit refuses this; it is left out for a while");
+            if self.deps.crowd.admits(now()) {
+                tracing::warn!(%source, device.id = %id, %ask, code, "the unit refuses this; it is left out for a while");
+            }
             self.deps.status.send_modify(|s| s.refused = s.refused.saturating_add(1));
         }
         for (ask, code) in device.asks.refusals() {
@@ -244,6 +249,22 @@ impl Link {
             }
             Err(Failure::Silent(why)) => self.failed(n, &why, began),
         }
+        self.tell_left_out();
+    }
+
+    /// Whether a line of the log may be written.
+    fn written(&self) -> bool {
+        self.deps.crowd.admits(self.deps.clock.now().steady_ms)
+    }
+
+    /// What the links of the gateway had to say and did not.
+    fn tell_left_out(&self) {
+        if let Some(lines) = self.deps.crowd.left_out(self.deps.clock.now().steady_ms) {
+            tracing::warn!(
+                lines,
+                "links and their devices had more to say; the status page tells how each is"
+            );
+        }
     }
 
     /// A device that does not answer is asked less often, so that it does not hold up the others.
@@ -251,7 +272,7 @@ impl Link {
         let now = self.deps.clock.now().steady_ms;
         let died = self.schedule.failed(n, now, now.saturating_sub(began).max(1));
         let id = self.devices[n].polled.id.clone();
-        if died {
+        if died && self.deps.crowd.admits(now) {
             tracing::warn!(source = %self.source, device.id = %id, why, "the device does not answer");
         }
         self.deps.status.send_modify(|s| {
@@ -307,6 +328,7 @@ impl Link {
         if self.up != Some(up) {
             self.up = Some(up);
             match &why {
+                _ if !self.written() => {}
                 Some(why) => tracing::warn!(source = %self.source, why, "the link is down"),
                 None => tracing::info!(source = %self.source, "the link is up"),
             }

@@ -5,6 +5,7 @@
 
 mod bus;
 mod config;
+mod crowd;
 mod leave_out;
 mod link;
 mod plan;
@@ -21,6 +22,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 pub use self::config::{LinkConfig, Polled};
+pub use self::crowd::Crowd;
 pub use self::link::Heard;
 pub use self::plan::{Ask, plan};
 pub use self::schedule::Patience;
@@ -41,6 +43,8 @@ pub struct Deps {
     pub heard: Heard,
     /// Told when the link comes up or goes down.
     pub links: Arc<dyn Links>,
+    /// Keeps many links from filling the log.
+    pub crowd: Arc<Crowd>,
     /// Where the link says how it is.
     pub status: watch::Sender<LinkStatus>,
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use orderly_core::time::Now;
+
 use crate::retry::{Backoff, draw};
 
 /// How devices that do not answer are treated.
@@ -23,6 +25,12 @@ impl Default for Patience {
 
 /// The dead get at most one part in so many of the time while others answer.
 const SHARE_OF_DEAD: u64 = 20;
+
+/// Where the chance of a link begins: links that start together must not do everything together for ever.
+pub(super) fn seed(link: &str, now: Now) -> u64 {
+    let mix = |seed: u64, byte: u8| draw(&mut (seed ^ u64::from(byte)));
+    link.bytes().fold(now.wall.0.unsigned_abs(), mix)
+}
 
 /// When each device is due.
 #[derive(Debug)]
@@ -233,6 +241,25 @@ mod tests {
         // A first try is never made twice in a row while somebody is due.
         let soon = play(247, |n| !there.contains(&n), 1_000, 600_000);
         assert!(there.iter().all(|n| soon[*n] > 0), "all are found within ten minutes");
+    }
+
+    #[test]
+    fn a_thousand_links_that_start_together_do_not_knock_together() {
+        let now = Now { wall: orderly_core::time::Timestamp(1_795_219_200_000), steady_ms: 0, boot: 1 };
+        let (mut first, mut again) = ([0; 10], [0; 10]);
+        for n in 0..1_000 {
+            let mut seed = seed(&format!("link-{n}"), now);
+            let every = std::iter::once(Duration::from_secs(5));
+            let schedule = Schedule::new(every, Patience::default(), 0, &mut seed);
+            let Next::Wait(at) = schedule.next(0) else { continue };
+            first[usize::try_from(at / 500).unwrap()] += 1;
+            let mut reconnect = Backoff::new(Duration::from_millis(200), Duration::from_secs(10), seed);
+            let pause = (0..10).map(|_| reconnect.pause()).last().unwrap();
+            again[usize::try_from(pause.as_secs()).unwrap()] += 1;
+        }
+        for tenths in [first, again] {
+            assert!(tenths.iter().all(|n| (50..=150).contains(n)), "{tenths:?}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 use tokio_serial::{SerialPortBuilderExt as _, SerialStream};
 
 use super::frame::Framing;
+use super::names::Names;
 use crate::config::{ModbusFraming, ModbusSettings, Parity};
 
 /// Bytes both ways.
@@ -54,6 +55,12 @@ impl Endpoint {
     /// The endpoint at an address: a path is a serial port, all else host and port.
     #[must_use]
     pub fn new(address: &str, settings: &ModbusSettings) -> Self {
+        Self::beside(address, settings, &Names::default())
+    }
+
+    /// The same, of one link among many: all look up names together.
+    #[must_use]
+    pub fn beside(address: &str, settings: &ModbusSettings, names: &Names) -> Self {
         let framing = match settings.framing {
             ModbusFraming::Tcp => Framing::Tcp,
             ModbusFraming::Rtu => Framing::Rtu,
@@ -66,7 +73,7 @@ impl Endpoint {
             framing,
             silence: Duration::ZERO,
             stays: false,
-            dial: Arc::new(Tcp(address.to_owned())),
+            dial: Arc::new(Tcp { address: address.to_owned(), names: names.clone() }),
         }
     }
 
@@ -96,12 +103,16 @@ fn silence(baud: u32) -> Duration {
 }
 
 #[derive(Debug)]
-struct Tcp(String);
+struct Tcp {
+    address: String,
+    names: Names,
+}
 
 impl Dial for Tcp {
     fn dial(&self) -> BoxFuture<'_, io::Result<Box<dyn Stream>>> {
         async {
-            let stream = TcpStream::connect(&self.0).await?;
+            let addresses = self.names.look_up(&self.address).await?;
+            let stream = TcpStream::connect(&*addresses).await?;
             stream.set_nodelay(true)?;
             Ok(Box::new(stream) as Box<dyn Stream>)
         }

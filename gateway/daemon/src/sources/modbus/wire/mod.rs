@@ -4,10 +4,12 @@ mod call;
 mod endpoint;
 mod frame;
 mod line;
+mod names;
 mod suspects;
 
 pub use self::call::{Answer, Call};
 pub use self::endpoint::{Dial, Endpoint, Stream};
 pub use self::frame::Framing;
 pub use self::line::{Line, Trouble};
+pub use self::names::Names;
 pub use self::suspects::Suspects;
