@@ -107,9 +107,11 @@ async fn an_interlock_and_a_read_only_command_refuse_with_their_reasons() {
         order(&site, "l1", "key-00000002", &json!({"command": "erase"})).await.expect("an answer");
     assert_eq!((status, &erased["state"]), (202, &json!("refused")));
     assert!(erased["why"]["en"].as_str().is_some_and(|why| why.contains("read-only")), "{erased}");
-    let (status, _) =
+    let (status, unknown) =
         order(&site, "l1", "key-00000003", &json!({"command": "dance"})).await.expect("an answer");
-    assert_eq!(status, 409);
+    let why = &unknown["error"]["why"];
+    assert_eq!((status, &why["code"]), (409, &json!("asked_no_command")), "{unknown}");
+    assert_eq!(why["params"], json!({"device": "l1", "command": "dance"}));
 
     let typed = std::process::Command::new(orderly_tests::gateway::binary().expect("the binary"))
         .args(["--lang", "en", "command", "l1", "unlock", "--reason", "test", "--config"])

@@ -1,5 +1,6 @@
 import { beforeEach, expect, test } from "vitest";
-import { origin, reason, sourceName } from "../src/format/reason";
+import { Refused } from "../src/api/client";
+import { origin, reason, refused, sourceName } from "../src/format/reason";
 import { known, language } from "../src/i18n";
 import { why } from "../src/i18n/why";
 
@@ -46,4 +47,14 @@ test("a place of the journal is told in words, a topic stays as it is", () => {
 
 test("who took an input in is told in words", () => {
   expect(["listener", "listener 127.0.0.1:1883", "modbus:demo", "http", "telex 7"].map(sourceName)).toEqual(["MQTT 监听", "MQTT 监听 127.0.0.1:1883", "Modbus demo", "HTTP", "telex 7"]);
+});
+
+test("what was refused is told in the chosen language, and a lost answer as such", () => {
+  const why = { code: "asked_no_command", params: { device: "dock-1", command: "unlok" } };
+  const error = new Refused(409, "refused", '"dock-1" has no command "unlok"', "", why);
+  expect(refused(error, "away")).toBe("设备“dock-1”没有命令“unlok”");
+  expect(refused(new Refused(502, "unreachable", "", ""), "away")).toBe("away");
+  expect(refused(new TypeError("fetch failed"), "away")).toBe("away");
+  language.value = "en";
+  expect(refused(error, "away")).toBe(error.message);
 });

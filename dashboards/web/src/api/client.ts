@@ -8,6 +8,7 @@ import type {
   Reading,
   Stranger,
   Transition,
+  Why,
 } from "./types";
 
 /** An answer that was not what was asked for, with the gateway's own words. */
@@ -17,6 +18,8 @@ export class Refused extends Error {
     readonly code: string,
     message: string,
     readonly hint: string,
+    /** The message as a sentence that can be said in any language, where it is one. */
+    readonly why: Why | null = null,
   ) {
     super(message);
   }
@@ -26,8 +29,9 @@ async function ask<T>(path: string, init?: RequestInit): Promise<T> {
   const answer = await fetch(path, { ...init, headers: { accept: "application/json", ...init?.headers } });
   const body: unknown = await answer.json().catch(() => null);
   if (!answer.ok) {
-    const error = (body as { error?: { code: string; message: string; hint: string } } | null)?.error;
-    throw new Refused(answer.status, error?.code ?? "unreachable", error?.message ?? "", error?.hint ?? "");
+    const error = (body as { error?: { code: string; message: string; hint: string; why?: Why } } | null)?.error;
+    const { code = "unreachable", message = "", hint = "", why = null } = error ?? {};
+    throw new Refused(answer.status, code, message, hint, why);
   }
   return body as T;
 }

@@ -1,3 +1,4 @@
+import { Refused } from "../api/client";
 import type { QuarantineItem, Why } from "../api/types";
 import { known, language, name, render, t } from "../i18n";
 import { why as texts } from "../i18n/why";
@@ -5,6 +6,12 @@ import { why as texts } from "../i18n/why";
 /** Why an input could not be used, in the chosen language; the gateway's own words where there are no others. */
 export function reason(item: Pick<QuarantineItem, "reason" | "why">): string {
   return language.value === "zh" && item.why ? told(item.why, item.reason) : item.reason;
+}
+
+/** Why the gateway refused what was asked for, in the chosen language; without its answer, `otherwise`. */
+export function refused(error: unknown, otherwise: string): string {
+  if (!(error instanceof Refused) || error.message === "") return otherwise;
+  return reason({ reason: error.message, why: error.why });
 }
 
 function told(said: Why, otherwise: string): string {

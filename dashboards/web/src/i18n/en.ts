@@ -251,7 +251,6 @@ export const en: Record<Key, string> = {
   "strangers.done": "{device} is on the register; {read} messages were read, {left} could not be.",
   "claim.code": "Code on its label",
   "claim.do": "Claim",
-  "claim.limited": "Too many wrong codes; try again in ten minutes.",
   "strangers.unreachable": "The gateway did not answer; try again.",
   "quarantine.segment": "segment {segment}, bytes {from} to {to}",
   "code.ambiguous_profile": "Several profiles fit",

@@ -250,7 +250,6 @@ export const zh = {
   "strangers.done": "{device} 已登记；读出 {read} 条，{left} 条仍读不懂。",
   "claim.code": "标签上的认领码",
   "claim.do": "认领",
-  "claim.limited": "输错次数过多，请十分钟后再试。",
   "strangers.unreachable": "网关没有应答，请再试。",
   "quarantine.segment": "第 {segment} 段，第 {from} 到 {to} 字节",
   "code.ambiguous_profile": "档案不唯一",

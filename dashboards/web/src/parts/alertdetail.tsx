@@ -3,6 +3,7 @@ import { Attempts } from "../api/attempts";
 import * as api from "../api/client";
 import { Refused } from "../api/client";
 import type { Alert, Transition } from "../api/types";
+import { refused } from "../format/reason";
 import { moment, span } from "../format/time";
 import { type Key, name, pick, t } from "../i18n";
 import { devicePath } from "../route";
@@ -106,7 +107,7 @@ function Facts({ alert }: { alert: Alert }) {
 function Handle({ alert, reload }: { alert: Alert; reload: () => void }) {
   const [attempts] = useState(() => new Attempts());
   const [busy, setBusy] = useState(false);
-  const [problem, setProblem] = useState<Refused | null>(null);
+  const [problem, setProblem] = useState<string | null>(null);
   const off = busy || link.value.state !== "live";
   const order = async (verb: "acknowledge" | "close", outcome?: string) => {
     setBusy(true);
@@ -115,7 +116,7 @@ function Handle({ alert, reload }: { alert: Alert; reload: () => void }) {
       const body = { happened_at: new Date(now.peek()).toISOString(), ...(outcome ? { outcome } : {}) };
       takeAlerts([await attempts.send([alert.id, verb, outcome], (key) => api.handle(alert.id, verb, key, body))]);
     } catch (error) {
-      setProblem(error instanceof Refused ? error : new Refused(0, "unreachable", "", ""));
+      setProblem(refused(error, t("link.connecting")));
     } finally {
       setBusy(false);
     }
@@ -136,7 +137,7 @@ function Handle({ alert, reload }: { alert: Alert; reload: () => void }) {
         <div class="banner err" role="alert">
           <SeverityShape level="P1" />
           <span>
-            <b>{t("alerts.notSaved")}</b> {problem.message || t("link.connecting")}
+            <b>{t("alerts.notSaved")}</b> {problem}
           </span>
           <span class="sp" />
           <button type="button" class="btn s" onClick={reload}>

@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 import { Attempts } from "../api/attempts";
 import * as api from "../api/client";
-import { Refused } from "../api/client";
+import { refused } from "../format/reason";
 import { count } from "../format/value";
 import { t } from "../i18n";
 
@@ -19,8 +19,7 @@ export function Claim({ adopted }: { adopted: (said: string) => void }) {
       setCode("");
       adopted(t("strangers.done", { device, read: count(read), left: count(left) }));
     } catch (error) {
-      const wrong = error instanceof Refused ? (error.status === 429 ? t("claim.limited") : error.message) : null;
-      setProblem(wrong ?? t("strangers.unreachable"));
+      setProblem(refused(error, t("strangers.unreachable")));
     } finally {
       setBusy(false);
     }

@@ -1,8 +1,8 @@
 import { useState } from "preact/hooks";
 import { Attempts } from "../api/attempts";
 import * as api from "../api/client";
-import { Refused } from "../api/client";
 import type { Argument, Device, Possible } from "../api/types";
+import { refused } from "../format/reason";
 import { pick, t } from "../i18n";
 import { link } from "../state/live";
 
@@ -78,7 +78,7 @@ function Form({ device, command, attempts, leave, answered }: FormOf) {
       const answer = await attempts.send(asked, (key) => api.command(device.id, key, body));
       answered(answer.why ? pick(answer.why) : null);
     } catch (error) {
-      answered(error instanceof Refused && error.message ? error.message : t("link.connecting"));
+      answered(refused(error, t("link.connecting")));
     } finally {
       setBusy(false);
     }

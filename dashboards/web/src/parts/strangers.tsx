@@ -1,8 +1,8 @@
 import { useEffect, useState } from "preact/hooks";
 import { Attempts } from "../api/attempts";
 import * as api from "../api/client";
-import { Refused } from "../api/client";
 import type { Stranger } from "../api/types";
+import { refused } from "../format/reason";
 import { moment } from "../format/time";
 import { count } from "../format/value";
 import { name, t } from "../i18n";
@@ -67,7 +67,7 @@ function Row({ device, adopted }: { device: Stranger; adopted: (said: string) =>
       const { read, left } = await attempts.send([device.id, profile], (key) => api.adopt(device.id, profile, key));
       adopted(t("strangers.done", { device: device.id, read: count(read), left: count(left) }));
     } catch (error) {
-      setProblem(error instanceof Refused ? error.message : t("strangers.unreachable"));
+      setProblem(refused(error, t("strangers.unreachable")));
     } finally {
       setBusy(false);
     }

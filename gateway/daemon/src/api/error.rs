@@ -3,9 +3,11 @@
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use orderly_core::refusal;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::dto::Why;
 use super::reads::ReadError;
 
 /// An answer that is not what was asked for; never holds a path, a stack or an internal text.
@@ -33,6 +35,9 @@ pub(crate) struct ErrorText {
     message: String,
     /// What would be right.
     hint: String,
+    /// What went wrong in any language, where the gateway refused what a person asked for and the sentence is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<Why>,
 }
 
 impl ApiError {
@@ -91,7 +96,8 @@ impl From<ReadError> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let text = ErrorText { code: self.code.to_owned(), message: self.message, hint: self.hint };
+        let why = refusal::read(&self.message).map(Why::from).filter(|_| self.status.is_client_error());
+        let text = ErrorText { code: self.code.to_owned(), message: self.message, hint: self.hint, why };
         (self.status, Json(ErrorBody { error: text })).into_response()
     }
 }

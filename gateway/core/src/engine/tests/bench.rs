@@ -430,9 +430,13 @@ impl Bench {
         View::decode(&self.written.twins[device].blob).unwrap()
     }
 
+    /// The last answer to a person. A refusal is a sentence that boards can say in any language.
     pub fn answer(&mut self) -> Result<Json, String> {
         self.drain();
         let answer = self.written.answers.last().unwrap();
+        if let Err(why) = &answer.result {
+            assert!(crate::refusal::read(why).is_some(), "refusal/sentences.rs does not know: {why}");
+        }
         answer.result.clone().map(|text| serde_json::from_str(&text).unwrap())
     }
 }

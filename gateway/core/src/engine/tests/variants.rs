@@ -59,7 +59,10 @@ fn a_message_of_an_unknown_version_is_not_read_as_the_base() {
     bench.at(1_000).temp("f1", 1_000, 50.0);
     assert_eq!((bench.readings().len(), bench.quarantine_codes()), (0, vec!["no_firmware"]));
     let reason = &bench.written.quarantined[0].reason;
-    assert!(reason.contains("the profile \"fridge\"") && reason.contains("--firmware"), "{reason}");
+    assert!(
+        reason.contains("the profile \"fridge\"") && reason.contains("orderly device import"),
+        "{reason}"
+    );
     assert_eq!(crate::refusal::read(reason).unwrap().code, "no_firmware");
     let lines = Table::open(&b"device,firmware\nf1,2.1\n"[..]).unwrap().map(Result::unwrap).collect();
     bench.act("firmware", Order::ImportDevices { lines, dry_run: false });
@@ -112,7 +115,7 @@ fn what_a_stranger_said_in_an_unknown_version_stays_in_quarantine() {
     bench.act("adopt", order);
     let answer = bench.answer().unwrap();
     assert_eq!((&answer["read"], &answer["left"]), (&serde_json::json!(0), &serde_json::json!(1)));
-    assert!(answer["why"].as_str().unwrap().contains("--firmware"), "{answer}");
+    assert!(answer["why"].as_str().unwrap().contains("orderly device import"), "{answer}");
     assert_eq!((bench.readings().len(), bench.written.released.len()), (0, 0));
 }
 
