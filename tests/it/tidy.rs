@@ -64,6 +64,7 @@ const CORE_RANKS: &[(&str, u8)] = &[
     ("duration", 0),
     ("overlay", 0),
     ("inventory", 1),
+    ("registry", 1),
     ("reading", 1),
     ("sealed", 1),
     ("wire", 1),

@@ -37,6 +37,21 @@ pub enum Site {}
 /// Marks an [`Id`] as the version of a device's firmware.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Firmware {}
+/// Marks an [`Id`] as the name of a fixed spot within a place: a bay, a dock, a cabinet, a slot, a bed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Spot {}
+/// Marks an [`Id`] as the name of a thing that moves: a wheelchair, a stretcher.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Item {}
+/// Marks an [`Id`] as the name of a part of the day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DayPart {}
+/// Marks an [`Id`] as the name of a team.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Team {}
+/// Marks an [`Id`] as the name of a team's shift.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Shift {}
 /// Marks an [`Id`] as an opaque reference to a person who acts; never a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Actor {}
@@ -59,6 +74,16 @@ pub type ZoneId = Id<Zone>;
 pub type SiteId = Id<Site>;
 /// Version of a device's firmware, as the maker writes it.
 pub type FirmwareId = Id<Firmware>;
+/// Name of a fixed spot.
+pub type SpotId = Id<Spot>;
+/// Name of a thing that moves.
+pub type ItemId = Id<Item>;
+/// Name of a part of the day.
+pub type DayPartId = Id<DayPart>;
+/// Name of a team.
+pub type TeamId = Id<Team>;
+/// Name of a team's shift.
+pub type ShiftId = Id<Shift>;
 /// Opaque reference to an acting person.
 pub type ActorId = Id<Actor>;
 

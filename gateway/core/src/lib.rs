@@ -20,6 +20,7 @@ pub mod reading;
 pub mod record;
 pub mod redecode;
 pub mod refusal;
+pub mod registry;
 pub mod rule;
 pub mod sealed;
 pub mod time;

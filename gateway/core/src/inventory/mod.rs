@@ -3,6 +3,7 @@
 //! Here stands what a line can say. Whether it fits the profiles and the register is the engine's to decide, so that a
 //! line and `orderly device add` are judged by the same code.
 
+pub mod sheet;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -14,7 +15,8 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{ClassId, DeviceId, FirmwareId, ProfileId, ZoneId};
 use crate::time::Timestamp;
 
-pub use table::{MAX_BYTES, Table};
+pub use sheet::MAX_BYTES;
+pub use table::Table;
 
 /// So many lines go into one order: it is decided and committed as a whole.
 pub const TOGETHER: usize = 500;
