@@ -235,7 +235,7 @@ async fn write(
         seen.requests.len() - 1
     };
     shared.changed.send_modify(|n| *n += 1);
-    while step == Step::Stall {
+    while step == Step::Stall || matches!(step, Step::InTimeAtMost(most) if lines.len() > most) {
         plan.changed().await.expect("the store lives");
         step = lock(&shared.plan).next();
     }
@@ -271,7 +271,7 @@ fn answer(shared: &Shared, step: &Step, lines: &[Line]) -> (u16, Option<String>,
             keep(shared, lines);
             said(0)
         }
-        Step::Keep | Step::AtMost(_) | Step::Slow(_) => match keep(shared, lines) {
+        Step::Keep | Step::AtMost(_) | Step::InTimeAtMost(_) | Step::Slow(_) => match keep(shared, lines) {
             None => said(204),
             Some((status, why)) => (status, None, why),
         },

@@ -1,4 +1,4 @@
-//! When to try again: full jitter between two bounds, and a breaker for what keeps failing.
+//! When to try again: full jitter between two bounds, asking one who is away, and a breaker for what keeps failing.
 
 use std::time::Duration;
 
@@ -44,6 +44,43 @@ impl Backoff {
         let span = u64::try_from((bound - self.least).as_micros()).unwrap_or(u64::MAX);
         let drawn = if span == 0 { 0 } else { draw(&mut self.random) % span };
         self.least + Duration::from_micros(drawn)
+    }
+}
+
+/// When to ask somebody again who is away: at random times under a bound that grows with how long he has been away. So one
+/// who was away for a minute is found again within half a second, one who was away for a day is not knocked at all the
+/// time, and many gateways do not ask in step.
+#[derive(Debug, Clone)]
+pub struct Asking {
+    first: Duration,
+    most: Duration,
+    waited: Duration,
+    random: u64,
+}
+
+impl Asking {
+    /// The bound is this part of the time that was waited.
+    const PART: u32 = 200;
+
+    /// The bound is `first` at first and never more than `most`. Equal seeds give equal waits.
+    #[must_use]
+    pub const fn new(first: Duration, most: Duration, seed: u64) -> Self {
+        Self { first, most, waited: Duration::ZERO, random: seed }
+    }
+
+    /// He is back.
+    pub const fn reset(&mut self) {
+        self.waited = Duration::ZERO;
+    }
+
+    /// He is away: how long to wait before asking again. At least a fifth of the bound: no storm of questions by chance.
+    pub fn pause(&mut self) -> Duration {
+        let bound = (self.waited / Self::PART).max(self.first).min(self.most);
+        let least = bound / 5;
+        let span = u64::try_from((bound - least).as_micros()).unwrap_or(u64::MAX);
+        let wait = least + Duration::from_micros(draw(&mut self.random) % span.saturating_add(1));
+        self.waited = self.waited.saturating_add(wait);
+        wait
     }
 }
 
@@ -123,6 +160,27 @@ mod tests {
         }
         assert!(waits.iter().any(|w| *w < Duration::from_secs(10)), "some come early");
         assert!(waits.iter().any(|w| *w > Duration::from_secs(50)), "some come late");
+    }
+
+    #[test]
+    fn who_is_away_for_long_is_asked_less_often_and_found_again_soon() {
+        let ms = Duration::from_millis;
+        for seed in 0..50 {
+            let mut asking = Asking::new(ms(500), Duration::from_secs(60), seed);
+            let mut away = Duration::ZERO;
+            let mut short = 0;
+            while away < Duration::from_secs(86_400) {
+                let wait = asking.pause();
+                let bound = (away / 200).clamp(ms(500), Duration::from_secs(60));
+                assert!(wait >= bound / 5 && wait <= bound, "{wait:?} after {away:?}");
+                short += u32::from(wait < bound / 2);
+                away += wait;
+            }
+            assert!(short > 100, "spread over the span, not at its end: {short}");
+            asking.reset();
+            assert!(asking.pause() <= ms(500));
+        }
+        assert_eq!(Asking::new(ms(5), Duration::ZERO, 1).pause(), Duration::ZERO, "no wait is none");
     }
 
     #[test]

@@ -260,7 +260,7 @@ pub fn reading(device: &str, seq: Seq) -> Reading {
 pub fn config(url: String) -> InfluxConfig {
     InfluxConfig {
         url,
-        retry_least: orderly::config::Span::ms(1),
+        retry_first: orderly::config::Span::ms(1),
         retry_most: orderly::config::Span::ms(20),
         hold: orderly::config::Span::ms(5),
         ..InfluxConfig::default()

@@ -39,8 +39,8 @@ pub struct InfluxConfig {
     pub max_lines: usize,
     /// About how many bytes of packed batches are taken at a time; unpacked they need about thirty times as much.
     pub max_bytes: usize,
-    /// Shortest wait after a failed request.
-    pub retry_least: Span,
+    /// The waits after failed requests are random: up to this at first, and up to a two-hundredth of an outage later.
+    pub retry_first: Span,
     /// Longest wait after a failed request.
     pub retry_most: Span,
     /// Wait between two tries while the store refuses the gateway as a whole.
@@ -50,7 +50,7 @@ pub struct InfluxConfig {
     pub settle: Option<Span>,
     /// Batches that wait for the store above this become a hole, which is filled in later from the long-term store.
     pub backlog_bytes: Size,
-    /// With a longer backlog than this many records, the newest readings get one request in five.
+    /// With a longer backlog than this many records, the newest readings go first.
     pub split_after: u64,
 }
 
@@ -70,7 +70,7 @@ impl Default for InfluxConfig {
             timeout: Span::seconds(30),
             max_lines: 5_000,
             max_bytes: 128 << 10,
-            retry_least: Span::ms(500),
+            retry_first: Span::ms(500),
             retry_most: Span::seconds(60),
             hold: Span::seconds(60),
             settle: None,

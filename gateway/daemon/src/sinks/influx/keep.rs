@@ -7,11 +7,12 @@ use orderly_core::record::Seq;
 use orderly_store::state::DeliveryChange;
 use tokio_util::sync::CancellationToken;
 
+use super::prepare::Reader;
 use super::report::Report;
 use super::send::Stopped;
 use crate::delivery::Delivery;
 use crate::retry::Backoff;
-use crate::sinks::{SinkState, SourceError};
+use crate::sinks::{BatchSource, SinkState, SourceError};
 
 /// The cursor is stored this often at most, and only if so many lines went since. What lies behind it is sent again
 /// after a crash; each time costs a sync of the state store.
@@ -97,6 +98,16 @@ impl Keeper {
             };
             self.pause(&why, &mut backoff).await?;
         }
+    }
+
+    /// Asks where the batches are.
+    pub(super) async fn ask<T: Send + 'static>(
+        &self,
+        reader: &Reader,
+        question: impl Fn(&dyn BatchSource) -> Result<T, SourceError> + Clone + Send + 'static,
+    ) -> Result<T, Stopped> {
+        let source = Arc::clone(&reader.source);
+        self.blocking(move || question(&*source)).await
     }
 
     fn backoff(&self) -> Backoff {

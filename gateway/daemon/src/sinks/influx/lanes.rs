@@ -1,8 +1,10 @@
 //! What to send next: the newest readings, the backlog, or a hole. Pure.
 //!
-//! Without a backlog there is one lane, in order. After an outage the backlog is worked off oldest first, and one
-//! request in five goes to the newest readings, so that boards behind the store are live again at once. Holes get
-//! one request in five while there is anything else, and all of them when there is not.
+//! Without a backlog there is one lane, in order. After an outage the newest readings go first: whenever there are any, the
+//! next request is theirs, and the one after it is the backlog's, oldest first. So boards behind the store are live again at
+//! once, and neither starves the other. When the newest fall behind once more (the store was away again, or a flood came),
+//! what they left becomes backlog too. Holes get one request in five of those that are not the newest's, and all when there
+//! is nothing else.
 //!
 //! A correction among the newest overwrites its point outside, and then the backlog may bring the original and
 //! overwrite it back. So corrections that overtook the backlog are sent once more behind it.
@@ -13,8 +15,14 @@ use orderly_core::record::Seq;
 
 use crate::sinks::Hole;
 
-/// One request in this many goes to the lane that is not the main one.
+/// One request in this many goes to the holes.
 const SHARE: u64 = 5;
+
+/// Of what makes a backlog, this part is taken for the newest: what came while nobody knew yet that the store is back.
+const NEWEST: u64 = 4;
+
+/// Most parts of a backlog. Each is longer than `split_after`; with so many the newest wait in order.
+const MOST_PARTS: usize = 64;
 
 /// A piece of reading to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +36,7 @@ pub enum Job {
     Backlog {
         /// Where to begin.
         after: Seq,
-        /// Where the backlog ends.
+        /// Where this part of the backlog ends.
         end: Seq,
     },
     /// Corrections alone, of batches after this record and up to `end`: they had overtaken the backlog.
@@ -49,12 +57,15 @@ pub enum Job {
 #[derive(Debug, Clone)]
 pub struct Lanes {
     live: Seq,
-    backlog: Option<(Seq, Seq)>,
+    /// The parts of the backlog, oldest first: behind which record, and up to which.
+    backlog: VecDeque<(Seq, Seq)>,
     /// Behind which record, and up to which, corrections have overtaken the backlog.
     overtaken: Option<(Seq, Seq)>,
     holes: VecDeque<Hole>,
     split_after: u64,
     turn: u64,
+    /// The newest had the last turn.
+    live_was_last: bool,
 }
 
 impl Lanes {
@@ -63,11 +74,12 @@ impl Lanes {
     pub fn new(cursor: Seq, holes: &[Hole], split_after: u64) -> Self {
         let mut lanes = Self {
             live: cursor,
-            backlog: None,
+            backlog: VecDeque::new(),
             overtaken: None,
             holes: VecDeque::new(),
             split_after: split_after.max(1),
             turn: 0,
+            live_was_last: false,
         };
         lanes.set_holes(holes);
         lanes
@@ -81,14 +93,14 @@ impl Lanes {
     /// Everything up to this record has been read and sent.
     #[must_use]
     pub fn cursor(&self) -> Seq {
-        let behind = [self.backlog, self.overtaken].into_iter().flatten().map(|(after, _)| after);
+        let behind = self.backlog.iter().copied().chain(self.overtaken).map(|(after, _)| after);
         behind.fold(self.live, Seq::min)
     }
 
     /// Whether a backlog is being worked off.
     #[must_use]
-    pub const fn catching_up(&self) -> bool {
-        self.backlog.is_some() || self.overtaken.is_some()
+    pub fn catching_up(&self) -> bool {
+        !self.backlog.is_empty() || self.overtaken.is_some()
     }
 
     /// Records of holes that are still missing.
@@ -98,41 +110,53 @@ impl Lanes {
     }
 
     /// Begins behind this record, wherever it stood.
-    pub const fn begin(&mut self, cursor: Seq) {
+    pub fn begin(&mut self, cursor: Seq) {
         self.live = cursor;
-        self.backlog = None;
+        self.backlog.clear();
         self.overtaken = None;
     }
 
     /// Begins again behind this record: the store forgot what lay after it.
     pub fn rewind(&mut self, to: Seq) {
-        self.live = self.live.min(to);
-        self.backlog = None;
-        self.overtaken = None;
+        self.begin(self.live.min(to));
     }
 
     /// What to do next, when records up to `head` are decided.
     pub fn next(&mut self, head: Seq) -> Option<Job> {
-        if !self.catching_up() && head.saturating_sub(self.live) > self.split_after {
-            self.backlog = Some((self.live, head));
-            self.live = head;
+        if head.saturating_sub(self.live) > self.split_after && self.backlog.len() < MOST_PARTS {
+            let newest = head - self.split_after / NEWEST;
+            self.backlog.push_back((self.live, newest));
+            self.live = newest;
         }
         let live = (head > self.live).then_some(Job::Live { after: self.live });
         let again = self.overtaken.map(|(after, end)| Job::Again { after, end });
-        let backlog = self.backlog.map(|(after, end)| Job::Backlog { after, end }).or(again);
+        let behind = self.backlog.front().map(|&(after, end)| Job::Backlog { after, end }).or(again);
         let fill = self.holes.front().map(|hole| Job::Fill { hole: *hole });
         self.turn += 1;
-        let (main, other) = if backlog.is_some() { (backlog, live.or(fill)) } else { (live, fill) };
-        if self.turn.is_multiple_of(SHARE) { other.or(main) } else { main.or(other) }
+        let for_holes = self.turn.is_multiple_of(SHARE);
+        match behind {
+            Some(_) if !self.live_was_last && live.is_some() => live,
+            Some(_) if !for_holes => behind,
+            Some(_) => fill.or(behind),
+            None if for_holes => fill.or(live),
+            None => live.or(fill),
+        }
     }
 
     /// The job was done up to this record.
     pub fn done(&mut self, job: Job, up_to: Seq) {
+        self.live_was_last = matches!(job, Job::Live { .. });
         match job {
             Job::Live { .. } => self.live = self.live.max(up_to),
-            Job::Backlog { end, .. } => self.backlog = (up_to < end).then_some((up_to, end)),
+            Job::Backlog { end, .. } => {
+                if let Some(part) = self.backlog.iter_mut().find(|part| part.1 == end) {
+                    part.0 = part.0.max(up_to);
+                }
+                self.backlog.retain(|(after, end)| after < end);
+            }
             Job::Again { .. } => {
-                self.overtaken = self.overtaken.filter(|(_, end)| up_to < *end).map(|(_, end)| (up_to, end));
+                let left = self.overtaken.map(|(after, end)| (after.max(up_to), end));
+                self.overtaken = left.filter(|(after, end)| after < end);
             }
             Job::Fill { hole } => {
                 if let Some(known) = self.holes.iter_mut().find(|known| **known == hole) {
@@ -146,145 +170,25 @@ impl Lanes {
     /// The job brought corrections, of these records the first and the last. Those that come behind one which is to
     /// be sent again go again too, or an older one would have the last word.
     pub fn corrected(&mut self, job: Job, (first, last): (Seq, Seq)) {
-        if matches!(job, Job::Live { .. }) && self.catching_up() {
-            let after = self.overtaken.map_or(first.saturating_sub(1), |(after, _)| after);
-            self.overtaken = Some((after, last));
+        let overtakes = match job {
+            Job::Live { .. } => self.catching_up(),
+            Job::Backlog { .. } => self.overtaken.is_some_and(|(after, _)| last > after),
+            Job::Again { .. } | Job::Fill { .. } => false,
+        };
+        if overtakes {
+            let (after, end) = self.overtaken.unwrap_or((first.saturating_sub(1), last));
+            self.overtaken = Some((after, end.max(last)));
         }
     }
 
     /// Passes over everything up to this record: it has become a hole.
     pub fn skip(&mut self, to: Seq) {
         self.live = self.live.max(to);
-        for lane in [&mut self.backlog, &mut self.overtaken] {
-            *lane = lane.filter(|(_, end)| *end > to).map(|(after, end)| (after.max(to), end));
-        }
+        let left = |(after, end): (Seq, Seq)| (end > to).then_some((after.max(to), end));
+        self.backlog = self.backlog.drain(..).filter_map(left).collect();
+        self.overtaken = self.overtaken.and_then(left);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_lane_in_order_while_it_keeps_up() {
-        let mut lanes = Lanes::new(10, &[], 100);
-        assert_eq!(lanes.next(10), None);
-        let job = lanes.next(12).unwrap();
-        assert_eq!(job, Job::Live { after: 10 });
-        lanes.done(job, 12);
-        assert_eq!((lanes.cursor(), lanes.next(12)), (12, None));
-    }
-
-    #[test]
-    fn a_backlog_goes_oldest_first_and_the_newest_get_every_fifth_turn() {
-        let mut lanes = Lanes::new(0, &[], 100);
-        let mut head = 1_000;
-        let (mut order, mut newest) = (Vec::new(), 0);
-        while let Some(job) = lanes.next(head) {
-            match job {
-                Job::Backlog { after, end } => {
-                    assert_eq!((lanes.cursor(), end), (after, 1_000), "the cursor stays with the backlog");
-                    order.push(after);
-                    lanes.done(job, (after + 50).min(end));
-                    head += 1;
-                }
-                Job::Live { .. } => {
-                    newest += 1;
-                    lanes.done(job, head);
-                }
-                other => panic!("{other:?}"),
-            }
-        }
-        assert_eq!(order, (0..20).map(|n| n * 50).collect::<Vec<_>>());
-        assert!((4..=6).contains(&newest), "{newest}");
-        assert_eq!((lanes.cursor(), lanes.catching_up()), (head, false));
-    }
-
-    #[test]
-    fn holes_are_filled_oldest_first_and_never_before_the_live_ones() {
-        let holes = [Hole { first: 5, last: 9 }, Hole { first: 20, last: 29 }];
-        let mut lanes = Lanes::new(100, &holes, 100);
-        assert_eq!(lanes.missing(), 15);
-        let mut jobs = Vec::new();
-        for head in 101..=108 {
-            let job = lanes.next(head).unwrap();
-            let up_to = match job {
-                Job::Live { .. } => head,
-                Job::Fill { hole } => hole.last,
-                other => panic!("{other:?}"),
-            };
-            jobs.push(matches!(job, Job::Fill { .. }));
-            lanes.done(job, up_to);
-        }
-        assert_eq!(jobs, [false, false, false, false, true, false, false, false]);
-        let fill = Job::Fill { hole: holes[1] };
-        assert_eq!(lanes.next(108), Some(fill), "idle: all turns");
-        lanes.done(fill, 24);
-        assert_eq!(lanes.missing(), 5);
-        assert_eq!(lanes.next(108), Some(Job::Fill { hole: Hole { first: 25, last: 29 } }));
-    }
-
-    #[test]
-    fn what_became_a_hole_is_passed_over() {
-        let mut lanes = Lanes::new(0, &[], 100);
-        assert_eq!(lanes.next(1_000), Some(Job::Backlog { after: 0, end: 1_000 }));
-        lanes.skip(600);
-        assert_eq!((lanes.cursor(), lanes.next(1_000)), (600, Some(Job::Backlog { after: 600, end: 1_000 })));
-        lanes.skip(1_500);
-        assert_eq!((lanes.cursor(), lanes.next(1_000)), (1_500, None));
-    }
-
-    /// Lanes with a backlog of 1 to 1,000 left, and corrections of 1,003 and 1,005 sent live.
-    fn overtaken() -> Lanes {
-        let mut lanes = Lanes::new(0, &[], 100);
-        assert_eq!(lanes.next(1_000), Some(Job::Backlog { after: 0, end: 1_000 }));
-        for (after, up_to) in [(1_000, 1_004), (1_004, 1_006), (1_006, 1_010)] {
-            let live = Job::Live { after };
-            if up_to < 1_010 {
-                lanes.corrected(live, (up_to - 1, up_to - 1));
-            }
-            lanes.done(live, up_to);
-        }
-        lanes
-    }
-
-    #[test]
-    fn corrections_that_overtook_the_backlog_go_again_behind_it() {
-        let mut lanes = overtaken();
-        let backlog = lanes.next(1_010).unwrap();
-        assert_eq!(backlog, Job::Backlog { after: 0, end: 1_000 });
-        lanes.done(backlog, 1_000);
-        assert_eq!((lanes.cursor(), lanes.catching_up()), (1_002, true), "a restart begins before them");
-        let again = lanes.next(1_010).unwrap();
-        assert_eq!(again, Job::Again { after: 1_002, end: 1_005 });
-        lanes.done(again, 1_003);
-        // One more overtakes what is left; it may correct the same point.
-        lanes.corrected(Job::Live { after: 1_010 }, (1_012, 1_012));
-        lanes.done(Job::Live { after: 1_010 }, 1_020);
-        assert_eq!(lanes.next(1_020), Some(Job::Again { after: 1_003, end: 1_012 }));
-        lanes.done(Job::Again { after: 1_003, end: 1_012 }, 1_012);
-        lanes.corrected(Job::Live { after: 1_020 }, (1_021, 1_021));
-        assert_eq!((lanes.cursor(), lanes.next(1_020)), (1_020, None), "in order again");
-    }
-
-    #[test]
-    fn corrections_that_became_a_hole_wait_for_nothing() {
-        let mut lanes = overtaken();
-        lanes.skip(1_004);
-        assert_eq!(
-            (lanes.cursor(), lanes.next(1_010)),
-            (1_004, Some(Job::Again { after: 1_004, end: 1_005 }))
-        );
-        lanes.skip(1_010);
-        assert_eq!((lanes.cursor(), lanes.next(1_010)), (1_010, None));
-    }
-
-    #[test]
-    fn a_store_that_forgot_gets_it_again() {
-        let mut lanes = Lanes::new(0, &[], 100);
-        let job = lanes.next(50).unwrap();
-        lanes.done(job, 50);
-        lanes.rewind(20);
-        assert_eq!((lanes.cursor(), lanes.next(50)), (20, Some(Job::Live { after: 20 })));
-    }
-}
+mod tests;

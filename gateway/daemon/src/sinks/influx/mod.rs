@@ -22,6 +22,7 @@ mod report;
 mod send;
 mod settle;
 mod split;
+mod spool;
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
@@ -41,15 +42,13 @@ use self::keep::{Keeper, Place};
 use self::lanes::{Job, Lanes};
 use self::prepare::{Prepared, Reader};
 use self::report::Report;
-use self::send::{Refused, Sender, Stopped};
+use self::send::{Refused, Sender, Stopped, Went};
 use self::settle::Tail;
-use super::{BatchSource, Hole, SinkState, SinkStatus, SourceError};
+use self::spool::{LOOK_EVERY_MS, Spool};
+use super::{BatchSource, SinkState, SinkStatus, SourceError};
 use crate::config::Credentials;
 use crate::delivery::Delivery;
 use crate::outbound::OutboundError;
-
-/// Holes are looked for this often.
-const HOLES_EVERY_MS: u64 = 10_000;
 
 /// What the sink is given by the runtime.
 pub struct Deps {
@@ -97,14 +96,15 @@ pub async fn run(config: InfluxConfig, deps: Deps, stop: CancellationToken) -> R
             seed,
             stop,
         },
-        cap: config.backlog_bytes.0,
         reader,
         clock,
         sender: Sender::new(&config, store, seed),
-        tail: Tail::new(config.settle()),
-        lanes: Lanes::new(0, &[], config.split_after),
+        spool: Spool::new(
+            Lanes::new(0, &[], config.split_after),
+            Tail::new(config.settle()),
+            config.backlog_bytes.0,
+        ),
         place: Place::default(),
-        holes_at: 0,
     };
     sink.run(head).await;
     Ok(())
@@ -115,22 +115,22 @@ struct Sink {
     reader: Reader,
     clock: Arc<dyn Clock>,
     sender: Sender,
-    tail: Tail,
-    lanes: Lanes,
+    spool: Spool,
     /// The cursor as it was stored last.
     place: Place,
-    holes_at: u64,
-    /// Most bytes of batches that wait for the store.
-    cap: u64,
 }
 
-type Ahead = Option<JoinHandle<Result<Prepared, SourceError>>>;
+/// A chunk that is being read while another is on its way.
+struct Ahead {
+    job: Job,
+    chunk: JoinHandle<Result<Prepared, SourceError>>,
+}
 
 impl Sink {
     async fn run(mut self, mut head: watch::Receiver<Seq>) {
         let Err(Stopped) = self.work(&mut head).await;
         // What was sent since the cursor was last stored would only be sent again: not worth a delay.
-        let settled = self.tail.settled(self.lanes.cursor());
+        let settled = self.spool.settled();
         if settled > self.place.stored() {
             let told = self.keeper.delivery.deliver(self.keeper.moved(settled));
             drop(tokio::time::timeout(Duration::from_millis(500), told).await);
@@ -141,32 +141,36 @@ impl Sink {
     /// Works until it is told to stop.
     async fn work(&mut self, head: &mut watch::Receiver<Seq>) -> Result<Infallible, Stopped> {
         self.begin().await?;
-        let mut ahead: Ahead = None;
+        let mut ahead: Option<Ahead> = None;
         loop {
             if self.keeper.stop.is_cancelled() {
                 return Err(Stopped);
             }
             self.housekeeping(&mut ahead).await?;
             let newest = *head.borrow_and_update();
-            let Some(job) = self.lanes.next(newest) else {
-                self.keeper.report.idle(self.lanes.cursor(), newest, self.lanes.missing());
+            let lanes = &mut self.spool.lanes;
+            let Some(job) = lanes.next(newest) else {
+                self.keeper.report.idle(lanes.cursor(), newest, lanes.missing());
                 self.store_cursor().await?;
                 self.wait(head).await?;
                 continue;
             };
-            let prepared = self.prepared(job, ahead.take()).await?;
-            ahead = self.look_ahead(&prepared, *head.borrow());
+            let prepared = self.prepared(job, &mut ahead).await?;
+            if ahead.is_none() {
+                ahead = self.look_ahead(&prepared, *head.borrow());
+            }
             let refused = self.send(&prepared).await?;
             self.quarantine(&prepared, refused).await?;
-            prepared.done(&mut self.lanes);
+            prepared.done(&mut self.spool.lanes);
             self.place.sent(prepared.chunk.len());
-            self.tail.sent(self.lanes.cursor(), self.clock.now().steady_ms);
+            let now = self.clock.now().steady_ms;
+            self.spool.tail.sent(self.spool.lanes.cursor(), now);
             if let Job::Fill { hole } = prepared.job {
-                self.filled(hole, prepared.up_to).await?;
+                self.spool.filled(&self.keeper, hole, prepared.up_to, now).await?;
             }
+            let lanes = &self.spool.lanes;
             let newest = *head.borrow();
-            let (cursor, missing) = (self.lanes.cursor(), self.lanes.missing());
-            self.keeper.report.moved(cursor, newest, self.lanes.catching_up(), missing);
+            self.keeper.report.moved(lanes.cursor(), newest, lanes.catching_up(), lanes.missing());
         }
     }
 
@@ -175,36 +179,44 @@ impl Sink {
         // From here on batches wait for this sink; nothing happens when it is known.
         let consumer = self.keeper.consumer.clone();
         self.keeper.deliver(DeliveryChange::ConsumerAdded { consumer: consumer.clone(), seq: 0 }).await?;
-        let cursor = self.ask(move |source| source.cursor(&consumer)).await?;
-        self.lanes.begin(cursor);
-        self.tail.begin(cursor);
+        let cursor = self.keeper.ask(&self.reader, move |source| source.cursor(&consumer)).await?;
+        self.spool.begin(cursor);
         self.place.begin(cursor);
         Ok(())
     }
 
-    /// Sends the chunk, and meanwhile stores how far the earlier ones have got.
+    /// Sends the chunk, and meanwhile stores how far the earlier ones have got. Takes as long as the store is away.
     async fn send(&mut self, prepared: &Prepared) -> Result<Vec<Refused>, Stopped> {
         let now = self.clock.now().steady_ms;
-        let due = self.place.due(self.tail.settled(self.lanes.cursor()), now);
-        let Self { keeper, sender, .. } = self;
+        let due = self.place.due(self.spool.settled(), now);
+        let Self { keeper, reader, clock, sender, spool, place } = self;
         let stored = async {
             match due {
                 Some(settled) => keeper.deliver(keeper.moved(settled)).await,
                 None => Ok(()),
             }
         };
-        let (refused, stored) =
-            tokio::join!(sender.send(&prepared.chunk, &keeper.report, &keeper.stop), stored);
+        let mut sending = sender.begin(&prepared.chunk);
+        let (mut went, stored) =
+            tokio::join!(sender.go_on(&mut sending, &keeper.report, &keeper.stop), stored);
         if let (Some(settled), Ok(())) = (due, stored) {
-            self.place.stored_up_to(settled, now);
+            place.stored_up_to(settled, now);
         }
-        refused
+        while let Went::Wait(wait) = went? {
+            spool.look(keeper, reader, clock.now().steady_ms).await?;
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = keeper.stop.cancelled() => return Err(Stopped),
+            }
+            went = sender.go_on(&mut sending, &keeper.report, &keeper.stop).await;
+        }
+        Ok(sending.refused)
     }
 
     /// Stores the cursor if it is due.
     async fn store_cursor(&mut self) -> Result<(), Stopped> {
         let now = self.clock.now().steady_ms;
-        if let Some(settled) = self.place.due(self.tail.settled(self.lanes.cursor()), now) {
+        if let Some(settled) = self.place.due(self.spool.settled(), now) {
             self.keeper.deliver(self.keeper.moved(settled)).await?;
             self.place.stored_up_to(settled, now);
         }
@@ -213,9 +225,12 @@ impl Sink {
 
     /// Waits for news, but not past the next housekeeping.
     async fn wait(&self, head: &mut watch::Receiver<Seq>) -> Result<(), Stopped> {
-        let pending = self.tail.settled(self.lanes.cursor()) > self.place.stored();
-        let most =
-            if pending { keep::AT_LEAST_EVERY_MS } else { self.tail.check_every_ms().min(HOLES_EVERY_MS) };
+        let pending = self.spool.settled() > self.place.stored();
+        let most = if pending {
+            keep::AT_LEAST_EVERY_MS
+        } else {
+            self.spool.tail.check_every_ms().min(LOOK_EVERY_MS)
+        };
         tokio::select! {
             () = self.keeper.stop.cancelled() => Err(Stopped),
             changed = head.changed() => changed.map_err(|_| Stopped),
@@ -223,64 +238,26 @@ impl Sink {
         }
     }
 
-    async fn housekeeping(&mut self, ahead: &mut Ahead) -> Result<(), Stopped> {
+    async fn housekeeping(&mut self, ahead: &mut Option<Ahead>) -> Result<(), Stopped> {
         let now = self.clock.now().steady_ms;
-        if self.tail.check_is_due(now) && !self.tail.seen(self.sender.store().started_at().await, now) {
-            // It was started anew and may have forgotten what it had accepted: send that again.
-            self.lanes.rewind(self.tail.settled(0));
-            self.holes_at = 0;
+        let tail = &mut self.spool.tail;
+        if tail.check_is_due(now) && !tail.seen(self.sender.store().started_at().await, now) {
+            self.spool.rewind();
             *ahead = None;
             let why = "the store was restarted; its last minute is sent again";
             self.keeper.report.failed(SinkState::CatchingUp, why);
         }
-        self.close_holes().await?;
-        if self.holes_at == 0 || now.saturating_sub(self.holes_at) >= HOLES_EVERY_MS {
-            self.cap_and_holes(self.tail.settled(self.lanes.cursor())).await?;
-            self.holes_at = now.max(1);
-        }
-        Ok(())
+        self.spool.close_holes(&self.keeper).await?;
+        self.spool.look(&self.keeper, &self.reader, now).await
     }
 
-    /// A backlog above its cap becomes a hole, so that the batches can go; then reads which holes there are.
-    async fn cap_and_holes(&mut self, settled: Seq) -> Result<(), Stopped> {
-        let cap = self.cap;
-        if let Some(to) = self.ask(move |source| source.over_cap(settled, cap)).await? {
-            let (consumer, from) = (self.keeper.consumer.clone(), settled + 1);
-            self.keeper.deliver(DeliveryChange::HoleOpened { consumer, from, to }).await?;
-            self.lanes.skip(to);
-            self.tail.skip(to);
-            tracing::warn!(sink = %self.keeper.consumer, from, to, "the backlog is full; this part is filled in later");
-        }
-        let consumer = self.keeper.consumer.clone();
-        let holes = self.ask(move |source| source.holes(&consumer)).await?;
-        self.lanes.set_holes(&self.tail.to_fill(holes));
-        Ok(())
-    }
-
-    async fn filled(&mut self, hole: Hole, to: Seq) -> Result<(), Stopped> {
-        if to < hole.first {
-            // The long-term store is behind: there is nothing to fill yet. Ask again with the other holes.
-            self.lanes.set_holes(&[]);
-            return Ok(());
-        }
-        self.tail.filled(Hole { first: hole.first, last: to }, self.clock.now().steady_ms);
-        self.close_holes().await
-    }
-
-    /// Tells which parts of holes the store has for good.
-    async fn close_holes(&mut self) -> Result<(), Stopped> {
-        for Hole { first: from, last: to } in self.tail.take_closed() {
-            let consumer = self.keeper.consumer.clone();
-            self.keeper.deliver(DeliveryChange::HoleFilled { consumer, from, to }).await?;
-        }
-        Ok(())
-    }
-
-    /// The chunk of this job: the one read ahead if it was for the same job.
-    async fn prepared(&mut self, job: Job, ahead: Ahead) -> Result<Prepared, Stopped> {
-        if let Some(ahead) = ahead
-            && let Ok(Ok(prepared)) = ahead.await
-            && prepared.job == job
+    /// The chunk of this job: the one read ahead if it was for the same job. What was read of the backlog waits while the
+    /// newest go first: those are read when it is their turn, and so up to the last.
+    async fn prepared(&self, job: Job, ahead: &mut Option<Ahead>) -> Result<Prepared, Stopped> {
+        let keep = matches!(job, Job::Live { .. }) && self.spool.lanes.catching_up();
+        if let Some(read) = ahead.take_if(|read| read.job == job || !keep)
+            && read.job == job
+            && let Ok(Ok(prepared)) = read.chunk.await
         {
             return Ok(prepared);
         }
@@ -288,13 +265,17 @@ impl Sink {
         self.keeper.blocking(move || reader.prepare(job, most)).await
     }
 
-    /// Reads and encodes the next chunk while this one is on its way.
-    fn look_ahead(&self, prepared: &Prepared, newest: Seq) -> Ahead {
-        let mut lanes = self.lanes.clone();
+    /// Reads and encodes the next chunk while this one is on its way; while there is a backlog, the next of that.
+    fn look_ahead(&self, prepared: &Prepared, newest: Seq) -> Option<Ahead> {
+        let mut lanes = self.spool.lanes.clone();
         prepared.done(&mut lanes);
-        let job = lanes.next(newest)?;
+        let mut job = lanes.next(newest)?;
+        if matches!(job, Job::Live { .. }) && lanes.catching_up() {
+            lanes.done(job, newest);
+            job = lanes.next(newest)?;
+        }
         let (reader, most) = (self.reader.clone(), self.sender.most());
-        Some(tokio::task::spawn_blocking(move || reader.prepare(job, most)))
+        Some(Ahead { job, chunk: tokio::task::spawn_blocking(move || reader.prepare(job, most)) })
     }
 
     /// Puts on record what the store does not take, before the cursor passes it.
@@ -323,13 +304,5 @@ impl Sink {
             self.keeper.deliver(rejected).await?;
         }
         Ok(())
-    }
-
-    async fn ask<T: Send + 'static>(
-        &self,
-        question: impl Fn(&dyn BatchSource) -> Result<T, SourceError> + Clone + Send + 'static,
-    ) -> Result<T, Stopped> {
-        let source = Arc::clone(&self.reader.source);
-        self.keeper.blocking(move || question(&*source)).await
     }
 }

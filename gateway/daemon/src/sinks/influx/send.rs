@@ -13,7 +13,7 @@ use super::client::{Reply, Store};
 use super::config::InfluxConfig;
 use super::encode::{Chunk, gzip};
 use super::split::Split;
-use crate::retry::Backoff;
+use crate::retry::Asking;
 use crate::sinks::SinkState;
 
 /// So many points refused in a row, with nothing accepted between, and the store itself is doubted.
@@ -29,10 +29,14 @@ const PACK_AT_ONCE: usize = 32 * 1024;
 /// A line that the store does not take: its place in the chunk, a stable code, and why.
 pub(super) type Refused = (usize, &'static str, String);
 
+/// While the store does not answer, requests are halved down to this: a slow one gets them through sooner, and one that is
+/// away is asked with little.
+const LEAST_LINES: usize = 100;
+
 /// The sending half of the sink.
 pub(super) struct Sender {
     store: Store,
-    backoff: Backoff,
+    asking: Asking,
     hold: Duration,
     engine: super::config::Engine,
     most: usize,
@@ -40,6 +44,23 @@ pub(super) struct Sender {
     refused_in_a_row: u32,
     /// A line that the store took: sent again to see whether it still takes anything.
     known_good: Option<Vec<u8>>,
+}
+
+/// A chunk on its way.
+pub(super) struct Sending {
+    chunk: Arc<Chunk>,
+    split: Split,
+    /// The lines that the store does not take.
+    pub(super) refused: Vec<Refused>,
+}
+
+/// How far a chunk has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Went {
+    /// Every line was accepted or found to be refused.
+    Through,
+    /// The store does not take it now: go on after this time.
+    Wait(Duration),
 }
 
 /// The sink was told to stop before the chunk was through.
@@ -51,7 +72,7 @@ impl Sender {
         let limit = config.max_lines.max(1);
         Self {
             store,
-            backoff: Backoff::new(config.retry_least.0, config.retry_most.0, seed),
+            asking: Asking::new(config.retry_first.0, config.retry_most.0, seed),
             hold: config.hold.0,
             engine: config.engine,
             most: limit.min(FIRST_LINES),
@@ -70,16 +91,22 @@ impl Sender {
         self.most
     }
 
-    /// Returns once every line was accepted or reported as refused. Takes as long as the store is away.
-    pub(super) async fn send(
+    /// Puts a chunk on its way.
+    pub(super) fn begin(&self, chunk: &Arc<Chunk>) -> Sending {
+        Sending { chunk: Arc::clone(chunk), split: Split::new(chunk.len(), self.most), refused: Vec::new() }
+    }
+
+    /// Sends until the chunk is through or there is something to wait for.
+    pub(super) async fn go_on(
         &mut self,
-        chunk: &Arc<Chunk>,
+        sending: &mut Sending,
         report: &Report,
         stop: &CancellationToken,
-    ) -> Result<Vec<Refused>, Stopped> {
-        let mut refused = Vec::new();
-        let mut split = Split::new(chunk.len(), self.most);
-        while let Some(lines) = split.next() {
+    ) -> Result<Went, Stopped> {
+        let Sending { chunk, split, refused } = sending;
+        loop {
+            split.set_most(self.most);
+            let Some(lines) = split.next() else { return Ok(Went::Through) };
             let body = packed(chunk, lines.clone()).await;
             let reply = tokio::select! {
                 reply = self.store.write(body) => reply,
@@ -91,12 +118,12 @@ impl Sender {
                 Verdict::Accepted => {
                     split.accepted();
                     self.accepted(chunk.bytes(lines.start..lines.start + 1), lines.len());
-                    split.set_most(self.most);
                     report.accepted(lines.len() as u64);
                 }
                 Verdict::Bisect => {
-                    if lines.len() == 1 && !self.refusal_counts(report, &why, stop).await? {
-                        continue;
+                    if lines.len() == 1 && !self.refusal_counts(report).await {
+                        let why = format!("it refuses every point: {why}");
+                        return Ok(self.wait(Verdict::Hold, &why, None, report));
                     }
                     if let Some(line) = split.refused() {
                         self.refused_in_a_row += 1;
@@ -105,35 +132,33 @@ impl Sender {
                 }
                 Verdict::Halve => {
                     self.most = (lines.len() / 2).max(1);
-                    split.set_most(self.most);
                     if let Some(line) = split.too_large() {
                         refused.push((line, "store_too_large", why));
                     }
                 }
                 Verdict::Retry | Verdict::Unknown | Verdict::Hold => {
-                    self.wait(verdict, &why, pause, report, stop).await?;
+                    return Ok(self.wait(verdict, &why, pause, report));
                 }
             }
         }
-        Ok(refused)
     }
 
     fn judge(&mut self, reply: Reply) -> (Verdict, String, Option<Duration>) {
-        match reply {
+        let (verdict, why, pause) = match reply {
             Reply::Status { code, retry_after, said } => {
                 let (verdict, hint) = verdict(self.engine, code);
                 (verdict, format!("{code}: {hint} (it said: {said})"), retry_after)
             }
-            Reply::None(why) => {
-                // It may have been too much for a slow store or line: smaller requests get through sooner.
-                self.most = (self.most / 2).max(self.limit.min(100));
-                (Verdict::Retry, why, None)
-            }
+            Reply::None(why) => (Verdict::Retry, why, None),
+        };
+        if matches!(verdict, Verdict::Retry | Verdict::Unknown) && pause.is_none() {
+            self.most = (self.most / 2).max(self.most.min(LEAST_LINES));
         }
+        (verdict, why, pause)
     }
 
     fn accepted(&mut self, first_line: &[u8], lines: usize) {
-        self.backoff.reset();
+        self.asking.reset();
         self.refused_in_a_row = 0;
         self.known_good = Some(first_line.to_vec());
         if lines >= self.most {
@@ -144,14 +169,9 @@ impl Sender {
     /// Whether the refusal of a single point is the point's own fault. When too many were refused in a row, a
     /// line that was accepted before is sent again: a store that refuses even that is held, not obeyed, for it
     /// would empty the whole backlog into quarantine.
-    async fn refusal_counts(
-        &mut self,
-        report: &Report,
-        why: &str,
-        stop: &CancellationToken,
-    ) -> Result<bool, Stopped> {
+    async fn refusal_counts(&mut self, report: &Report) -> bool {
         if self.refused_in_a_row < DOUBT_AFTER {
-            return Ok(true);
+            return true;
         }
         if let Some(line) = &self.known_good {
             report.change(|s| s.requests += 1);
@@ -159,33 +179,20 @@ impl Sender {
                 && verdict(self.engine, code).0 == Verdict::Accepted
             {
                 self.refused_in_a_row = 0;
-                return Ok(true);
+                return true;
             }
         }
-        let why = format!("it refuses every point: {why}");
-        self.wait(Verdict::Hold, &why, None, report, stop).await?;
-        Ok(false)
+        false
     }
 
-    async fn wait(
-        &mut self,
-        verdict: Verdict,
-        why: &str,
-        pause: Option<Duration>,
-        report: &Report,
-        stop: &CancellationToken,
-    ) -> Result<(), Stopped> {
+    fn wait(&mut self, verdict: Verdict, why: &str, pause: Option<Duration>, report: &Report) -> Went {
         let state = if verdict == Verdict::Hold { SinkState::Holding } else { SinkState::Retrying };
         report.failed(state, why);
-        let wait = match (verdict, pause) {
+        Went::Wait(match (verdict, pause) {
             (Verdict::Hold, _) => self.hold,
             (_, Some(pause)) => pause,
-            (_, None) => self.backoff.pause(),
-        };
-        tokio::select! {
-            () = tokio::time::sleep(wait) => Ok(()),
-            () = stop.cancelled() => Err(Stopped),
-        }
+            (_, None) => self.asking.pause(),
+        })
     }
 }
 
