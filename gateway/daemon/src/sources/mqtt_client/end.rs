@@ -47,6 +47,12 @@ impl End {
             Self::Stopping => "stopping",
         }
     }
+
+    /// Whether the broker is there and lets nobody in: settings must be mended, so there is no hurry to ask again.
+    #[must_use]
+    pub(super) const fn needs_a_person(&self) -> bool {
+        matches!(self, Self::Refused(0x04 | 0x05 | 0x86 | 0x87) | Self::NothingGranted)
+    }
 }
 
 impl fmt::Display for End {

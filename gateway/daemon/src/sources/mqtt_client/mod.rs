@@ -29,7 +29,7 @@ use super::intake::Intake;
 use super::links::Links;
 use super::mqtt::wire::Version;
 use crate::config::Secret;
-use crate::retry::Backoff;
+use crate::retry::Asking;
 
 /// After so many packets in a row that could not be read, the session is begun afresh under a gap record:
 /// a broker would send the same packet for ever.
@@ -68,7 +68,8 @@ pub struct Settings {
     pub max_unsynced: usize,
     /// For connecting and for the answer to a subscription.
     pub patience: Duration,
-    /// Shortest and longest pause between tries.
+    /// A pause between two tries is random, and at most this: soon after the link went down, and in a long outage. It is
+    /// at least a fifth of that.
     pub pause: (Duration, Duration),
     /// Reading stops while the engine is behind; off for P1 sources.
     pub bulk: bool,
@@ -97,10 +98,17 @@ impl Settings {
             max_kept: 256 << 10,
             max_unsynced: 8 << 20,
             patience: Duration::from_secs(10),
-            pause: (Duration::from_millis(200), Duration::from_secs(30)),
+            pause: (Duration::from_secs(1), Duration::from_secs(10)),
             bulk: true,
             resumed: false,
         }
+    }
+
+    /// The pauses between tries, 0.2 to 10 s: clients that lose one broker together do not come back in step, and who was
+    /// away for seconds or minutes is back within one.
+    fn pauses(&self, first: Duration, steady_ms: u64) -> Asking {
+        let seed = self.client_id.bytes().fold(steady_ms, |s, b| s.rotate_left(7) ^ u64::from(b));
+        Asking::new(first, self.pause.1, seed)
     }
 }
 
@@ -175,8 +183,9 @@ pub struct Deps {
 /// Keeps the link up until `stop`.
 pub async fn run(settings: Settings, deps: Deps, stop: CancellationToken) {
     let Deps { intake, clock, links, remembered, status } = deps;
-    let seed = settings.client_id.bytes().fold(clock.now().steady_ms, |s, b| s.rotate_left(7) ^ u64::from(b));
-    let mut pauses = Backoff::new(settings.pause.0, settings.pause.1, seed);
+    let steady_ms = clock.now().steady_ms;
+    let mut pauses = settings.pauses(settings.pause.0, steady_ms);
+    let mut patient = settings.pauses(settings.pause.1, steady_ms);
     // A source that never subscribed has no session that a broker could have forgotten.
     let earlier = remembered.filters(&settings.source).await;
     let had_session = settings.resumed && earlier.map_or(true, |filters| !filters.is_empty());
@@ -210,7 +219,7 @@ pub async fn run(settings: Settings, deps: Deps, stop: CancellationToken) {
             client.afresh = true;
             unreadable = 0;
         }
-        let pause = pauses.pause();
+        let pause = if end.needs_a_person() { patient.pause() } else { pauses.pause() };
         tracing::warn!(source = %client.settings.source, %end, pause_ms = pause.as_millis(), "the link is down");
         tokio::select! {
             () = stop.cancelled() => return,
@@ -253,5 +262,41 @@ impl Client {
             self.links.changed(LinkChange { source, up: false, session_lost: false });
         }
         was_up
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pauses(client_id: &str) -> Asking {
+        let address = Address::parse("mqtt://127.0.0.1:1883").unwrap();
+        let settings = Settings::new("ward", address, client_id.to_owned(), Vec::new());
+        settings.pauses(settings.pause.0, 5_000)
+    }
+
+    #[test]
+    fn a_link_is_tried_again_after_a_fifth_of_a_second_to_ten() {
+        let mut asking = pauses("orderly-1");
+        let (mut away, mut longest) = (Duration::ZERO, Duration::ZERO);
+        while away < Duration::from_secs(7_200) {
+            let pause = asking.pause();
+            assert!(pause >= Duration::from_millis(200) && pause <= Duration::from_secs(10), "{pause:?}");
+            if away < Duration::from_secs(200) {
+                assert!(
+                    pause <= Duration::from_secs(1),
+                    "a broker that was restarted is found at once: {pause:?}"
+                );
+            }
+            longest = longest.max(pause);
+            away += pause;
+        }
+        assert!(longest > Duration::from_secs(9), "one that is away for hours is left alone: {longest:?}");
+    }
+
+    #[test]
+    fn gateways_that_lose_a_broker_together_do_not_come_back_in_step() {
+        let (mut one, mut other) = (pauses("orderly-1"), pauses("orderly-2"));
+        assert!((0..5).all(|_| one.pause() != other.pause()));
     }
 }
