@@ -35,10 +35,7 @@ pub struct Sealer {
 impl Sealer {
     /// The bodies of the entries that are to be sealed, in their places; `None` when there is none.
     fn seal(&self, entries: &[Entry<'_>]) -> Result<Option<Vec<Option<Vec<u8>>>>, KeyError> {
-        let claimed: Vec<bool> = entries.iter().map(|entry| self.register.seals(entry)).collect();
-        if !claimed.contains(&true) {
-            return Ok(None);
-        }
+        let Some(claimed) = self.register.seals(entries) else { return Ok(None) };
         let day = Day::of(self.clock.now().wall);
         let one = |(entry, claimed): (&Entry<'_>, bool)| {
             let about = About { source: entry.source, address: entry.address };

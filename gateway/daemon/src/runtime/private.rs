@@ -48,13 +48,19 @@ impl Private {
         }
     }
 
-    /// Whether an entry is to be sealed; `profile_of` knows the profiles of devices on the register.
-    pub(super) fn claims<'r>(
-        &self,
-        entry: &Entry<'_>,
-        profile_of: impl FnOnce(&str) -> Option<&'r ProfileId>,
-    ) -> bool {
-        if self.profiles.is_empty() || entry.kind != Kind::Envelope || entry.flags.has(Flags::SEALED) {
+    /// Whether no message at all is sealed.
+    pub(super) fn is_empty(&self) -> bool {
+        self.profiles.is_empty()
+    }
+
+    /// Whether the messages of a device with this profile are sealed.
+    pub(super) fn has(&self, profile: &ProfileId) -> bool {
+        self.profiles.contains(profile)
+    }
+
+    /// Whether an entry is to be sealed; `is_private` knows the devices on the register whose profile says so.
+    pub(super) fn claims(&self, entry: &Entry<'_>, is_private: impl FnOnce(&str) -> bool) -> bool {
+        if self.is_empty() || entry.kind != Kind::Envelope || entry.flags.has(Flags::SEALED) {
             return false;
         }
         if entry.flags.has(Flags::LINE_PROTOCOL) {
@@ -66,8 +72,7 @@ impl Private {
         };
         let mut levels = own.split('/').skip(1);
         let (Some(class), Some(device)) = (levels.next(), levels.next()) else { return false };
-        self.classes.contains(class)
-            || profile_of(device).is_some_and(|profile| self.profiles.contains(profile))
+        self.classes.contains(class) || is_private(device)
     }
 }
 
@@ -101,9 +106,10 @@ mod tests {
             profile("open", "fridge", JSON, ""),
         ];
         let private = Private::of(&profiles);
-        let cloud: ProfileId = "cloud".parse().unwrap();
-        let profile_of = |device: &str| (device == "sc-2").then_some(&cloud);
-        let seals = |address: &str, flags| private.claims(&entry(address, flags), profile_of);
+        let (cloud, plain) = (ProfileId::new("cloud").unwrap(), ProfileId::new("plain").unwrap());
+        assert!(private.has(&cloud) && !private.has(&plain));
+        let is_private = |device: &str| device == "sc-2";
+        let seals = |address: &str, flags| private.claims(&entry(address, flags), is_private);
         for (address, want) in [
             ("cloud/sc-1", true),
             ("cloud/sc-1/more", false),
@@ -120,8 +126,9 @@ mod tests {
         assert!(!seals("cloud/sc-1", Flags::SEALED), "once is enough");
         assert!(!seals("/api/v2/write", Flags::LINE_PROTOCOL));
         let action = Entry { kind: Kind::Action, ..entry("cloud/sc-1", Flags::default()) };
-        assert!(!private.claims(&action, profile_of));
-        assert!(!Private::of(&profiles[..1]).claims(&entry("cloud/sc-1", Flags::default()), profile_of));
+        assert!(!private.claims(&action, is_private));
+        let none = Private::of(&profiles[..1]);
+        assert!(none.is_empty() && !none.claims(&entry("cloud/sc-1", Flags::default()), is_private));
     }
 
     #[test]
@@ -129,7 +136,7 @@ mod tests {
         let mut private = Private::of(&[profile("cloud", "scale", FOREIGN, WHO)]);
         let strangers = "orderly/v1/main/scale/sc-1/up/reading";
         let claims =
-            |private: &Private, address: &str| private.claims(&entry(address, Flags::default()), |_| None);
+            |private: &Private, address: &str| private.claims(&entry(address, Flags::default()), |_| false);
         assert!(claims(&private, strangers), "the only profile of the class is what strangers get");
         let lines = "[match]\nmeasurement = \"m\"\n[codec]\nkind = \"line\"";
         let text = format!(
@@ -139,6 +146,6 @@ mod tests {
         );
         private.widen(&[Arc::new(Profile::parse(&text, "l").unwrap())]);
         assert!(claims(&private, "cloud/sc-1"));
-        assert!(private.claims(&entry("/api/v2/write", Flags::LINE_PROTOCOL), |_| None));
+        assert!(private.claims(&entry("/api/v2/write", Flags::LINE_PROTOCOL), |_| false));
     }
 }

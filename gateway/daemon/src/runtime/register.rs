@@ -1,6 +1,6 @@
 //! The register as the doors see it: who has a credential, who is revoked. Fed by commits, never by wishes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use orderly_core::ids::{ClassId, DeviceId, ProfileId};
@@ -21,6 +21,9 @@ struct Inner {
     devices: HashMap<DeviceId, Row>,
     credentials: usize,
     private: Private,
+    /// The devices whose profile says that their messages are sealed. At most sites there are none: then nobody is looked
+    /// up for a message that comes in.
+    private_devices: HashSet<DeviceId>,
     /// Vendor clouds may push here.
     hooks: bool,
 }
@@ -37,6 +40,26 @@ impl Row {
     /// A credential counts also when its device is revoked: the time of clients without one is over for good.
     const fn counts(&self) -> bool {
         self.credential.is_some()
+    }
+}
+
+impl Inner {
+    /// Other messages are sealed from here on: goes through all devices.
+    fn seal_by(&mut self, change: impl FnOnce(&mut Private)) {
+        change(&mut self.private);
+        let private = &self.private;
+        let theirs = self.devices.iter().filter(|(_, row)| private.has(&row.profile));
+        self.private_devices = theirs.map(|(device, _)| device.clone()).collect();
+    }
+
+    /// Whether a message may say who somebody is.
+    fn seals(&self, entry: &Entry<'_>) -> bool {
+        let pushed = self.hooks
+            && entry.kind == Kind::Envelope
+            && entry.address.starts_with("hooks/")
+            && !entry.flags.has(Flags::SEALED);
+        let private = &self.private_devices;
+        pushed || self.private.claims(entry, |device| !private.is_empty() && private.contains(device))
     }
 }
 
@@ -73,6 +96,11 @@ impl Register {
                 credential: row.credential.clone(),
                 revoked: row.revoked,
             };
+            if inner.private.has(&new.profile) {
+                inner.private_devices.insert(row.device.clone());
+            } else {
+                inner.private_devices.remove(&row.device);
+            }
             inner.credentials += usize::from(new.counts());
             let (credential, revoked) = (new.credential.clone(), new.revoked);
             if let Some(old) = inner.devices.insert(row.device.clone(), new) {
@@ -88,12 +116,14 @@ impl Register {
 
     /// These profiles are in force: they alone say from here on which messages are sealed.
     pub fn read_by(&self, profiles: &[Arc<Profile>]) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).private = Private::of(profiles);
+        let mut inner = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        inner.seal_by(|private| *private = Private::of(profiles));
     }
 
     /// These profiles are about to come into force: what they say is sealed is so already.
     pub fn soon_read_by(&self, profiles: &[Arc<Profile>]) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).private.widen(profiles);
+        let mut inner = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        inner.seal_by(|private| private.widen(profiles));
     }
 
     /// Vendor clouds may push here: what they push is about people, and is sealed whatever profile fits it.
@@ -107,13 +137,17 @@ impl Register {
         self.0.read().unwrap_or_else(PoisonError::into_inner).hooks
     }
 
-    /// Whether a message may say who somebody is, so that nothing may keep it as it is.
+    /// Which of the messages may say who somebody is, so that nothing may keep them as they are, in their places; `None`
+    /// when none may. The register is taken once for all of them.
     #[must_use]
-    pub fn seals(&self, entry: &Entry<'_>) -> bool {
+    pub fn seals(&self, entries: &[Entry<'_>]) -> Option<Vec<bool>> {
         let inner = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let pushed = entry.address.starts_with("hooks/") && entry.kind == Kind::Envelope;
-        (inner.hooks && pushed && !entry.flags.has(Flags::SEALED))
-            || inner.private.claims(entry, |device| inner.devices.get(device).map(|row| &row.profile))
+        if inner.private.is_empty() && !inner.hooks {
+            return None;
+        }
+        let first = entries.iter().position(|entry| inner.seals(entry))?;
+        let rest = entries[first + 1..].iter().map(|entry| inner.seals(entry));
+        Some(std::iter::repeat_n(false, first).chain([true]).chain(rest).collect())
     }
 
     /// Devices on the register that are not revoked and have no credential: they keep the doors on loopback.
@@ -186,6 +220,55 @@ mod tests {
             password: secret.map(str::as_bytes),
             peer: peer.parse().unwrap(),
         }
+    }
+
+    #[test]
+    fn messages_are_sealed_by_the_profile_that_their_device_has_at_the_time() {
+        let profile = |id: &str, privacy: &str| {
+            let text = format!(
+                "[profile]\nid = \"{id}\"\nclass = \"bp_meter\"\nvendor = \"T\"\nmodel = \"1\"\nversion = \"1\"\nschema = 1\n\
+                 named_only = {}\n[source]\ndocument = \"x\"\n[codec]\nkind = \"json\"\n[[metric]]\nname = \"sys\"\n\
+                 path = \"$.sys\"\nunit = \"mm[Hg]\"\n{privacy}\n[[test]]\ninput = '{{\"sys\":120}}'\nfrom = \"constructed\"\n\
+                 [test.expect]\nsys = 120\n",
+                !privacy.is_empty()
+            );
+            Arc::new(Profile::parse(&text, id).unwrap())
+        };
+        let open = profile("orderly-bp-1", "");
+        let secret = profile("named-bp", "[privacy]\nfields = [\"$.who\"]");
+        let of = |address| Entry {
+            kind: Kind::Envelope,
+            flags: Flags::default(),
+            source: "listener",
+            connection: 1,
+            address,
+            body: b"{}",
+        };
+        let batch = [
+            of("orderly/v1/main/bp_meter/bp-1/up/reading"),
+            of("orderly/v1/main/bp_meter/bp-2/up/reading"),
+            of("hooks/cloud"),
+            of("orderly/v1/main/bp_meter/bp-1/up/reading"),
+        ];
+        let named = DeviceRow { profile: secret.id().clone(), ..row("bp-2", None, false) };
+        let register = Register::new(&[row("bp-1", None, false), named.clone()]);
+        assert_eq!(register.seals(&batch), None, "nobody told of a profile yet");
+        register.read_by(&[Arc::clone(&open)]);
+        assert_eq!(register.seals(&batch), None);
+        register.soon_read_by(&[Arc::clone(&open), Arc::clone(&secret)]);
+        assert_eq!(register.seals(&batch), Some(vec![false, true, false, false]));
+        register.read_by(&[open, secret]);
+        assert_eq!(register.seals(&batch[..1]), None);
+        // bp-1 becomes such a device, bp-2 is none any more.
+        register.changed(&[
+            DeviceRow { device: DeviceId::new("bp-1").unwrap(), ..named },
+            row("bp-2", None, false),
+        ]);
+        assert_eq!(register.seals(&batch), Some(vec![true, false, false, true]));
+        register.seal_hooks();
+        assert_eq!(register.seals(&batch), Some(vec![true, false, true, true]));
+        register.read_by(&[]);
+        assert_eq!(register.seals(&batch), Some(vec![false, false, true, false]));
     }
 
     #[test]
