@@ -1,5 +1,8 @@
 //! Blanks places of a JSON text: what stood there is nowhere in what is left. Everything else stays as it was written.
 
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
 use serde_json_path::JsonPath;
 
 use super::Malformed;
@@ -58,39 +61,72 @@ impl Blanks {
         self.general.iter().any(|(text, _)| begins(path, text) || begins(text, path))
     }
 
-    /// The text with `null` in each of the places. The text is known to be JSON that is taken.
+    /// The text with `null` in each of the places. The text is known to be JSON that is taken. Each part of the text is
+    /// read once for each level it lies at, however many places there are.
     ///
     /// # Errors
     /// When a path that needs a document cannot be followed.
     pub fn blank(&self, text: &str) -> Result<String, Malformed> {
-        let mut found: Vec<(usize, usize)> = Vec::new();
-        let mut note = |place: &Locator| {
-            if let Some(value) = place.value(text) {
-                // It is a part of the text, so this is where it begins.
-                let start = (value.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
-                found.push((start, start + value.len()));
-            }
-        };
-        self.places.iter().for_each(&mut note);
+        let mut tree = Tree::default();
+        self.places.iter().for_each(|place| tree.add(place.steps()));
         if !self.general.is_empty() {
             let document: serde_json::Value = serde_json::from_str(text)
                 .map_err(|e| Malformed { at: e.column(), what: e.to_string().into() })?;
             for (_, path) in &self.general {
-                let located = path.query_located(&document);
-                located.locations().map(|place| Locator::at(steps_of(place))).for_each(|place| note(&place));
+                path.query_located(&document).locations().for_each(|place| tree.add(&steps_of(place)));
             }
         }
-        found.sort_unstable();
+        let mut found: Vec<&str> = Vec::new();
+        tree.find(text, &mut found);
+        // Each is a part of the text, so this is where it begins.
+        let start = |part: &str| (part.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
+        found.sort_unstable_by_key(|part| start(part));
         let (mut blanked, mut done) = (String::with_capacity(text.len()), 0);
-        for (start, end) in found {
-            if start >= done {
-                blanked.push_str(&text[done..start]);
-                blanked.push_str("null");
-            }
-            done = done.max(end);
+        for part in found {
+            blanked.push_str(&text[done..start(part)]);
+            blanked.push_str("null");
+            done = start(part) + part.len();
         }
         blanked.push_str(&text[done..]);
         Ok(blanked)
+    }
+}
+
+/// Places as a tree, so that a document is walked once for all of them.
+#[derive(Debug, Default)]
+struct Tree {
+    /// This is a place; what lies below it goes with it.
+    here: bool,
+    members: BTreeMap<String, Self>,
+    items: BTreeMap<usize, Self>,
+}
+
+impl Tree {
+    fn add(&mut self, steps: &[Step]) {
+        match steps.split_first() {
+            None => self.here = true,
+            Some((Step::Key(name), rest)) => self.members.entry(name.clone()).or_default().add(rest),
+            Some((Step::Item(index), rest)) => self.items.entry(*index).or_default().add(rest),
+        }
+    }
+
+    /// Adds the texts of the places; none lies within another.
+    fn find<'t>(&self, text: &'t str, found: &mut Vec<&'t str>) {
+        if self.here {
+            return found.push(text);
+        }
+        if !self.members.is_empty()
+            && let Ok(object) = serde_json::from_str::<BTreeMap<String, &'t RawValue>>(text)
+        {
+            let below = self.members.iter().filter_map(|(name, below)| Some((object.get(name)?, below)));
+            below.for_each(|(value, below)| below.find(value.get(), found));
+        }
+        if !self.items.is_empty()
+            && let Ok(list) = serde_json::from_str::<Vec<&'t RawValue>>(text)
+        {
+            let below = self.items.iter().filter_map(|(index, below)| Some((list.get(*index)?, below)));
+            below.for_each(|(value, below)| below.find(value.get(), found));
+        }
     }
 }
 
@@ -139,6 +175,15 @@ mod tests {
         }
         assert!(Blanks::default().add("$").is_err());
         assert!(Blanks::default().add("who").is_err());
+    }
+
+    /// Looked for one by one, each of them would read the document again.
+    #[test]
+    fn many_places_cost_no_more_than_the_document() {
+        let items = vec![r#"{"n":"who"}"#; 40_000].join(",");
+        let blanked = blanks(&["$.all[*].n"]).blank(&format!(r#"{{"all":[{items}]}}"#)).unwrap();
+        assert_eq!(blanked.matches(r#"{"n":null}"#).count(), 40_000);
+        assert!(!blanked.contains("who"));
     }
 
     proptest! {
