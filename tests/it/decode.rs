@@ -49,10 +49,30 @@ from = "constructed"
 error = "malformed"
 "#;
 
+/// From version 2 of the firmware on the sensor counts in whole degrees.
+const VARIANT: &str = r#"
+[[variant]]
+firmware = ">=2"
+[[variant.metric]]
+name = "temp"
+path = "$.temp"
+unit = "Cel"
+scale = 1
+range = [-40, 85]
+[[variant.test]]
+hex = "01 0019"
+port = 2
+from = "constructed"
+[variant.test.expect]
+occupied = "occupied"
+temp = 25
+"#;
+
 /// Gives the lines on standard input; what comes back, line by line, and whether it ended well.
 fn decode(arguments: &[&str], input: &str) -> (Vec<Value>, bool) {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("bay.toml"), PROFILE).unwrap();
+    std::fs::write(dir.path().join("versions.toml"), format!("{PROFILE}{VARIANT}")).unwrap();
     let mut child = Command::new(binary().unwrap())
         .current_dir(dir.path())
         .arg("decode")
@@ -103,6 +123,21 @@ fn the_other_ways_to_write_a_payload_say_the_same() {
         assert_eq!(line["values"], hex[0]["values"]);
     }
     assert_eq!(lines[3]["error"]["code"], "malformed");
+}
+
+#[test]
+fn a_version_that_nobody_told_is_not_guessed() {
+    let of = |firmware: &[&str]| {
+        let arguments = [&["versions.toml", "--fport", "2"][..], firmware].concat();
+        let (lines, good) = decode(&arguments, "010019\n");
+        assert!(good && lines.len() == 1, "{lines:?}");
+        lines[0].clone()
+    };
+    let untold = of(&[]);
+    assert_eq!(untold["error"]["code"], "no_firmware");
+    assert!(untold["error"]["message"].as_str().is_some_and(|why| why.contains("--firmware")), "{untold}");
+    assert_eq!(of(&["--firmware", "1.4"])["values"]["temp"]["value"], 2.5);
+    assert_eq!(of(&["--firmware", "301-v2.1"])["values"]["temp"]["value"], 25.0);
 }
 
 #[test]

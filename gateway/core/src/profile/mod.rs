@@ -223,7 +223,7 @@ impl Profile {
     /// # Errors
     /// When the payload is malformed, or a field that must be there is missing or of the wrong type.
     pub fn decode(&self, input: Input<'_>) -> Result<Vec<Decoded>, DecodeError> {
-        self.decode_on_port(input, None)
+        self.decode_as_base(input, None)
     }
 
     /// Decodes one message of a device with this version of the firmware on the register.
@@ -235,7 +235,20 @@ impl Profile {
         input: Input<'_>,
         registered: Option<&FirmwareId>,
     ) -> Result<Vec<Decoded>, DecodeError> {
-        let reader = self.reader(input, None, registered).ok_or_else(|| DecodeError {
+        self.decode_on_port(input, None, registered)
+    }
+
+    /// Decodes one message whose LoRaWAN port is known from elsewhere; an envelope's own port wins.
+    ///
+    /// # Errors
+    /// As [`Profile::decode_for`].
+    pub fn decode_on_port(
+        &self,
+        input: Input<'_>,
+        port: Option<u8>,
+        registered: Option<&FirmwareId>,
+    ) -> Result<Vec<Decoded>, DecodeError> {
+        let reader = self.reader(input, port, registered).ok_or_else(|| DecodeError {
             code: NO_FIRMWARE,
             reason: format!(
                 "the profile {:?} reads versions of the firmware differently, and neither the message nor the \
@@ -244,14 +257,15 @@ impl Profile {
                 self.id
             ),
         })?;
-        decode::decode(reader, input, None)
+        decode::decode(reader, input, port)
     }
 
-    /// Decodes one message whose LoRaWAN port is known from elsewhere; an envelope's own port wins.
-    ///
-    /// # Errors
-    /// As [`Profile::decode`].
-    pub fn decode_on_port(&self, input: Input<'_>, port: Option<u8>) -> Result<Vec<Decoded>, DecodeError> {
+    /// Decodes one message; where its version is not known, as the profile itself says and not a variant.
+    pub(super) fn decode_as_base(
+        &self,
+        input: Input<'_>,
+        port: Option<u8>,
+    ) -> Result<Vec<Decoded>, DecodeError> {
         decode::decode(self.reader(input, port, None).unwrap_or(self), input, port)
     }
 

@@ -221,15 +221,17 @@ fn requirement(text: &str) -> Result<Vec<Bound>, String> {
 }
 
 /// The numbers of a version, with points between them: those at its beginning, or after a mark that begins a word
-/// (`V2.10-beta` and `WS301-v2.10` are 2 and 10). Digits elsewhere are the name of a model, or something else.
+/// (`V2.10-beta` and `WS301-v2.10` are 2 and 10). A number without a point gives way to a mark behind it (`301-v2.10`):
+/// it is the name of a model, as digits elsewhere are.
 fn numbers(version: &str) -> Option<Vec<u64>> {
     let version = version.trim();
-    if let Some(found) = digits(version) {
-        return Some(found);
+    let first = digits(version);
+    if first.as_ref().is_some_and(|parts| parts.len() > 1) {
+        return first;
     }
     let begins = |at: usize| version[..at].chars().next_back().is_none_or(separates);
     let words = version.char_indices().filter(|(at, _)| begins(*at)).map(|(at, _)| &version[at..]);
-    words.filter_map(marked).find_map(digits)
+    words.filter_map(marked).find_map(digits).or(first)
 }
 
 /// What stands after the mark that this begins with, if it does.
@@ -292,6 +294,9 @@ mod tests {
             ("ver1.4", &[1, 4]),
             ("v1.4b", &[1, 4]),
             ("WS301-v1.2", &[1, 2]),
+            ("301-v1.2", &[1, 2]),
+            ("2.1-v3", &[2, 1]),
+            ("7-rc1", &[7]),
         ] {
             assert_eq!(numbers(text).as_deref(), Some(wanted), "{text}");
         }

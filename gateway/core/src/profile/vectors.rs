@@ -31,7 +31,7 @@ pub(super) fn run(profile: Option<&Profile>, tests: &[Section<'_, '_>]) {
         let own = format!("orderly/v1/main/{}/test-0001/up/{}", profile.class, profile.layout.default_stream);
         let input =
             Input { address: topic.unwrap_or(&own), payload: &payload, received_at, flags: Flags::default() };
-        match (profile.decode_on_port(input, port), error) {
+        match (profile.decode_as_base(input, port), error) {
             (Ok(decoded), None) => compare_all(test, &expected, &decoded),
             (Err(found), Some(wanted)) if found.code == wanted => {}
             (Err(found), Some(_)) => {

@@ -5,7 +5,8 @@ use std::io::{BufRead, BufWriter, Write};
 use std::sync::Arc;
 
 use orderly_core::codec::wrap::{from_base64, from_hex};
-use orderly_core::profile::{Codec, Decoded, Input, Profile};
+use orderly_core::ids::FirmwareId;
+use orderly_core::profile::{Codec, Decoded, Input, NO_FIRMWARE, Profile};
 use orderly_core::reading::Measured;
 use orderly_core::record::Flags;
 use orderly_core::time::{Clock, Timestamp};
@@ -48,8 +49,9 @@ pub fn decode(context: &Context, what: &Decode) -> Result<(), Failure> {
         let name = &what.profile;
         return Err(Failure::Other(format!("{name} is polled; its registers come in no payload")));
     }
-    let profile = Arc::new(profile).for_firmware(what.firmware.as_ref());
-    let format = what.format.unwrap_or(match profile.reads_bytes() {
+    let profile = Arc::new(profile);
+    let reader = profile.for_firmware(what.firmware.as_ref());
+    let format = what.format.unwrap_or(match reader.reads_bytes() {
         true => PayloadFormat::Hex,
         false => PayloadFormat::Text,
     });
@@ -57,6 +59,7 @@ pub fn decode(context: &Context, what: &Decode) -> Result<(), Failure> {
     let now = SystemClock::start().map_err(Failure::because)?.now().wall;
     let one = One {
         profile: &profile,
+        firmware: what.firmware.as_ref(),
         format,
         port: what.fport,
         topic: what.topic.as_deref().unwrap_or(&own),
@@ -113,6 +116,7 @@ pub(super) fn profile(context: &Context, wanted: &str) -> Result<Profile, Failur
 /// How one payload is decoded.
 struct One<'p> {
     profile: &'p Profile,
+    firmware: Option<&'p FirmwareId>,
     format: PayloadFormat,
     port: Option<u8>,
     topic: &'p str,
@@ -150,7 +154,12 @@ impl One<'_> {
 
     fn decode(&self, payload: &[u8], address: &str, port: Option<u8>) -> Readings {
         let input = Input { address, payload, received_at: self.now, flags: Flags::default() };
-        self.profile.decode_on_port(input, port).map_err(|error| (error.code, error.reason))
+        self.profile.decode_on_port(input, port, self.firmware).map_err(|error| match error.code {
+            NO_FIRMWARE => {
+                (error.code, "no version of the firmware is told; say it with --firmware".to_owned())
+            }
+            code => (code, error.reason),
+        })
     }
 }
 
