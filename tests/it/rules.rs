@@ -9,7 +9,7 @@ use orderly_core::rule::{ClassTable, RuleFile};
 fn every_class_has_rules_that_pass_their_own_tests() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../device-profiles");
     let (mut profiles, mut rules) = (Vec::new(), Vec::new());
-    let classes = std::fs::read_dir(root).unwrap().map(|class| class.unwrap().path());
+    let classes = std::fs::read_dir(&root).unwrap().map(|class| class.unwrap().path());
     for class in classes.filter(|class| class.is_dir()) {
         for file in std::fs::read_dir(class).unwrap() {
             let path = file.unwrap().path();
@@ -22,7 +22,10 @@ fn every_class_has_rules_that_pass_their_own_tests() {
             }
         }
     }
-    let classes = ClassTable::new(&profiles);
+    let mut classes = ClassTable::new(&profiles);
+    let text = std::fs::read_to_string(root.join("calendar.toml")).unwrap();
+    let file = RuleFile::parse(&text, "calendar.toml", &classes).unwrap();
+    classes.set_calendars("calendar", file.calendars);
     let mut ids = Vec::new();
     let mut covered = Vec::new();
     for (path, text) in rules {

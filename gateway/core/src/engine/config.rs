@@ -43,6 +43,9 @@ impl Config {
     pub(super) fn read_rules(&self, name: &RuleId, text: &str) -> Result<RuleFile, String> {
         let file = RuleFile::parse(text, &format!("{name}.toml"), &self.classes)
             .map_err(|found| sentence(&found))?;
+        if let Some(twice) = self.classes.calendars().said_elsewhere(name.as_str(), &file.calendars) {
+            return Err(twice);
+        }
         for (other, known) in self.files.iter().filter(|(other, _)| *other != name) {
             if let Some(twice) = file.rules.iter().find(|rule| known.rules.iter().any(|k| k.id == rule.id)) {
                 return Err(format!("the rule {:?} is already in the file {other:?}", twice.id));
@@ -72,6 +75,11 @@ impl Config {
     pub(super) fn set_rules(&mut self, name: &RuleId, file: Option<RuleFile>) -> Vec<ClassId> {
         let of = |file: &RuleFile| file.rules.iter().map(|rule| rule.class.clone()).collect::<Vec<_>>();
         let mut classes = file.as_ref().map(of).unwrap_or_default();
+        let calendars = file.as_ref().map(|file| file.calendars.clone()).unwrap_or_default();
+        if self.classes.set_calendars(name.as_str(), calendars) {
+            let rules = self.files.values().flat_map(|file| &file.rules);
+            classes.extend(rules.filter(|rule| rule.calendar().is_some()).map(|rule| rule.class.clone()));
+        }
         let before = match file {
             Some(file) => self.files.insert(name.clone(), file),
             None => self.files.remove(name),
@@ -85,13 +93,12 @@ impl Config {
     /// Puts the rules of a class together anew.
     pub(super) fn recompile(&mut self, class: &ClassId) -> Recompiled {
         let number = self.class(class);
-        let metrics = self.classes.metrics(class.as_str()).unwrap_or(&[]);
         let mut parsed: Vec<_> =
             self.files.values().flat_map(|file| &file.rules).filter(|rule| rule.class == *class).collect();
         parsed.sort_by(|a, b| a.id.cmp(&b.id));
         let (mut rules, mut slots, mut dropped) = (Vec::<Rule>::new(), Vec::<Slot>::new(), Vec::new());
         for rule in parsed {
-            match rule.lower(metrics, &mut slots) {
+            match rule.lower(&self.classes, &mut slots) {
                 Ok(rule) => rules.push(rule),
                 Err(reason) => dropped.push((rule.id.clone(), reason)),
             }

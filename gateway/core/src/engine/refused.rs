@@ -3,6 +3,7 @@
 
 use crate::ids::ClassId;
 use crate::record::ConfigKind;
+use crate::rule::holds_calendars;
 
 use super::Engine;
 
@@ -29,11 +30,15 @@ impl Engine {
         self.refused.iter().find(|text| text.what == *what).map(|text| text.reason.as_str())
     }
 
-    /// Tries the texts that are left out, profiles first, since rules name their metrics. Gives the classes that
+    /// Tries the texts that are left out, profiles and calendars first, since rules name them. Gives the classes that
     /// must be compiled anew.
     pub(super) fn take_up_refused(&mut self) -> Vec<ClassId> {
         let mut texts = std::mem::take(&mut self.refused);
-        texts.sort_by_key(|text| !matches!(text.what, ConfigKind::Profile(_)));
+        texts.sort_by_key(|text| match text.what {
+            ConfigKind::Profile(_) => 0,
+            ConfigKind::Rule(_) if holds_calendars(&text.text) => 1,
+            ConfigKind::Rule(_) => 2,
+        });
         let mut classes = Vec::new();
         for text in texts {
             match self.apply(&text.what, Some(&text.text)) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::ids::ClassId;
 use crate::output::TextRow;
 use crate::record::{ConfigKind, ConfigText, Record, Reload, Seq};
-use crate::rule::{Kind, NEVER, Phase, RuleSet, RuleState, Track, life};
+use crate::rule::{Kind, NEVER, Phase, RuleSet, RuleState, Track, holds_calendars, life};
 
 use super::Engine;
 use super::config::{Config, Recompiled};
@@ -68,8 +68,9 @@ impl Engine {
         texts.sort_by_key(|text| match (&text.what, &text.text) {
             (ConfigKind::Rule(_), None) => 0,
             (ConfigKind::Profile(_), Some(_)) => 1,
-            (ConfigKind::Rule(_), Some(_)) => 2,
-            (ConfigKind::Profile(_), None) => 3,
+            (ConfigKind::Rule(_), Some(text)) if holds_calendars(text) => 2,
+            (ConfigKind::Rule(_), Some(_)) => 3,
+            (ConfigKind::Profile(_), None) => 4,
         });
         let mut aside: Vec<(ConfigText, String)> = Vec::new();
         // A rule that moves to another file is taken in when it has left the first.
@@ -142,10 +143,17 @@ impl Engine {
         // What the old rules decided on the kept samples is not decided again by the new ones.
         carried.collapse();
         for (n, (rule, track)) in (0_u16..).zip(after.rules.iter().zip(&mut carried.tracks)) {
+            // A calendar that is new or another one is looked at at once.
+            (track.edge, track.closed) = match &rule.hours {
+                Some(_) => (clocks.wall.0, track.closed),
+                None => (NEVER, false),
+            };
             let old = before.rules.iter().find(|old| old.id == rule.id);
             match (&rule.kind, old.map(|old| number(&old.kind) == number(&rule.kind))) {
                 (_, Some(false)) => {
-                    *track = Track { mark: clocks.wall, life: life(seq), ..Track::default() };
+                    let (edge, closed) = (track.edge, track.closed);
+                    let fresh = Track { mark: clocks.wall, life: life(seq), ..Track::default() };
+                    *track = Track { edge, closed, ..fresh };
                     carried.raised.retain(|raised| raised.rule != n);
                 }
                 (Kind::Threshold(threshold), Some(true)) => match track.phase {
@@ -155,8 +163,9 @@ impl Engine {
                 },
                 _ => {}
             }
-            if let Kind::MetricSilence { after_ms, .. } = rule.kind
+            if let Kind::MetricSilence { after_ms, once: false, .. } = rule.kind
                 && !track.is_firing()
+                && !track.closed
             {
                 track.due = clocks.due(track.mark.plus_ms(after_ms));
             }

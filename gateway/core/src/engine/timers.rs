@@ -2,9 +2,12 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::sync::Arc;
 
 use crate::record::Seq;
-use crate::rule::{Change, Kind, NEVER, SETTLE_MS};
+use crate::rule::RuleSet;
+use crate::rule::{Change, Kind, NEVER, SETTLE_MS, Track};
+use crate::time::Timestamp;
 
 use super::Engine;
 
@@ -147,6 +150,32 @@ impl Engine {
 
     /// When one rule of a device is due, gaps of ours taken into account.
     fn due_of(&self, number: usize, rule: usize) -> i64 {
+        let due = self.step_due(number, rule);
+        match self.register.get(number).twin.rules.tracks.get(rule) {
+            Some(track) if track.edge != NEVER => due.min(self.look_due(number, rule, track)),
+            _ => due,
+        }
+    }
+
+    /// When the calendar of a rule must be looked at.
+    fn look_due(&self, number: usize, rule: usize, track: &Track) -> i64 {
+        let device = self.register.get(number);
+        if device.row.revoked {
+            return NEVER;
+        }
+        let due = self.clock.clocks().ahead(Timestamp(track.edge));
+        match self.config.rules(device.class).rules.get(rule).map(|rule| &rule.kind) {
+            // What was kept back while we were away comes first.
+            Some(Kind::Threshold(_)) => {
+                due.max(self.clock.gap_end(device.twin.source).saturating_add(SETTLE_MS))
+            }
+            Some(Kind::MetricSilence { .. } | Kind::DeviceSilence { .. }) => due,
+            None => NEVER,
+        }
+    }
+
+    /// When the hold, the clear delay or the silence of a rule is over.
+    fn step_due(&self, number: usize, rule: usize) -> i64 {
         let device = self.register.get(number);
         let set = self.config.rules(device.class);
         let (Some(kind), Some(track)) =
@@ -173,19 +202,51 @@ impl Engine {
                 else {
                     return NEVER;
                 };
-                if track.is_firing() || !self.clock.is_up(source) {
+                if track.is_firing() || track.closed || !self.clock.is_up(source) {
                     return NEVER;
                 }
-                let silent = self.clock.listening(source).saturating_sub(device.twin.heard_listening);
+                let mut silent = self.clock.listening(source).saturating_sub(device.twin.heard_listening);
+                if set.rules.get(rule).is_some_and(|rule| rule.hours.is_some()) {
+                    // Counted from when the calendar opened; how long was listened before, nobody asks.
+                    let open = self.clock.clocks().wall.since(track.mark);
+                    silent = silent.min(open).min(self.clock.even().saturating_sub(gap_end));
+                }
                 self.clock.even().saturating_add(after.saturating_sub(silent))
             }
         }
     }
 
+    /// Looks at the calendar of a rule, when that is what is due now. What was due before it goes first.
+    fn look(&mut self, number: usize, set: &Arc<RuleSet>, rule: u16, seq: Seq) -> bool {
+        let n = usize::from(rule);
+        let Some(track) = self.register.get(number).twin.rules.tracks.get(n).filter(|t| t.edge != NEVER)
+        else {
+            return false;
+        };
+        let clocks = self.clock.clocks();
+        let edge = clocks.ahead(Timestamp(track.edge));
+        let before = match set.rules.get(n).map(|rule| &rule.kind) {
+            Some(Kind::Threshold(_)) => track.due,
+            Some(Kind::MetricSilence { .. } | Kind::DeviceSilence { .. }) | None => self.step_due(number, n),
+        };
+        if edge > clocks.even || before < edge {
+            return false;
+        }
+        let mut changes = Vec::new();
+        if self.register.get_mut(number).twin.rules.look(set, rule, clocks, &mut changes) {
+            self.touch_twin(number);
+        }
+        self.carry_out(number, set, &changes, seq);
+        true
+    }
+
     fn expire(&mut self, number: usize, rule: u16, seq: Seq) {
         let Some(set) = self.rules_of(number) else { return };
         let (even, wall) = (self.clock.even(), self.clock.clocks().wall);
-        let due = self.due_of(number, usize::from(rule));
+        if self.look(number, &set, rule, seq) {
+            return;
+        }
+        let due = self.step_due(number, usize::from(rule));
         let twin = &mut self.register.get_mut(number).twin;
         let mut changes = Vec::new();
         match set.rules.get(usize::from(rule)).map(|rule| &rule.kind) {

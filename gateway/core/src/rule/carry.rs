@@ -40,6 +40,7 @@ impl RuleState {
                 Box::new(Base { values: values(&base.values), tracks: tracks(&base.tracks), at: base.at })
             }),
             kept: self.kept.renumbered(&slots),
+            looked: self.looked,
         }
     }
 }

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use crate::ids::ClassId;
 use crate::profile::{self, Profile};
 
+use super::calendar::{CalendarFile, Calendars};
+
 use crate::expr::{MetricInfo, MetricKind};
 
 const MINUTE_MS: i64 = 60_000;
@@ -45,9 +47,12 @@ pub fn is_clinical(class: &str) -> bool {
     HOME.contains(&class) || BEDSIDE.contains(&class)
 }
 
-/// The metrics that each class has, all its profiles together.
+/// The metrics that each class has, all its profiles together, and the calendars that rules may name.
 #[derive(Debug, Clone, Default)]
-pub struct ClassTable(BTreeMap<ClassId, Vec<MetricInfo>>);
+pub struct ClassTable {
+    metrics: BTreeMap<ClassId, Vec<MetricInfo>>,
+    calendars: Calendars,
+}
 
 impl ClassTable {
     /// The classes of these profiles.
@@ -73,23 +78,34 @@ impl ClassTable {
             }
         }
         if metrics.is_empty() {
-            self.0.remove(class);
+            self.metrics.remove(class);
         } else {
             let infos = metrics.into_iter().map(|(metric, kind)| MetricInfo { metric, kind }).collect();
-            self.0.insert(class.clone(), infos);
+            self.metrics.insert(class.clone(), infos);
         }
     }
 
     /// The metrics of a class; `None` when no profile is of it.
     #[must_use]
     pub fn metrics(&self, class: &str) -> Option<&[MetricInfo]> {
-        self.0.get(class).map(Vec::as_slice)
+        self.metrics.get(class).map(Vec::as_slice)
+    }
+
+    /// The calendars of all rule files.
+    #[must_use]
+    pub const fn calendars(&self) -> &Calendars {
+        &self.calendars
+    }
+
+    /// Puts the calendars of a rule file in the place of those that it had. Tells whether anything changed.
+    pub fn set_calendars(&mut self, file: &str, calendars: CalendarFile) -> bool {
+        self.calendars.set(file, calendars)
     }
 
     /// The names of all classes.
     #[must_use]
     pub fn names(&self) -> Vec<&str> {
-        self.0.keys().map(ClassId::as_str).collect()
+        self.metrics.keys().map(ClassId::as_str).collect()
     }
 }
 

@@ -9,6 +9,7 @@ use crate::diagnostic::{Diagnostic, Section, nearest, read};
 use crate::ids::{ClassId, Id, MetricId, RuleId};
 use crate::overlay::split;
 
+use super::calendar::{self, CalendarFile, Hours};
 use super::classes::{ClassTable, late_ms};
 use super::model::{Kind, Rule, Source, Threshold};
 use super::text::{Template, Templates};
@@ -20,6 +21,8 @@ use crate::expr::{self, Lowered, MetricInfo, Slot, unknown_metric};
 pub struct RuleFile {
     /// The rules in the order of the file.
     pub rules: Vec<ParsedRule>,
+    /// Its calendars and years.
+    pub calendars: CalendarFile,
 }
 
 /// One rule of a file.
@@ -35,6 +38,7 @@ pub struct ParsedRule {
     hold_ms: i64,
     clear_after_ms: i64,
     silence: Option<Silence>,
+    calendar: Option<String>,
     severity: Severity,
     team: Arc<str>,
     text: Templates,
@@ -44,8 +48,18 @@ pub struct ParsedRule {
 
 #[derive(Debug, Clone, PartialEq)]
 enum Silence {
-    Device { after_ms: Option<i64> },
-    Metric { metric: MetricId, after_ms: i64 },
+    Device {
+        after_ms: Option<i64>,
+    },
+    Metric {
+        metric: MetricId,
+        after_ms: i64,
+    },
+    /// None was taken on the day until this minute of it.
+    Day {
+        metric: MetricId,
+        by: u16,
+    },
 }
 
 const SEVERITIES: [Severity; 4] = [Severity::P1, Severity::P2, Severity::P3, Severity::P4];
@@ -68,10 +82,17 @@ impl RuleFile {
     fn parse_alone(text: &str, file: &str, classes: &ClassTable) -> Result<Self, Vec<Diagnostic>> {
         read(file, text, |root| {
             let sections = root.sections("rule");
-            if sections.is_empty() {
+            let calendars = calendar::read_file(root);
+            if sections.is_empty() && calendars == CalendarFile::default() && root.is_clean() {
                 root.wrong_here("there is no [[rule]] in this file", None);
                 return None;
             }
+            // The rules of a file may name its own calendars.
+            let mut own = None;
+            if calendars != CalendarFile::default() {
+                own.insert(classes.clone()).set_calendars("", calendars.clone());
+            }
+            let classes = own.as_ref().unwrap_or(classes);
             let mut rules: Vec<ParsedRule> = Vec::with_capacity(sections.len());
             for section in &sections {
                 let Some(rule) = rule(section, classes) else { continue };
@@ -81,7 +102,7 @@ impl RuleFile {
                 }
                 rules.push(rule);
             }
-            Some(Self { rules })
+            Some(Self { rules, calendars })
         })
     }
 }
@@ -91,7 +112,9 @@ impl ParsedRule {
     ///
     /// # Errors
     /// A sentence, when a name is not known to the class any more or there are too many slots.
-    pub fn lower(&self, metrics: &[MetricInfo], slots: &mut Vec<Slot>) -> Result<Rule, String> {
+    pub fn lower(&self, known: &ClassTable, slots: &mut Vec<Slot>) -> Result<Rule, String> {
+        let metrics = known.metrics(self.class.as_str()).unwrap_or(&[]);
+        let hours = self.hours(known)?;
         let mut lowered = |expr: &Option<expr::Expr>| {
             expr.as_ref().map(|expr| Lowered::new(expr, metrics, slots)).transpose().map_err(|e| e.message)
         };
@@ -110,11 +133,17 @@ impl ParsedRule {
                 })
             }
             (Some(Silence::Device { after_ms }), _) => Kind::DeviceSilence { after_ms: *after_ms },
+            (Some(Silence::Metric { metric, .. } | Silence::Day { metric, .. }), _)
+                if !metrics.iter().any(|info| info.metric == *metric) =>
+            {
+                return Err(unknown_metric(metric.as_str(), metrics));
+            }
             (Some(Silence::Metric { metric, after_ms }), _) => {
-                if !metrics.iter().any(|info| info.metric == *metric) {
-                    return Err(unknown_metric(metric.as_str(), metrics));
-                }
-                Kind::MetricSilence { metric: metric.clone(), after_ms: *after_ms }
+                Kind::MetricSilence { metric: metric.clone(), after_ms: *after_ms, once: false }
+            }
+            (Some(Silence::Day { metric, by }), _) => {
+                let after_ms = i64::from(*by) * 60_000;
+                Kind::MetricSilence { metric: metric.clone(), after_ms, once: true }
             }
             (None, None) => return Err("the rule has neither when nor no_data".to_owned()),
         };
@@ -125,10 +154,44 @@ impl ParsedRule {
             severity: self.severity,
             team: Arc::clone(&self.team),
             text: self.text.clone(),
+            hours: hours.map(Arc::new),
             late_ms: self.late_ms,
             source: self.source,
         })
     }
+}
+
+impl ParsedRule {
+    /// The name of its calendar.
+    #[must_use]
+    pub fn calendar(&self) -> Option<&str> {
+        self.calendar.as_deref()
+    }
+
+    fn hours(&self, known: &ClassTable) -> Result<Option<Hours>, String> {
+        let named = match &self.calendar {
+            Some(name) => Some(known.calendars().hours(name).ok_or_else(|| unknown_calendar(name, known))?),
+            None => None,
+        };
+        Ok(match &self.silence {
+            Some(Silence::Day { by, .. }) => Some(named.unwrap_or_else(Hours::always).from_minute(*by)),
+            _ => named,
+        })
+    }
+}
+
+fn unknown_calendar(name: &str, known: &ClassTable) -> String {
+    match nearest(name, known.calendars().names()) {
+        Some(near) => format!("there is no calendar {name:?}; did you mean {near:?}?"),
+        None => format!("there is no calendar {name:?}"),
+    }
+}
+
+/// Whether a text has calendars: rules of other texts may name them, so they are read first.
+#[must_use]
+pub fn holds_calendars(text: &str) -> bool {
+    let table = |line: &str| ["[[calendar]]", "[[year]]"].iter().any(|head| line.starts_with(head));
+    text.lines().any(|line| table(line.trim_start()))
 }
 
 /// What the names of the alerts that the gateway raises about itself begin with.
@@ -161,6 +224,11 @@ fn rule(section: &Section<'_, '_>, classes: &ClassTable) -> Option<ParsedRule> {
     let unless = condition(section, "unless", metrics);
     let clear = condition(section, "clear", metrics);
     let silence = silence(section, metrics, hold_ms);
+    let calendar = section.text("calendar").map(str::to_owned);
+    if let Some(name) = calendar.as_ref().filter(|name| classes.calendars().hours(name).is_none()) {
+        section.wrong("calendar", unknown_calendar(name, classes), None);
+        return None;
+    }
     match (section.has("when"), section.has("no_data")) {
         (true, true) => {
             section.wrong("no_data", "a rule has either when or no_data", Some("make two rules of it".into()))
@@ -176,6 +244,7 @@ fn rule(section: &Section<'_, '_>, classes: &ClassTable) -> Option<ParsedRule> {
                 }
             }
         }
+        (true, false) if section.has("by") => section.wrong("by", "by belongs to no_data", None),
         (true, false) => {}
     }
     let tests = vectors::read(section, metrics);
@@ -188,19 +257,21 @@ fn rule(section: &Section<'_, '_>, classes: &ClassTable) -> Option<ParsedRule> {
         hold_ms: hold_ms.unwrap_or(0),
         clear_after_ms: clear_after_ms.unwrap_or(0),
         silence,
+        calendar,
         severity: severity?,
         team: team?,
         text: text?,
         late_ms,
         source: source?,
     };
-    run_tests(section, &rule, metrics?, &tests?);
+    metrics?;
+    run_tests(section, &rule, classes, &tests?);
     Some(rule)
 }
 
-fn run_tests(section: &Section<'_, '_>, rule: &ParsedRule, metrics: &[MetricInfo], tests: &[Vector]) {
+fn run_tests(section: &Section<'_, '_>, rule: &ParsedRule, classes: &ClassTable, tests: &[Vector]) {
     let mut slots = Vec::new();
-    let Ok(lowered) = rule.lower(metrics, &mut slots) else { return };
+    let Ok(lowered) = rule.lower(classes, &mut slots) else { return };
     if tests.is_empty() {
         section.wrong_here(
             "the rule has no [[rule.test]]; it is refused without",
@@ -259,6 +330,9 @@ fn silence(
 ) -> Option<Silence> {
     let text = section.text("no_data")?;
     if text == "device" {
+        if section.has("by") {
+            section.wrong("by", "only the silence of a metric can be asked for at a time of day", None);
+        }
         return Some(Silence::Device { after_ms });
     }
     let metrics = metrics?;
@@ -267,6 +341,16 @@ fn silence(
         section.wrong("no_data", unknown_metric(text, metrics), hint);
         return None;
     };
+    if let Some(by) = section.text("by") {
+        let by = calendar::minute(by).filter(|by| (1..24 * 60).contains(by));
+        if by.is_none() {
+            section.wrong("by", "should read like \"10:00\"", None);
+        }
+        if after_ms.is_some() {
+            section.wrong("for", "a rule has either by or for", None);
+        }
+        return Some(Silence::Day { metric: info.metric.clone(), by: by? });
+    }
     let Some(after_ms) = after_ms.filter(|ms| *ms > 0) else {
         section.wrong("no_data", "silence of a metric needs for = \"...\"", Some("for = \"10min\"".into()));
         return None;

@@ -2,10 +2,12 @@
 //!
 //! A rule never looks at anything but the readings of one device; it knows no alert, no person and no file.
 
+mod calendar;
 mod carry;
 mod classes;
 mod file;
 mod kept;
+mod look;
 mod model;
 mod replay;
 mod set;
@@ -18,8 +20,9 @@ mod track;
 mod vectors;
 
 pub use crate::expr::{Aspect, Lowered, MAX_SLOTS, MetricInfo, MetricKind, Slot, Truth};
+pub use calendar::{Calendar, CalendarFile, Calendars, Hours, Year};
 pub use classes::{ClassTable, is_clinical, is_kept_exactly, late_ms};
-pub use file::{ParsedRule, RuleFile, TECHNICAL};
+pub use file::{ParsedRule, RuleFile, TECHNICAL, holds_calendars};
 pub use kept::{Kept, Sample, SlotValue};
 pub use model::{Kind, Rule, Source, Threshold};
 pub use replay::Raised;

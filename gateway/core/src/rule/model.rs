@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::alert::Severity;
 use crate::ids::{ClassId, MetricId, RuleId};
 
+use super::calendar::Hours;
 use super::text::Templates;
 use crate::expr::{Lowered, Slot, Truth};
 
@@ -59,6 +60,8 @@ pub enum Kind {
         metric: MetricId,
         /// How long, in milliseconds.
         after_ms: i64,
+        /// Whether it is asked only when the calendar opens: whether none was taken since so long before.
+        once: bool,
     },
     /// That the device was not heard for so much listening time; `None`: twice what its profile expects.
     DeviceSilence {
@@ -93,6 +96,8 @@ pub struct Rule {
     pub team: Arc<str>,
     /// What its alerts say.
     pub text: Templates,
+    /// When it looks; `None`: always.
+    pub hours: Option<Arc<Hours>>,
     /// How old a reading may be for it, in milliseconds; `None`: the class's bound.
     pub late_ms: Option<i64>,
     /// Where its figures come from.

@@ -5,6 +5,7 @@
 
 use crate::time::Timestamp;
 
+use super::look::look_at;
 use super::model::Threshold;
 use super::set::RuleSet;
 use super::state::{Change, RuleState, sees, threshold};
@@ -122,7 +123,23 @@ impl RuleState {
         if track.is_firing() {
             episodes.push(Episode { began: track.began, fired: track.began, ended: None, alert: None });
         }
+        let edges = |track: &mut Track, values: &[f64], until, episodes: &mut Vec<Episode>| {
+            look_at(set, n, track, values, until, clocks, &self.raised, |track, at, step| match step {
+                Some(Step::Cleared { at, .. }) => {
+                    if let Some(last) = episodes.last_mut() {
+                        last.ended = Some(at);
+                    }
+                }
+                Some(Step::Fired { .. }) => {}
+                None => {
+                    if let Some(threshold) = u16::try_from(n).ok().and_then(|n| threshold(set, n)) {
+                        remember(episodes, track, threshold, at);
+                    }
+                }
+            });
+        };
         for sample in self.kept.iter() {
+            edges(&mut track, &values, sample.at, &mut episodes);
             sample.apply(&mut values);
             let Some((rule, threshold)) = sees(set, n, &sample) else { continue };
             if recall(&mut track, threshold, rule, sample.at, &self.raised) {
@@ -139,6 +156,9 @@ impl RuleState {
                 }
                 None => {}
             }
+        }
+        if let Some(looked) = self.looked {
+            edges(&mut track, &values, looked, &mut episodes);
         }
         // A timer may have decided after the last sample.
         let (rule, threshold) = (u16::try_from(n).ok()?, threshold(set, u16::try_from(n).ok()?)?);

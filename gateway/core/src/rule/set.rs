@@ -21,6 +21,8 @@ pub struct RuleSet {
     pub window_ms: i64,
     /// Whether a rule looks at values at all.
     pub has_thresholds: bool,
+    /// Whether a rule must be looked at when nothing is measured: it has a calendar.
+    pub has_edges: bool,
     /// Whether a rule looks at the silence of the device.
     pub has_device_silence: bool,
     /// The names of slots and rules in order; twins on disk carry it.
@@ -84,6 +86,7 @@ impl RuleSet {
             late_ms: late,
             window_ms: window_ms.unwrap_or(0),
             has_thresholds: window_ms.is_some(),
+            has_edges: rules.iter().any(|rule| rule.hours.is_some()),
             has_device_silence: rules.iter().any(|rule| matches!(rule.kind, Kind::DeviceSilence { .. })),
             rules,
             slots,

@@ -20,22 +20,26 @@ impl RuleState {
         out: &mut Vec<Change>,
     ) {
         for (n, (rule, track)) in (0_u16..).zip(set.rules.iter().zip(&mut self.tracks)) {
-            let Kind::MetricSilence { metric, after_ms } = &rule.kind else { continue };
+            let Kind::MetricSilence { metric, after_ms, once } = &rule.kind else { continue };
             let good = |value: &&Measured| value.metric == *metric && value.quality == Quality::Good;
             if at <= track.mark || !values.iter().any(|value| good(&value)) {
                 continue;
             }
             track.mark = at;
             let due = at.plus_ms(*after_ms);
+            // What is asked once a day has no timer of its own, and a closed calendar asks nothing.
+            let timed = !once && !track.closed;
             if track.is_firing() {
                 // An old value out of a buffer does not end the silence that is going on now.
-                if due > clocks.wall {
+                if if *once { at >= track.began } else { due > clocks.wall } {
                     let step = Step::Cleared { began: track.began, at };
                     track.calm();
                     out.push(Change { rule: n, step, by_straggler: false });
-                    track.due = clocks.due(due);
+                    if timed {
+                        track.due = clocks.due(due);
+                    }
                 }
-            } else {
+            } else if timed {
                 track.due = clocks.due(due);
             }
         }
@@ -44,13 +48,19 @@ impl RuleState {
 
 impl Track {
     /// The silence of a metric has lasted long enough.
-    pub(super) fn expire_metric(&mut self, after_ms: i64) -> Option<Step> {
+    ///
+    /// With a calendar it is counted from when that opened; what is asked once a day from when the day began.
+    pub(super) fn expire_metric(&mut self, after_ms: i64, hours: bool, once: bool) -> Option<Step> {
         if self.is_firing() {
             return None;
         }
         self.phase = Phase::Firing;
-        self.began = self.mark;
         self.due = NEVER;
+        self.began = match (hours, once) {
+            (_, true) => self.began.plus_ms(-after_ms),
+            (true, false) => self.began.max(self.mark),
+            (false, false) => self.mark,
+        };
         Some(Step::Fired { began: self.began, at: self.began.plus_ms(after_ms) })
     }
 

@@ -7,6 +7,7 @@ use crate::record::Seq;
 use crate::time::Timestamp;
 
 use super::kept::{Kept, Sample, SlotValue};
+use super::look::look_at;
 use super::model::{Kind, Threshold};
 use super::replay::{Raised, recall};
 use super::set::RuleSet;
@@ -53,6 +54,8 @@ pub struct RuleState {
     pub base: Option<Box<Base>>,
     /// Alerts raised inside the window or still firing.
     pub raised: Vec<Raised>,
+    /// Until when calendars were looked at while nothing was measured; a sample from before is a straggler.
+    pub looked: Option<Timestamp>,
 }
 
 /// Where a replay begins.
@@ -76,7 +79,11 @@ impl RuleState {
             ..Self::default()
         };
         for (rule, track) in set.rules.iter().zip(&mut state.tracks) {
+            if let Some(hours) = &rule.hours {
+                (track.edge, track.closed) = (hours.next_edge(now.wall).0, !hours.is_open(now.wall));
+            }
             match rule.kind {
+                Kind::MetricSilence { once, .. } if once || track.closed => track.mark = now.wall,
                 Kind::MetricSilence { after_ms, .. } => {
                     track.mark = now.wall;
                     track.due = now.ahead(now.wall.plus_ms(after_ms));
@@ -116,7 +123,7 @@ impl RuleState {
         let mut sample =
             Sample { at: seen.at, age_ms, stream: seen.stream, mask: 0, changed: SmallVec::new() };
         let beyond = self.base.as_ref().is_some_and(|base| seen.at <= base.at);
-        if self.kept.last_at().is_some_and(|last| seen.at < last) {
+        if self.kept.last_at().is_some_and(|last| seen.at < last) || self.is_behind(seen.at) {
             let mut values: SmallVec<[SlotValue; 8]> = SmallVec::new();
             set.slot_values(seen.values, |slot, value| values.push((slot, value)));
             let Some(base) = self.base.as_deref().filter(|_| !beyond && !values.is_empty()) else {
@@ -130,8 +137,11 @@ impl RuleState {
             set.slot_values(seen.values, |_, _| seen_by_a_rule = true);
             return !seen_by_a_rule;
         } else {
-            if self.kept.is_empty() {
+            if self.kept.is_empty() && !self.is_kept_before_looks(set, clocks) {
                 self.begin_keeping(seen.at);
+            }
+            if set.has_edges {
+                self.look_until(set, seen.at, clocks, out);
             }
             let values = &mut self.values;
             set.slot_values(seen.values, |slot, value| {
@@ -171,7 +181,10 @@ impl RuleState {
         let values = &self.values;
         let step = match set.rules.get(usize::from(rule)).map(|rule| &rule.kind) {
             Some(Kind::Threshold(threshold)) => track.expire(threshold, values),
-            Some(Kind::MetricSilence { after_ms, .. }) => track.expire_metric(*after_ms),
+            Some(Kind::MetricSilence { after_ms, once, .. }) => {
+                let hours = set.rules.get(usize::from(rule)).is_some_and(|rule| rule.hours.is_some());
+                track.expire_metric(*after_ms, hours, *once)
+            }
             Some(Kind::DeviceSilence { .. }) | None => None,
         };
         if let Some(step) = step.map(|step| self.own_name(rule, step)) {
@@ -181,7 +194,7 @@ impl RuleState {
     }
 
     /// Gives the alert that fires a name of its own.
-    fn own_name(&mut self, rule: u16, step: Step) -> Step {
+    pub(super) fn own_name(&mut self, rule: u16, step: Step) -> Step {
         let Step::Fired { began: wanted, at } = step else { return step };
         let began = self.own_begin(rule, wanted);
         if let Some(track) = self.tracks.get_mut(usize::from(rule)).filter(|_| began != wanted) {
@@ -262,7 +275,7 @@ impl RuleState {
         }
     }
 
-    fn begin_keeping(&mut self, at: Timestamp) {
+    pub(super) fn begin_keeping(&mut self, at: Timestamp) {
         let at = self.base.as_ref().map_or(Timestamp(i64::MIN), |base| base.at).min(at);
         self.base = Some(Box::new(Base { values: self.values.clone(), tracks: self.tracks.clone(), at }));
     }
@@ -272,10 +285,15 @@ impl RuleState {
         let Some(first) = self.kept.pop_first() else { return };
         let Some(base) = self.base.as_deref_mut() else { return };
         base.at = first.at;
-        if self.kept.is_empty() {
+        if self.kept.is_empty() && !set.has_edges {
             base.values.clone_from(&self.values);
             base.tracks.clone_from(&self.tracks);
             return;
+        }
+        if set.has_edges {
+            for (n, track) in base.tracks.iter_mut().enumerate() {
+                look_at(set, n, track, &base.values, first.at, clocks, &self.raised, |_, _, _| {});
+            }
         }
         first.apply(&mut base.values);
         for n in 0..set.rules.len() {

@@ -1,5 +1,6 @@
 //! Rule files with their mistakes, texts, carrying over, and stragglers against a plain model.
 
+mod hours;
 mod overlay;
 
 use proptest::prelude::*;
@@ -106,11 +107,11 @@ fn each_mistake_has_its_place_and_a_way_out() {
 }
 
 fn set(text: &str) -> RuleSet {
-    let classes = classes();
+    let mut classes = classes();
     let file = RuleFile::parse(text, "r.toml", &classes).expect("it is good");
-    let metrics = classes.metrics("cold_store").expect("the class is there");
+    classes.set_calendars("r", file.calendars.clone());
     let mut slots = Vec::new();
-    let rules = file.rules.iter().map(|rule| rule.lower(metrics, &mut slots).expect("it fits")).collect();
+    let rules = file.rules.iter().map(|rule| rule.lower(&classes, &mut slots).expect("it fits")).collect();
     RuleSet::new(ClassId::new("cold_store").expect("a name"), rules, slots, 120_000)
 }
 

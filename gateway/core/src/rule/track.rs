@@ -66,11 +66,24 @@ pub struct Track {
     pub due: i64,
     /// Which life of the rule on this device it is, see [`RuleState::born`](super::RuleState::born).
     pub life: u32,
+    /// When its calendar opens or closes next by the wall clock, or a look must be taken; [`NEVER`] without one.
+    pub edge: i64,
+    /// Its calendar is closed.
+    pub closed: bool,
 }
 
 impl Default for Track {
     fn default() -> Self {
-        Self { phase: Phase::Calm, stream: 0, began: Timestamp(0), mark: Timestamp(0), due: NEVER, life: 0 }
+        Self {
+            phase: Phase::Calm,
+            stream: 0,
+            began: Timestamp(0),
+            mark: Timestamp(0),
+            due: NEVER,
+            life: 0,
+            edge: NEVER,
+            closed: false,
+        }
     }
 }
 
@@ -114,7 +127,7 @@ impl Track {
     ) -> Option<Step> {
         match self.phase {
             Phase::Calm => {
-                if !rule.is_so(values) {
+                if !self.is_so(rule, values) {
                     return None;
                 }
                 self.phase = Phase::Pending;
@@ -123,13 +136,13 @@ impl Track {
                 self.due = clocks.due(at.plus_ms(rule.hold_ms));
                 self.proved(rule, values, at)
             }
-            Phase::Pending if rule.is_so(values) => self.proved(rule, values, at),
+            Phase::Pending if self.is_so(rule, values) => self.proved(rule, values, at),
             Phase::Pending => {
                 self.calm();
                 None
             }
             Phase::Firing => {
-                if !rule.is_clear(values) {
+                if !self.is_clear(rule, values) {
                     return None;
                 }
                 self.phase = Phase::Clearing;
@@ -138,13 +151,56 @@ impl Track {
                 self.due = clocks.due(at.plus_ms(rule.clear_after_ms));
                 self.over(rule, at)
             }
-            Phase::Clearing if rule.is_clear(values) => self.over(rule, at),
+            Phase::Clearing if self.is_clear(rule, values) => self.over(rule, at),
             Phase::Clearing => {
                 self.phase = Phase::Firing;
                 self.due = NEVER;
                 None
             }
         }
+    }
+
+    /// Looks again at `at` although nothing was measured then: a calendar opened or closed.
+    ///
+    /// It begins and breaks what a sample would begin and break, but it does not prove that something was so: whether
+    /// what was measured last was still so then, only a later sample or the silence of the stream can tell. That a
+    /// calendar is closed is certain, and ends what it ends.
+    pub fn look(
+        &mut self,
+        rule: &Threshold,
+        values: &[f64],
+        at: Timestamp,
+        was_closed: bool,
+        due: impl Fn(Timestamp) -> i64,
+    ) -> Option<Step> {
+        let over = if was_closed && self.phase == Phase::Clearing { self.over(rule, at) } else { None };
+        match self.phase {
+            Phase::Calm if self.is_so(rule, values) => {
+                self.phase = Phase::Pending;
+                self.began = at;
+                self.due = due(at.plus_ms(rule.hold_ms));
+            }
+            Phase::Pending if !self.is_so(rule, values) => self.calm(),
+            Phase::Firing if self.is_clear(rule, values) => {
+                self.phase = Phase::Clearing;
+                self.mark = at;
+                self.due = due(at.plus_ms(rule.clear_after_ms));
+            }
+            Phase::Clearing if !self.is_clear(rule, values) => {
+                self.phase = Phase::Firing;
+                self.due = NEVER;
+            }
+            Phase::Calm | Phase::Pending | Phase::Firing | Phase::Clearing => {}
+        }
+        if self.closed && self.phase == Phase::Clearing { over.or(self.over(rule, at)) } else { over }
+    }
+
+    fn is_so(&self, rule: &Threshold, values: &[f64]) -> bool {
+        !self.closed && rule.is_so(values)
+    }
+
+    fn is_clear(&self, rule: &Threshold, values: &[f64]) -> bool {
+        self.closed || rule.is_clear(values)
     }
 
     /// What happens when the timer runs out and nothing has spoken against it.

@@ -6,6 +6,7 @@
 //! expect = ["fired 30min"]
 //! ```
 
+use jiff::civil::DateTime;
 use smallvec::SmallVec;
 
 use crate::diagnostic::Section;
@@ -18,7 +19,7 @@ use crate::value::{Missing, Quality, Reason, Value};
 use super::model::{Kind, Rule};
 use super::set::RuleSet;
 use super::state::{Observed, RuleState};
-use super::track::{Clocks, Step};
+use super::track::{Clocks, NEVER, Step, Track};
 use crate::expr::{MetricInfo, MetricKind, Slot, unknown_metric};
 
 /// One test of a rule.
@@ -28,6 +29,7 @@ pub struct Vector {
     expect: Vec<(bool, i64)>,
     until_ms: Option<i64>,
     every_ms: Option<i64>,
+    start: Option<DateTime>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -37,7 +39,7 @@ struct Given {
     values: SmallVec<[Measured; 1]>,
 }
 
-/// The moment that the tests count from.
+/// The moment that the tests count from, when they say none: a public holiday, at eight in Shanghai.
 const START: Timestamp = Timestamp(1_767_225_600_000);
 
 /// Reads the tests of one rule.
@@ -75,7 +77,20 @@ fn vector(section: &Section<'_, '_>, metrics: &[MetricInfo]) -> Option<Vector> {
             }
         })
         .collect::<Option<Vec<_>>>()?;
-    Some(Vector { given, expect, until_ms: millis(section, "until"), every_ms: millis(section, "every") })
+    let start = match section.text("start").map(str::parse::<DateTime>) {
+        Some(Err(_)) => {
+            section.wrong(
+                "start",
+                "should read like \"2026-11-20T17:00\": a time of the calendar's zone",
+                None,
+            );
+            return None;
+        }
+        Some(Ok(start)) => Some(start),
+        None => None,
+    };
+    let (until_ms, every_ms) = (millis(section, "until"), millis(section, "every"));
+    Some(Vector { given, expect, until_ms, every_ms, start })
 }
 
 fn expected(text: &str) -> Result<(bool, i64), String> {
@@ -142,13 +157,19 @@ fn missing(section: &Section<'_, '_>, key: &str) -> Option<Missing> {
 pub fn run(test: &Vector, rule: &Rule, slots: &[Slot], late_ms: i64) -> Result<(), String> {
     let class: ClassId = rule.class.clone();
     let set = RuleSet::new(class, vec![rule.clone()], slots.to_vec(), late_ms);
+    let start = match (test.start, &rule.hours) {
+        (Some(local), Some(hours)) => hours.moment(local).ok_or("there is no such moment at start")?,
+        (Some(_), None) => return Err("start has a meaning only for a rule with a calendar".to_owned()),
+        (None, _) => START,
+    };
     let mut bench = Bench {
-        state: RuleState::new(&set, clocks(0)),
+        state: RuleState::new(&set, Clocks { wall: start, even: 0 }),
         silent_after: match &rule.kind {
             Kind::DeviceSilence { after_ms } => after_ms.or(test.every_ms.map(|every| every * 2)),
             Kind::Threshold(_) | Kind::MetricSilence { .. } => None,
         },
         set,
+        start,
         heard_ms: 0,
         steps: Vec::new(),
     };
@@ -178,39 +199,69 @@ fn show(steps: &[(bool, i64)]) -> String {
     steps.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
-fn clocks(ms: i64) -> Clocks {
-    Clocks { wall: START.plus_ms(ms), even: ms }
-}
-
 struct Bench {
     set: RuleSet,
     state: RuleState,
+    start: Timestamp,
     silent_after: Option<i64>,
     heard_ms: i64,
     steps: Vec<(bool, i64)>,
 }
 
 impl Bench {
+    fn clocks(&self, ms: i64) -> Clocks {
+        Clocks { wall: self.start.plus_ms(ms), even: ms }
+    }
+
     /// Lets time pass up to and with `to`.
     fn pass(&mut self, to: i64) {
-        while self.state.next_due() <= to {
-            let due = self.state.next_due();
-            let Some(rule) = self.state.tracks.iter().position(|track| track.due == due) else { return };
+        loop {
+            let (due, look, silent) = (self.state.next_due(), self.next_look(), self.silent_at());
+            let next = due.min(look).min(silent);
+            if next > to || next == NEVER {
+                return;
+            }
             let mut changes = Vec::new();
-            self.state.expire(&self.set, u16::try_from(rule).unwrap_or(0), &mut changes);
+            // What was due before a calendar opens or closes goes first.
+            if due <= look && due <= silent {
+                let rule = self.state.tracks.iter().position(|track| track.due == due).unwrap_or(0);
+                self.state.expire(&self.set, u16::try_from(rule).unwrap_or(0), &mut changes);
+            } else if silent <= look {
+                self.silent(silent);
+            } else {
+                let clocks = self.clocks(look);
+                let edge = clocks.wall.0;
+                let rule = self.state.tracks.iter().position(|track| track.edge == edge).unwrap_or(0);
+                self.state.look(&self.set, u16::try_from(rule).unwrap_or(0), clocks, &mut changes);
+            }
             changes.iter().for_each(|change| self.note(change.step));
-        }
-        if let Some(after) = self.silent_after
-            && to - self.heard_ms >= after
-        {
-            let (since, at) = (START.plus_ms(self.heard_ms), START.plus_ms(self.heard_ms + after));
-            let step = self.state.tracks.iter_mut().find_map(|track| track.device_silent(since, at));
-            step.into_iter().for_each(|step| self.note(step));
         }
     }
 
+    /// When a calendar is looked at next.
+    fn next_look(&self) -> i64 {
+        let edge = self.state.tracks.iter().map(|track| track.edge).min().unwrap_or(NEVER);
+        if edge == NEVER { NEVER } else { Timestamp(edge).since(self.start) }
+    }
+
+    /// When the silence of the device is long enough.
+    fn silent_at(&self) -> i64 {
+        let Some(after) = self.silent_after else { return NEVER };
+        let waits = |track: &&Track| !track.is_firing() && !track.closed;
+        let Some(track) = self.state.tracks.iter().find(waits) else { return NEVER };
+        let has_hours = self.set.rules.iter().any(|rule| rule.hours.is_some());
+        let open = if has_hours { track.mark.since(self.start) } else { 0 };
+        self.heard_ms.max(open) + after
+    }
+
+    fn silent(&mut self, at: i64) {
+        let (since, at) = (self.start.plus_ms(self.heard_ms), self.start.plus_ms(at));
+        let step = self.state.tracks.iter_mut().find_map(|track| track.device_silent(since, at));
+        step.into_iter().for_each(|step| self.note(step));
+    }
+
     fn give(&mut self, given: &Given) {
-        let (taken, now) = (START.plus_ms(given.taken_ms), clocks(given.received_ms));
+        let (taken, now) = (self.start.plus_ms(given.taken_ms), self.clocks(given.received_ms));
         if self.silent_after.is_some() {
             self.heard_ms = given.received_ms;
             let step = self.state.tracks.iter_mut().find_map(|track| track.device_heard(now.wall));
@@ -227,8 +278,8 @@ impl Bench {
 
     fn note(&mut self, step: Step) {
         self.steps.push(match step {
-            Step::Fired { at, .. } => (true, at.since(START)),
-            Step::Cleared { at, .. } => (false, at.since(START)),
+            Step::Fired { at, .. } => (true, at.since(self.start)),
+            Step::Cleared { at, .. } => (false, at.since(self.start)),
         });
     }
 }

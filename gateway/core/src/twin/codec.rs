@@ -11,6 +11,9 @@ use super::{Twin, rules_codec, stream_codec};
 /// The format that this version writes. The first one was never released.
 const FORMAT: u8 = 2;
 
+/// The same with rules that look at more than values and holds: at calendars. Only such a twin is written in it.
+const WIDER: u8 = 3;
+
 /// Why a twin cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum TwinError {
@@ -18,7 +21,7 @@ pub enum TwinError {
     #[error("the twin's blob is empty")]
     Empty,
     /// Another version of Orderly wrote it.
-    #[error("the twin has format {0}; this version reads {FORMAT}, so another Orderly wrote it")]
+    #[error("the twin has format {0}; this version reads {FORMAT} and {WIDER}, so another Orderly wrote it")]
     Other(u8),
     /// The bytes are not what the format says.
     #[error("the twin's blob is damaged: {0}")]
@@ -37,7 +40,7 @@ pub fn encode(twin: &Twin, layout: &Layout) -> Vec<u8> {
 pub fn encode_into(out: &mut Vec<u8>, twin: &Twin, layout: &Layout) {
     // All fields by name: a new one must find its place here.
     let Twin { streams, boots, heard_at, heard_listening, source, said_offline, too_large, rules } = twin;
-    out.push(FORMAT);
+    out.push(if rules_codec::is_plain(rules) { FORMAT } else { WIDER });
     put_varint(out, streams.len() as u64);
     for stream in streams {
         stream_codec::put(out, stream);
@@ -64,12 +67,12 @@ pub fn encode_into(out: &mut Vec<u8>, twin: &Twin, layout: &Layout) {
 pub fn decode(blob: &[u8]) -> Result<(Twin, Layout), TwinError> {
     match blob.split_first() {
         None => Err(TwinError::Empty),
-        Some((&FORMAT, rest)) => Ok(body(&mut Reader::new(rest))?),
+        Some((format @ (&FORMAT | &WIDER), rest)) => Ok(body(&mut Reader::new(rest), *format == FORMAT)?),
         Some((&format, _)) => Err(TwinError::Other(format)),
     }
 }
 
-fn body(r: &mut Reader<'_>) -> Result<(Twin, Layout), DecodeError> {
+fn body(r: &mut Reader<'_>, plain: bool) -> Result<(Twin, Layout), DecodeError> {
     let mut twin = Twin { streams: many(r, stream_codec::read)?, ..Twin::default() };
     twin.boots = many(r, |r| {
         let boot = r.bytes(8)?.try_into().map(u64::from_le_bytes).map_err(|_| DecodeError::Short)?;
@@ -85,7 +88,7 @@ fn body(r: &mut Reader<'_>) -> Result<(Twin, Layout), DecodeError> {
     twin.too_large = small(r, "count of what was too large")?;
     let n = r.count()?;
     let layout = Layout::of_bytes(r.bytes(n)?);
-    twin.rules = rules_codec::read(r)?;
+    twin.rules = rules_codec::read(r, plain)?;
     if r.left() == 0 { Ok((twin, layout)) } else { Err(DecodeError::Malformed("end")) }
 }
 

@@ -9,6 +9,8 @@ use super::codec::{many, option, put_option, put_time, small, time};
 const DUE: u8 = 4;
 const MOVED: u8 = 8;
 const LIFE: u8 = 16;
+const EDGE: u8 = 32;
+const CLOSED: u8 = 64;
 
 pub(super) fn put(out: &mut Vec<u8>, rules: &RuleState) {
     put_values(out, &rules.values);
@@ -26,9 +28,19 @@ pub(super) fn put(out: &mut Vec<u8>, rules: &RuleState) {
         put_time(out, raised.fired);
         put_option(out, raised.ended, put_time);
     }
+    if is_plain(rules) {
+        return;
+    }
+    put_option(out, rules.looked, put_time);
 }
 
-pub(super) fn read(r: &mut Reader<'_>) -> Result<RuleState, DecodeError> {
+/// Whether there is nothing in it that only the newer format can say.
+pub(super) fn is_plain(rules: &RuleState) -> bool {
+    let plain = |track: &Track| track.edge == NEVER && !track.closed;
+    rules.looked.is_none() && rules.tracks.iter().all(plain)
+}
+
+pub(super) fn read(r: &mut Reader<'_>, plain: bool) -> Result<RuleState, DecodeError> {
     let values = many(r, value)?;
     let tracks = read_tracks(r)?;
     let base =
@@ -37,7 +49,8 @@ pub(super) fn read(r: &mut Reader<'_>) -> Result<RuleState, DecodeError> {
     let raised = many(r, |r| {
         Ok(Raised { rule: small(r, "rule")?, began: time(r)?, fired: time(r)?, ended: option(r, time)? })
     })?;
-    Ok(RuleState { values, tracks, kept, base, raised })
+    let looked = if plain { None } else { option(r, time)? };
+    Ok(RuleState { values, tracks, kept, base, raised, looked })
 }
 
 fn put_values(out: &mut Vec<u8>, values: &[f64]) {
@@ -58,7 +71,7 @@ fn put_tracks(out: &mut Vec<u8>, tracks: &[Track]) {
     let mut of_life = 0;
     for track in tracks {
         // All fields by name: a new one must find its place here.
-        let Track { phase, stream, began, mark, due, life } = *track;
+        let Track { phase, stream, began, mark, due, life, edge, closed } = *track;
         let moved = (stream, began, mark) != (0, Timestamp(0), Timestamp(0));
         let phase = match phase {
             Phase::Calm => 0,
@@ -67,7 +80,8 @@ fn put_tracks(out: &mut Vec<u8>, tracks: &[Track]) {
             Phase::Clearing => 3,
         };
         let flag = |so: bool, flag: u8| if so { flag } else { 0 };
-        out.push(phase | flag(due != NEVER, DUE) | flag(moved, MOVED) | flag(life != of_life, LIFE));
+        let hours = flag(edge != NEVER, EDGE) | flag(closed, CLOSED);
+        out.push(phase | flag(due != NEVER, DUE) | flag(moved, MOVED) | flag(life != of_life, LIFE) | hours);
         if moved {
             out.push(stream);
             put_time(out, began);
@@ -79,6 +93,9 @@ fn put_tracks(out: &mut Vec<u8>, tracks: &[Track]) {
         if life != of_life {
             put_varint(out, u64::from(life));
             of_life = life;
+        }
+        if edge != NEVER {
+            put_zigzag(out, edge);
         }
     }
 }
@@ -111,5 +128,9 @@ fn track(r: &mut Reader<'_>, of_life: &mut u32) -> Result<Track, DecodeError> {
         *of_life = small(r, "life")?;
     }
     track.life = *of_life;
+    if flags & EDGE != 0 {
+        track.edge = r.zigzag()?;
+    }
+    track.closed = flags & CLOSED != 0;
     Ok(track)
 }

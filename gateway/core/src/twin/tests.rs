@@ -113,6 +113,8 @@ proptest! {
             mark: Timestamp(mark),
             due: if due == 0 { NEVER } else { due },
             life,
+            edge: if mark == 0 { NEVER } else { due - 9 },
+            closed: due == 2,
         }).collect();
         let base = Base { values: values.clone(), tracks: tracks.clone(), at: Timestamp(3) };
         let rules = RuleState { values: values.clone(), base: Some(Box::new(base)), tracks, ..RuleState::default() };

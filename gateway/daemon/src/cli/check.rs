@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use orderly_core::ids::ClassId;
+use orderly_core::time::Clock;
 
 use super::args::Check;
 use super::diff::Standing;
 use super::{Context, Failure, Lang, out};
 use crate::config::{Settings, Span};
+use crate::runtime::clock::SystemClock;
 use crate::runtime::texts::{Texts, gather};
 use crate::sources::modbus::wire::Names;
 use crate::sources::modbus::{LinkConfig, plan};
@@ -29,6 +31,7 @@ pub fn check(context: &Context, what: &Check) -> Result<(), Failure> {
         Lang::Zh => format!("配置正确：{profiles} 个设备型号，{rules} 个规则文件"),
         Lang::En => format!("good: {profiles} device profiles, {rules} rule files"),
     });
+    unknown_years(&texts, context.lang);
     if what.explain {
         explain(&texts);
         links.iter().for_each(read_plan);
@@ -37,6 +40,26 @@ pub fn check(context: &Context, what: &Check) -> Result<(), Failure> {
         diff(&settings, &texts, &links, context.lang)?;
     }
     Ok(())
+}
+
+/// Says which public holidays are not known: those of this year, and from November on, when they are announced, of the
+/// next.
+fn unknown_years(texts: &Texts, lang: Lang) {
+    let now = SystemClock::start().ok().map(|clock| clock.now().wall.0);
+    let Some(Ok(now)) = now.map(jiff::Timestamp::from_millisecond) else { return };
+    let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
+    let next = (today.month() >= 11).then_some(today.year() + 1);
+    for year in [Some(today.year()), next].into_iter().flatten().filter(|y| texts.calendars.lacks_year(*y)) {
+        out::line(&match lang {
+            Lang::Zh => format!(
+                "注意：不知道 {year} 年的节假日安排，工作日暂按周一至周五计算；公布后请在规则目录中增加 [[year]]"
+            ),
+            Lang::En => format!(
+                "note: the public holidays of {year} are not known; until a [[year]] is added to the rules, a workday is \
+                 Monday to Friday"
+            ),
+        });
+    }
 }
 
 /// Every file or variable with a secret must be readable now, not at three in the morning.

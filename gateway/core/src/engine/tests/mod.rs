@@ -5,6 +5,7 @@ mod bench;
 mod commands;
 mod filed;
 mod holds;
+mod hours;
 mod identity;
 mod import;
 mod orders;

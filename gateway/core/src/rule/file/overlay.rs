@@ -1,6 +1,8 @@
 //! What a site may change of the rules of a file: thresholds, delays, urgency, team and texts, or that one is off.
 
-use super::{ClassTable, ParsedRule, SEVERITIES, Silence, condition, late_ms, millis, vectors};
+use super::{
+    ClassTable, ParsedRule, SEVERITIES, Silence, condition, late_ms, millis, unknown_calendar, vectors,
+};
 use crate::diagnostic::{Diagnostic, Section, nearest, read};
 use crate::expr::MetricInfo;
 use crate::overlay::Layer;
@@ -24,7 +26,7 @@ pub(super) fn lay_over(
                 continue;
             };
             let metrics = classes.metrics(rules[place].class.as_str()).unwrap_or(&[]);
-            adjust(&section, &mut rules[place], metrics);
+            adjust(&section, &mut rules[place], metrics, classes);
             if section.flag("off") == Some(true) {
                 rules.remove(place);
             }
@@ -33,7 +35,7 @@ pub(super) fn lay_over(
     })
 }
 
-fn adjust(section: &Section<'_, '_>, rule: &mut ParsedRule, metrics: &[MetricInfo]) {
+fn adjust(section: &Section<'_, '_>, rule: &mut ParsedRule, metrics: &[MetricInfo], classes: &ClassTable) {
     for key in ["when", "clear", "clear_after"] {
         if section.has(key) && rule.silence.is_some() {
             section.wrong(key, "the rule is about silence; it has only \"for\"", None);
@@ -41,6 +43,12 @@ fn adjust(section: &Section<'_, '_>, rule: &mut ParsedRule, metrics: &[MetricInf
         }
     }
     let known = Some(metrics);
+    if let Some(name) = section.text("calendar") {
+        match classes.calendars().hours(name) {
+            Some(_) => rule.calendar = Some(name.to_owned()),
+            None => section.wrong("calendar", unknown_calendar(name, classes), None),
+        }
+    }
     rule.when = condition(section, "when", known).or(rule.when.take());
     rule.clear = condition(section, "clear", known).or(rule.clear.take());
     rule.clear_after_ms = millis(section, "clear_after").unwrap_or(rule.clear_after_ms);
@@ -49,6 +57,7 @@ fn adjust(section: &Section<'_, '_>, rule: &mut ParsedRule, metrics: &[MetricInf
         match &mut rule.silence {
             Some(Silence::Device { after_ms }) => *after_ms = Some(after),
             Some(Silence::Metric { after_ms, .. }) if after > 0 => *after_ms = after,
+            Some(Silence::Day { .. }) => section.wrong("for", "the rule asks at a time of day", None),
             Some(Silence::Metric { .. }) => section.wrong("for", "silence needs more than no time", None),
             None => rule.hold_ms = after,
         }
@@ -69,7 +78,7 @@ fn adjust(section: &Section<'_, '_>, rule: &mut ParsedRule, metrics: &[MetricInf
     }
     let mut slots = Vec::new();
     let tests = vectors::read(section, known).unwrap_or_default();
-    let Ok(lowered) = rule.lower(metrics, &mut slots) else { return };
+    let Ok(lowered) = rule.lower(classes, &mut slots) else { return };
     for (n, test) in tests.iter().enumerate() {
         if let Err(message) = vectors::run(test, &lowered, &slots, late_ms(rule.class.as_str())) {
             section.wrong("test", format!("test {}: {message}", n + 1), None);

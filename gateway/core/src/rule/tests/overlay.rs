@@ -18,13 +18,12 @@ fn thresholds_delays_urgency_and_texts_change_and_the_shipped_tests_stay_those_o
     )
     .unwrap();
     let classes = classes();
-    let metrics = classes.metrics("cold_store").unwrap();
-    let rule = file.rules[0].lower(metrics, &mut Vec::new()).unwrap();
+    let rule = file.rules[0].lower(&classes, &mut Vec::new()).unwrap();
     let Kind::Threshold(threshold) = &rule.kind else { panic!("it is a threshold") };
     assert_eq!((threshold.hold_ms, threshold.clear_after_ms), (20_000, 5_000));
     assert_eq!((rule.severity, &*rule.team), (crate::alert::Severity::P1, "ward"));
     let shipped = RuleFile::parse(GOOD, "r.toml", &classes).unwrap();
-    let shipped = shipped.rules[0].lower(metrics, &mut Vec::new()).unwrap();
+    let shipped = shipped.rules[0].lower(&classes, &mut Vec::new()).unwrap();
     assert_eq!(rule.text.zh, shipped.text.zh, "what the overlay does not say stays");
     assert_ne!(rule.text.en, shipped.text.en);
 }
@@ -44,7 +43,7 @@ fn mistakes_are_told_at_their_place_in_the_overlay() {
         [
             "site.toml:3:6: rule[0].id: there is no rule \"wram\" in these rules (did you mean \"warm\"?)",
             "site.toml:7:9: rule[1].when: no profile of the class measures \"tmp\"; did you mean \"temp\"?",
-            "site.toml:8:1: rule[1].class: unknown key \"class\" (known here: clear, clear_after, for, id, late, off, severity, team, test, text, when)",
+            "site.toml:8:1: rule[1].class: unknown key \"class\" (known here: calendar, clear, clear_after, for, id, late, off, severity, team, test, text, when)",
         ]
     );
     let found = laid(

@@ -9,7 +9,7 @@ use orderly_core::ids::{ProfileId, RuleId};
 use orderly_core::overlay::{Target, lay_over, target};
 use orderly_core::profile::Profile;
 use orderly_core::record::ConfigKind;
-use orderly_core::rule::{ClassTable, RuleFile};
+use orderly_core::rule::{ClassTable, RuleFile, holds_calendars};
 use rust_embed::RustEmbed;
 
 use super::script::{complete, read_profile};
@@ -139,7 +139,7 @@ impl Gathering<'_> {
                 file.text = text;
             }
             Target::Rules(name) => {
-                let classes = ClassTable::new(self.texts.profiles.values().map(|(_, profile)| &**profile));
+                let classes = self.classes();
                 let known = self.texts.rules.iter_mut().find(|(id, _)| id.as_str() == name);
                 let Some((id, file)) = known else { return Ok(()) };
                 let text = lay_over(&file.text, &overlay.name, &overlay.text);
@@ -158,9 +158,20 @@ impl Gathering<'_> {
         self.broken.push(Broken { file, found: vec![found], claim: Claim::Unknown, overlay });
     }
 
-    /// A file is what it holds: `[[rule]]` tables make it a rule file, anything else must be a profile.
+    /// What rules may name: metrics, and the calendars of every rule file that can be read.
+    fn classes(&self) -> ClassTable {
+        let mut classes = ClassTable::new(self.texts.profiles.values().map(|(_, profile)| &**profile));
+        for (name, file) in self.texts.rules.iter().filter(|(_, file)| holds_calendars(&file.text)) {
+            if let Ok(rules) = RuleFile::parse(&file.text, &file.name, &classes) {
+                classes.set_calendars(name.as_str(), rules.calendars);
+            }
+        }
+        classes
+    }
+
+    /// A file is what it holds: `[[rule]]` tables and calendars make it a rule file, anything else must be a profile.
     fn file(&mut self, file: TextFile) {
-        if holds_rules(&file.text) {
+        if holds_rules(&file.text) || holds_calendars(&file.text) {
             match rule_file_name(&file.name) {
                 Ok(name) => drop(self.texts.rules.insert(name, file)),
                 Err(message) => {
@@ -185,7 +196,7 @@ impl Gathering<'_> {
     }
 
     fn finish(mut self) -> Texts {
-        let classes = ClassTable::new(self.texts.profiles.values().map(|(_, profile)| &**profile));
+        let classes = self.classes();
         // Files of the site come last: where they say a rule again, it is they who must change.
         let mut rules: Vec<(RuleId, TextFile)> = std::mem::take(&mut self.texts.rules).into_iter().collect();
         rules.sort_by_key(|(_, file)| !file.built_in);
@@ -194,6 +205,8 @@ impl Gathering<'_> {
             let parsed = RuleFile::parse(&file.text, &file.name, &classes).and_then(|rules| {
                 let twice = rules.rules.iter().find_map(|rule| Some((&rule.id, taken.get(&rule.id)?)));
                 twice.map_or(Ok(()), |(rule, other)| Err(vec![said_again(&file, rule, other)]))?;
+                let twice = classes.calendars().said_elsewhere(name.as_str(), &rules.calendars);
+                twice.map_or(Ok(()), |message| Err(vec![whole(&file.name, message, None)]))?;
                 Ok(rules)
             });
             match parsed {
@@ -207,7 +220,7 @@ impl Gathering<'_> {
                 }
             }
         }
-        Texts { broken: self.broken, ..self.texts }
+        Texts { broken: self.broken, calendars: classes.calendars().clone(), ..self.texts }
     }
 }
 

@@ -16,6 +16,7 @@ use orderly_core::output::TextRow;
 use orderly_core::overlay::split;
 use orderly_core::profile::Profile;
 use orderly_core::record::{ConfigKind, ConfigText};
+use orderly_core::rule::Calendars;
 
 pub use force::{Force, bring_into_force};
 pub use gather::{gather, gather_again, gather_usable};
@@ -45,6 +46,8 @@ pub struct Texts {
     pub rules: BTreeMap<RuleId, TextFile>,
     /// Files that cannot be used. While there are any, nothing that is in force is taken out of it: it may be theirs.
     pub broken: Vec<Broken>,
+    /// The calendars of all rule files.
+    pub calendars: Calendars,
 }
 
 /// A file that cannot be used.
