@@ -24,6 +24,7 @@ mod modbus;
 mod modbus_absent;
 mod modbus_dead;
 mod modbus_peers;
+mod modbus_tls;
 mod modbus_truth;
 mod mqtt_client;
 mod mqtt_door;

@@ -9,6 +9,7 @@ pub mod aim;
 pub mod api;
 pub mod broker;
 pub mod broker_tap;
+pub mod certificates;
 pub mod door;
 pub mod drained;
 pub mod fakestore;

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,8 +12,12 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use orderly::config::{ModbusFraming, ModbusSettings};
 use orderly::sources::modbus::wire::{Dial, Endpoint, Framing, Stream};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
 
 /// How long a living unit takes to answer.
 const ANSWER: Duration = Duration::from_millis(1);
@@ -80,13 +85,54 @@ impl MemoryBus {
     /// # Errors
     /// When there is no free port.
     pub async fn listen(&self) -> io::Result<SocketAddr> {
+        self.accept(|stream| async { Ok(stream) }).await
+    }
+
+    /// The same behind TLS: with the certificate and key of these files, and only for clients of this authority, if one
+    /// is named.
+    ///
+    /// # Errors
+    /// When there is no free port, or a file cannot be used.
+    pub async fn listen_tls(
+        &self,
+        cert: &Path,
+        key: &Path,
+        clients: Option<&Path>,
+    ) -> anyhow::Result<SocketAddr> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider));
+        let builder = builder.with_safe_default_protocol_versions()?;
+        let builder = match clients {
+            Some(file) => {
+                let roots = Arc::new(orderly::tls::authorities(file)?);
+                let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider).build()?;
+                builder.with_client_cert_verifier(verifier)
+            }
+            None => builder.with_no_client_auth(),
+        };
+        let chain = CertificateDer::pem_file_iter(cert)?.collect::<Result<Vec<_>, _>>()?;
+        let config = builder.with_single_cert(chain, PrivateKeyDer::from_pem_file(key)?)?;
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        Ok(self.accept(move |stream| acceptor.accept(stream)).await?)
+    }
+
+    async fn accept<S, F>(&self, wrap: impl Fn(TcpStream) -> F + Send + 'static) -> io::Result<SocketAddr>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        F: Future<Output = io::Result<S>> + Send + 'static,
+    {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
         let bus = self.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 drop(stream.set_nodelay(true));
-                tokio::spawn(bus.clone().serve(stream));
+                let (bus, wrapped) = (bus.clone(), wrap(stream));
+                tokio::spawn(async move {
+                    if let Ok(stream) = wrapped.await {
+                        bus.serve(stream).await;
+                    }
+                });
             }
         });
         Ok(address)

@@ -16,3 +16,4 @@ pub mod runtime;
 pub mod simulate;
 pub mod sinks;
 pub mod sources;
+pub mod tls;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use orderly::sources::mqtt_client::Address;
 use orderly_core::record::Flags;
+use orderly_tests::certificates;
 use orderly_tests::memory_intake::{Disk, MemoryIntake};
 use orderly_tests::mosquitto::{self, Mosquitto};
 use orderly_tests::mqtt_load::Publisher;
@@ -140,34 +141,10 @@ async fn filters_that_are_no_longer_configured_are_taken_back_from_a_kept_sessio
     }
 }
 
-/// An authority of our own, and a certificate for `localhost` that it signed, made by the openssl command; `None`
-/// with a printed reason without it.
-fn certificates(dir: &std::path::Path) -> Option<()> {
-    let request =
-        ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"];
-    let authority = ["-subj", "/CN=Hospital authority", "-addext", "basicConstraints=critical,CA:TRUE"];
-    let leaf = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"];
-    let signed = ["-addext", "basicConstraints=critical,CA:FALSE", "-CA", "ca.pem", "-CAkey", "ca-key.pem"];
-    let make = |more: &[&str], key: &str, out: &str| {
-        let mut openssl = std::process::Command::new("openssl");
-        let made =
-            openssl.args(request).args(more).args(["-keyout", key, "-out", out]).current_dir(dir).output();
-        match made {
-            Ok(output) if output.status.success() => Some(()),
-            other => {
-                eprintln!("skipped: openssl made no certificate: {other:?}");
-                None
-            }
-        }
-    };
-    make(&authority, "ca-key.pem", "ca.pem")?;
-    make(&[&leaf[..], &signed[..]].concat(), "key.pem", "cert.pem")
-}
-
 #[tokio::test]
 async fn a_broker_behind_tls_is_reached_with_the_right_certificate_only() {
     let dir = tempfile::tempdir().unwrap();
-    if mosquitto::find().is_none() || certificates(dir.path()).is_none() {
+    if mosquitto::find().is_none() || certificates::make(dir.path()).is_none() {
         return;
     }
     let path = |name: &str| dir.path().join(name).display().to_string();
@@ -191,7 +168,7 @@ async fn a_broker_behind_tls_is_reached_with_the_right_certificate_only() {
 #[tokio::test]
 async fn the_daemon_trusts_the_authority_that_its_settings_name() {
     let dir = tempfile::tempdir().unwrap();
-    if mosquitto::find().is_none() || certificates(dir.path()).is_none() {
+    if mosquitto::find().is_none() || certificates::make(dir.path()).is_none() {
         return;
     }
     let path = |name: &str| dir.path().join(name).display().to_string();

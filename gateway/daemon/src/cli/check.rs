@@ -9,11 +9,12 @@ use orderly_core::time::Clock;
 use super::args::Check;
 use super::diff::Standing;
 use super::{Context, Failure, Lang, out};
-use crate::config::{Settings, Span};
+use crate::config::{Credentials, Settings, Span};
 use crate::runtime::clock::SystemClock;
 use crate::runtime::texts::{Texts, gather};
 use crate::sources::modbus::wire::Names;
 use crate::sources::modbus::{LinkConfig, plan};
+use crate::tls::{self, TlsError};
 
 /// Checks settings, profiles and rules; says what is there, and what a start would change.
 pub fn check(context: &Context, what: &Check) -> Result<(), Failure> {
@@ -26,6 +27,7 @@ pub fn check(context: &Context, what: &Check) -> Result<(), Failure> {
         settings.modbus.iter().map(|(name, link)| LinkConfig::from_settings(name, link, &profiles, &names));
     let links: Vec<LinkConfig> = links.collect::<Result<_, _>>().map_err(Failure::Other)?;
     secrets(&settings, |file| credentials.read(file).map(drop), |name| credentials.variable(name).map(drop))?;
+    trust(&settings, &credentials)?;
     let (profiles, rules) = (texts.profiles.len(), texts.rules.len());
     out::line(&match context.lang {
         Lang::Zh => format!("配置正确：{profiles} 个设备型号，{rules} 个规则文件"),
@@ -86,6 +88,24 @@ fn secrets(
         .filter_map(|(key, file)| read(file.as_deref()?).err().map(|why| format!("{key}: {why}")))
         .chain(variables)
         .collect();
+    if faults.is_empty() { Ok(()) } else { Err(Failure::Other(faults.join("\norderly: "))) }
+}
+
+/// And every file of certificates and keys.
+fn trust(settings: &Settings, credentials: &Credentials) -> Result<(), Failure> {
+    let mqtt = settings.mqtt.iter().map(|(name, s)| ("mqtt", name, s.ca_file.clone()));
+    let sinks = settings.sinks.iter().map(|(name, s)| ("sinks", name, s.ca_file.clone()));
+    let notify = settings.notify.iter().map(|(name, s)| ("notify", name, s.ca_file.clone()));
+    let authorities = mqtt.chain(sinks).chain(notify).filter_map(|(section, name, file)| {
+        let error = tls::authorities(&file?).err()?;
+        Some(format!("{section}.{name}.{error}"))
+    });
+    let modbus = settings.modbus.iter().filter_map(|(name, link)| {
+        let error = link.with(credentials).tls_files()?.read().err()?;
+        let key = if matches!(error, TlsError::File { .. }) { "." } else { ": " };
+        Some(format!("modbus.{name}{key}{error}"))
+    });
+    let faults: Vec<String> = authorities.chain(modbus).collect();
     if faults.is_empty() { Ok(()) } else { Err(Failure::Other(faults.join("\norderly: "))) }
 }
 

@@ -7,7 +7,7 @@ use orderly_core::ids::{ClassId, DeviceId, SiteId};
 use super::amount::{Size, Span};
 use super::layers::{Layer, locate};
 use super::problem::Problem;
-use super::{HookSigned, Settings};
+use super::{HookSigned, ModbusSettings, Settings};
 
 /// A fault of the resolved settings, by its dotted path.
 #[derive(Debug)]
@@ -223,6 +223,7 @@ fn links(settings: &Settings, faults: &mut Faults) {
                 "1 or 2",
             );
         }
+        modbus_tls(&path, modbus, faults);
         faults.at_least(&format!("{path}.timeout"), modbus.timeout, Span::ms(10));
         for (i, device) in modbus.device.iter().enumerate() {
             let path = format!("{path}.device.{i}");
@@ -237,6 +238,37 @@ fn links(settings: &Settings, faults: &mut Faults) {
                 );
             }
         }
+    }
+}
+
+fn modbus_tls(path: &str, modbus: &ModbusSettings, faults: &mut Faults) {
+    let files =
+        [("ca_file", &modbus.ca_file), ("cert_file", &modbus.cert_file), ("key_file", &modbus.key_file)];
+    if !modbus.tls {
+        let named = files.iter().filter(|(_, file)| file.is_some()).map(|(key, _)| *key);
+        for key in named.chain((!modbus.server_name.is_empty()).then_some("server_name")) {
+            let hint = "write tls = true, or leave it out";
+            faults.add(&format!("{path}.{key}"), "says nothing without TLS", hint);
+        }
+        return;
+    }
+    match (&modbus.cert_file, &modbus.key_file) {
+        (Some(_), None) => {
+            faults.add(&format!("{path}.key_file"), "is missing", "the file with the key of cert_file");
+        }
+        (None, Some(_)) => {
+            let hint = "the file with the certificate that key_file belongs to";
+            faults.add(&format!("{path}.cert_file"), "is missing", hint);
+        }
+        _ => {}
+    }
+    if std::iter::once(&modbus.address).chain(&modbus.backup).any(|address| address.starts_with('/')) {
+        let hint = "leave it out, or give the serial port a link of its own";
+        faults.add(&format!("{path}.tls"), "cannot be spoken on a serial port", hint);
+    }
+    if !modbus.server_name.is_empty() && !crate::tls::is_name(&modbus.server_name) {
+        let message = format!("{:?} is no name of a server", modbus.server_name);
+        faults.add(&format!("{path}.server_name"), message, "as in \"plc.hospital\"");
     }
 }
 

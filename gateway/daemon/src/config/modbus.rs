@@ -1,8 +1,12 @@
 //! `[modbus.<name>]`
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use super::amount::Span;
+use super::secret::Credentials;
+use crate::tls;
 
 /// One Modbus link that we poll: TCP, a serial port, or a serial line behind a converter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +18,16 @@ pub struct ModbusSettings {
     pub backup: Vec<String>,
     /// `tcp`, or `rtu` for a serial line behind a TCP converter. A serial port always speaks `rtu`.
     pub framing: ModbusFraming,
+    /// Whether TCP is wrapped in TLS, as Modbus/TCP Security wants it on port 802.
+    pub tls: bool,
+    /// PEM file with the authorities to trust instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// PEM file with our own certificate, for devices that ask who we are.
+    pub cert_file: Option<PathBuf>,
+    /// PEM file with the key of it, or a systemd credential.
+    pub key_file: Option<PathBuf>,
+    /// The name in the certificate of the other side; empty: the host of the address.
+    pub server_name: String,
     /// Speed of a serial port.
     pub baud: u32,
     /// Parity of a serial port.
@@ -74,12 +88,33 @@ pub struct ModbusDevice {
     pub zone: String,
 }
 
+impl ModbusSettings {
+    /// The same, with a key that systemd holds named by its path.
+    #[must_use]
+    pub fn with(&self, credentials: &Credentials) -> Self {
+        let key_file = self.key_file.as_deref().map(|file| credentials.find(file));
+        Self { key_file, ..self.clone() }
+    }
+
+    /// The files of TLS, if it is spoken.
+    #[must_use]
+    pub fn tls_files(&self) -> Option<tls::Files> {
+        let own = self.cert_file.clone().zip(self.key_file.clone());
+        self.tls.then(|| tls::Files { ca_file: self.ca_file.clone(), own })
+    }
+}
+
 impl Default for ModbusSettings {
     fn default() -> Self {
         Self {
             address: String::new(),
             backup: Vec::new(),
             framing: ModbusFraming::Tcp,
+            tls: false,
+            ca_file: None,
+            cert_file: None,
+            key_file: None,
+            server_name: String::new(),
             baud: 9_600,
             parity: Parity::None,
             stop_bits: 1,

@@ -64,7 +64,9 @@ impl Credentials {
         }
     }
 
-    fn find(&self, file: &Path) -> PathBuf {
+    /// Where a file that may be a systemd credential is.
+    #[must_use]
+    pub fn find(&self, file: &Path) -> PathBuf {
         let bare = file.components().count() == 1 && file.is_relative();
         match &self.directory {
             Some(directory) if bare && directory.join(file).exists() => directory.join(file),

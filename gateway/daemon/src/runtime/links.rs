@@ -95,7 +95,8 @@ impl OpenLinks {
         for (name, mqtt) in &settings.mqtt {
             links.mqtt(client(settings, name, mqtt, credentials, core)?, core, stop);
         }
-        let (polls, (tasks, probes)) = Polls::start(settings, core, profiles, lenient, stop).await?;
+        let (polls, (tasks, probes)) =
+            Polls::start(settings, credentials, core, profiles, lenient, stop).await?;
         links.tasks.extend(tasks);
         links.probes.extend(probes);
         links.ways.links = polls.ways();

@@ -18,7 +18,7 @@ use super::doors::Ending;
 use super::orders::OrderDesk;
 use super::overview::SourceProbe;
 use crate::api::dto::SourceStatus;
-use crate::config::{ModbusSettings, Settings};
+use crate::config::{Credentials, ModbusSettings, Settings};
 use crate::pipeline::StateFile;
 use crate::sources::modbus::wire::Names;
 use crate::sources::modbus::{self, Crowd, LinkConfig, LinkStatus, Polled};
@@ -60,6 +60,7 @@ impl Polls {
     /// When a device has no profile, or cannot be registered.
     pub async fn start(
         settings: &Settings,
+        credentials: &Credentials,
         core: &Core,
         profiles: &[Arc<Profile>],
         lenient: bool,
@@ -73,7 +74,9 @@ impl Polls {
             names: Names::default(),
         };
         let crowd = Arc::<Crowd>::default();
-        let configs = settings.modbus.iter().map(|(name, modbus)| {
+        let links: Vec<(&String, ModbusSettings)> =
+            settings.modbus.iter().map(|(name, modbus)| (name, modbus.with(credentials))).collect();
+        let configs = links.iter().map(|(name, modbus)| {
             if lenient {
                 Ok(LinkConfig::usable(name, modbus, profiles, &polls.names))
             } else {
@@ -84,13 +87,13 @@ impl Polls {
         polls.enter(&configs).await?;
         let site = SiteId::new(&settings.site)?;
         let (mut tasks, mut probes) = (Vec::new(), Vec::new());
-        for (config, settings) in configs.into_iter().zip(settings.modbus.values()) {
+        for (config, (_, settings)) in configs.into_iter().zip(links) {
             let (tell, told) = watch::channel(config.devices.clone());
             let (orders, ordered) = mpsc::channel(MOST_WAITING);
             let (task, probe) = run(&config, told, ordered, &site, core, &crowd, stop);
             tasks.push(task);
             probes.push(probe);
-            polls.links.push(Link { name: config.name, settings: settings.clone(), devices: tell, orders });
+            polls.links.push(Link { name: config.name, settings, devices: tell, orders });
         }
         Ok((polls, (tasks, probes)))
     }

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::catalog::Catalog;
-use crate::config::Span;
+use crate::config::{Credentials, Span};
 use crate::runtime::polls::Polls;
 use crate::runtime::reload::{Reloader, Troubles};
 use crate::runtime::texts::{Force, Look, gather};
@@ -35,7 +35,8 @@ impl Followed {
         let catalog = Arc::new(Catalog::new(gather(&site.settings).unwrap().all_profiles()));
         let troubles = Arc::new(Troubles::default());
         let stop = CancellationToken::new();
-        let (polls, _) = Polls::start(&site.settings, &core, &[], false, &stop).await.unwrap();
+        let (polls, _) =
+            Polls::start(&site.settings, &Credentials::default(), &core, &[], false, &stop).await.unwrap();
         let reloader = Reloader {
             settings: site.settings.clone(),
             catalog: Arc::clone(&catalog),

@@ -55,7 +55,7 @@ impl Bus {
         let mut said = Vec::new();
         for _ in 0..config.endpoints.len() {
             let endpoint = &config.endpoints[self.endpoint % config.endpoints.len()];
-            let patience = config.timeout.max(Duration::from_secs(1));
+            let patience = config.timeout.max(endpoint.patience);
             match tokio::time::timeout(patience, endpoint.dial.dial()).await {
                 Ok(Ok(stream)) => {
                     self.number = self.number.wrapping_add(1);

@@ -3,15 +3,11 @@
 use std::io;
 use std::path::Path;
 use std::pin::Pin;
-use std::sync::Arc;
 
-use rustls::ClientConfig;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
+
+use crate::tls;
 
 /// A broker's address.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,32 +70,11 @@ impl Address {
             let (reader, writer) = stream.into_split();
             return Ok((Box::pin(reader), Box::pin(writer)));
         }
-        let name = ServerName::try_from(self.host.clone()).map_err(io::Error::other)?;
-        let connector = TlsConnector::from(Arc::new(trust(ca_file)?));
-        let (reader, writer) = tokio::io::split(connector.connect(name, stream).await?);
+        // Read anew for each connection, so that a renewed certificate file needs no restart.
+        let client = tls::Client::new(tls::Files { ca_file: ca_file.map(Path::to_owned), own: None });
+        let (reader, writer) = tokio::io::split(client.connect(&self.host, stream).await?);
         Ok((Box::pin(reader), Box::pin(writer)))
     }
-}
-
-/// Read anew for each connection, so that a renewed certificate file needs no restart.
-fn trust(ca_file: Option<&Path>) -> io::Result<ClientConfig> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(io::Error::other)?;
-    let Some(file) = ca_file else {
-        return Ok(builder.with_platform_verifier().map_err(io::Error::other)?.with_no_client_auth());
-    };
-    let named = |why: String| io::Error::other(format!("{}: {why}", file.display()));
-    let mut roots = rustls::RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(file).map_err(|e| named(e.to_string()))? {
-        let certificate = certificate.map_err(|e| named(e.to_string()))?;
-        roots.add(certificate).map_err(|e| named(e.to_string()))?;
-    }
-    if roots.is_empty() {
-        return Err(named("there is no certificate in it".to_owned()));
-    }
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
 #[cfg(test)]

@@ -14,6 +14,12 @@ use tokio_serial::{SerialPortBuilderExt as _, SerialStream};
 use super::frame::Framing;
 use super::names::Names;
 use crate::config::{ModbusFraming, ModbusSettings, Parity};
+use crate::tls;
+
+/// A connection gets at least so long.
+const CONNECT: Duration = Duration::from_secs(1);
+/// Small devices take seconds to work out a handshake.
+const SHAKE_HANDS: Duration = Duration::from_secs(8);
 
 /// Bytes both ways.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin + Debug {}
@@ -35,8 +41,12 @@ pub struct Endpoint {
     pub framing: Framing,
     /// The silence between two frames that a serial line needs.
     pub silence: Duration,
+    /// How long opening it may take at least.
+    pub patience: Duration,
     /// Whether it stays open after an error: a serial line has nobody who could hang up.
     pub stays: bool,
+    /// Whether TLS is spoken there.
+    pub tls: bool,
     /// What opens it.
     pub dial: Arc<dyn Dial>,
 }
@@ -44,8 +54,10 @@ pub struct Endpoint {
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)?;
-        match (self.framing, self.stays) {
-            (Framing::Rtu, false) => f.write_str(" (RTU over TCP)"),
+        match (self.framing, self.stays, self.tls) {
+            (Framing::Rtu, false, false) => f.write_str(" (RTU over TCP)"),
+            (Framing::Rtu, false, true) => f.write_str(" (RTU over TLS)"),
+            (Framing::Tcp, _, true) => f.write_str(" (TLS)"),
             _ => Ok(()),
         }
     }
@@ -68,12 +80,19 @@ impl Endpoint {
         if address.starts_with('/') {
             return Self::serial(address, settings);
         }
+        let tcp = Tcp { address: address.to_owned(), names: names.clone() };
+        let files = settings.tls_files();
         Self {
             name: address.to_owned(),
             framing,
             silence: Duration::ZERO,
+            patience: if files.is_some() { SHAKE_HANDS } else { CONNECT },
             stays: false,
-            dial: Arc::new(Tcp { address: address.to_owned(), names: names.clone() }),
+            tls: files.is_some(),
+            dial: match files {
+                Some(files) => Arc::new(Tls::new(tcp, &settings.server_name, files)),
+                None => Arc::new(tcp),
+            },
         }
     }
 
@@ -88,7 +107,9 @@ impl Endpoint {
             name: path.to_owned(),
             framing: Framing::Rtu,
             silence: silence(settings.baud),
+            patience: CONNECT,
             stays: true,
+            tls: false,
             dial: Arc::new(port),
         }
     }
@@ -108,12 +129,41 @@ struct Tcp {
     names: Names,
 }
 
+impl Tcp {
+    async fn open(&self) -> io::Result<TcpStream> {
+        let addresses = self.names.look_up(&self.address).await?;
+        let stream = TcpStream::connect(&*addresses).await?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+}
+
 impl Dial for Tcp {
     fn dial(&self) -> BoxFuture<'_, io::Result<Box<dyn Stream>>> {
+        async { Ok(Box::new(self.open().await?) as Box<dyn Stream>) }.boxed()
+    }
+}
+
+#[derive(Debug)]
+struct Tls {
+    tcp: Tcp,
+    /// The name in the certificate.
+    server: String,
+    client: tls::Client,
+}
+
+impl Tls {
+    fn new(tcp: Tcp, server: &str, files: tls::Files) -> Self {
+        let host = tcp.address.rsplit_once(':').map_or(&*tcp.address, |(host, _)| host);
+        let server = if server.is_empty() { host.trim_matches(['[', ']']) } else { server };
+        Self { server: server.to_owned(), tcp, client: tls::Client::new(files) }
+    }
+}
+
+impl Dial for Tls {
+    fn dial(&self) -> BoxFuture<'_, io::Result<Box<dyn Stream>>> {
         async {
-            let addresses = self.names.look_up(&self.address).await?;
-            let stream = TcpStream::connect(&*addresses).await?;
-            stream.set_nodelay(true)?;
+            let stream = self.client.connect(&self.server, self.tcp.open().await?).await?;
             Ok(Box::new(stream) as Box<dyn Stream>)
         }
         .boxed()
@@ -162,6 +212,17 @@ mod tests {
     }
 
     #[test]
+    fn the_certificate_is_for_the_host_unless_another_name_is_given() {
+        let server = |address: &str, name: &str| {
+            let tcp = Tcp { address: address.to_owned(), names: Names::default() };
+            Tls::new(tcp, name, tls::Files::default()).server
+        };
+        assert_eq!(server("plc.hospital:802", ""), "plc.hospital");
+        assert_eq!(server("[::1]:802", ""), "::1");
+        assert_eq!(server("10.0.0.7:802", "plc.hospital"), "plc.hospital");
+    }
+
+    #[test]
     fn a_path_is_a_serial_port() {
         let settings = ModbusSettings { framing: ModbusFraming::Rtu, ..ModbusSettings::default() };
         let serial = Endpoint::new("/dev/ttyS1", &settings);
@@ -174,5 +235,9 @@ mod tests {
         assert_eq!(over.to_string(), "10.0.0.7:4001 (RTU over TCP)");
         let tcp = Endpoint::new("10.0.0.7:502", &ModbusSettings::default());
         assert_eq!((tcp.framing, tcp.silence), (Framing::Tcp, Duration::ZERO));
+        let tls = ModbusSettings { tls: true, ..ModbusSettings::default() };
+        assert_eq!(Endpoint::new("10.0.0.7:802", &tls).to_string(), "10.0.0.7:802 (TLS)");
+        let rtu = ModbusSettings { framing: ModbusFraming::Rtu, ..tls };
+        assert_eq!(Endpoint::new("10.0.0.7:802", &rtu).to_string(), "10.0.0.7:802 (RTU over TLS)");
     }
 }

@@ -168,6 +168,10 @@ fn gone(error: &io::Error) -> Trouble {
 }
 
 fn how(error: &io::Error) -> String {
+    // A server of TLS 1.3 says only now what it thinks of our certificate.
+    if let Some(why) = crate::tls::why(error) {
+        return why;
+    }
     match error.kind() {
         io::ErrorKind::UnexpectedEof => "the connection was closed".to_owned(),
         _ => format!("the connection was lost: {error}"),
