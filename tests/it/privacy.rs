@@ -248,6 +248,8 @@ async fn sealed_records_are_replayed_and_one_without_its_key_stops_nothing() {
     let records =
         [seal(&own, 20), seal(&foreign, 21), broken, seal(&own, 22)].map(|body| (Flags::SEALED, body));
     left_behind(&site, &records);
+    let later = seal(&own, 40);
+    drop(own);
     let gateway = site.start().unwrap();
     wait_readings(&site, "id-1", 3).await.unwrap();
     drained::wait(&site, Duration::from_secs(60)).await.unwrap();
@@ -262,7 +264,7 @@ async fn sealed_records_are_replayed_and_one_without_its_key_stops_nothing() {
     gateway.stop().unwrap();
 
     // Thrown away, all that it sealed is gone, also where nothing had handled it; the readings stay.
-    left_behind(&site, &[(Flags::SEALED, seal(&own, 40))]);
+    left_behind(&site, &[(Flags::SEALED, later)]);
     for file in fs::read_dir(site.data_dir().join("keys")).unwrap() {
         fs::remove_file(file.unwrap().path()).unwrap();
     }
@@ -275,6 +277,25 @@ async fn sealed_records_are_replayed_and_one_without_its_key_stops_nothing() {
     publish(&mut publisher, "orderly/v1/main/id_meter/id-1/up/reading", &[body("76", 50)]).await;
     wait_readings(&site, "id-1", 4).await.unwrap();
     gateway.stop().unwrap();
+}
+
+#[tokio::test]
+async fn two_gateways_never_share_their_keys() {
+    let (dir, store) = (tempfile::tempdir().unwrap(), FakeStore::start().await);
+    let [one, two] = ["one", "two"].map(|name| dir.path().join(name));
+    for folder in [&one, &two] {
+        fs::create_dir(folder).unwrap();
+    }
+    let first = site(&one, &store.url());
+    let gateway = first.start().unwrap();
+    let keys = first.data_dir().join("keys");
+    let more = format!("[privacy]\nkeys = {:?}\n", keys.display().to_string());
+    let second = Site::new(&two, &more).unwrap();
+    let why = format!("{:?}", second.start().unwrap_err());
+    let sentence = format!("another gateway has the folder of the keys {}", keys.display());
+    assert!(why.contains(&sentence), "{why}");
+    gateway.stop().unwrap();
+    second.start().unwrap().stop().unwrap();
 }
 
 #[tokio::test]

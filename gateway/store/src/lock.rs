@@ -1,10 +1,10 @@
-//! One daemon per data directory.
+//! One daemon per data directory, and per folder of keys.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
-/// The lock on a data directory; given back when dropped, and by the operating system when the process dies.
+/// The lock on a directory; given back when dropped, and by the operating system when the process dies.
 #[derive(Debug)]
 pub struct DirLock {
     _file: File,
@@ -60,6 +60,19 @@ impl DirLock {
         writeln!(file, "{}", std::process::id()).map_err(io)?;
         Ok(Self { _file: file })
     }
+
+    /// Locks a directory that is there, and leaves nothing in it. `None`: another process has it.
+    ///
+    /// # Errors
+    /// When the operating system refuses; some file systems have no locks.
+    pub fn hold(dir: &Path) -> io::Result<Option<Self>> {
+        let file = File::open(dir)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self { _file: file })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(source)) => Err(source),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -77,5 +90,17 @@ mod tests {
         assert!(refused.to_string().contains(&expected), "{refused}");
         drop(first);
         assert!(DirLock::take(&data).is_ok());
+    }
+
+    #[test]
+    fn a_held_directory_has_no_second_holder_and_nothing_new_in_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let missing = DirLock::hold(&dir.path().join("keys")).unwrap_err();
+        assert_eq!(missing.kind(), io::ErrorKind::NotFound);
+        let first = DirLock::hold(dir.path()).unwrap();
+        assert!(first.is_some() && DirLock::hold(dir.path()).unwrap().is_none());
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+        drop(first);
+        assert!(DirLock::hold(dir.path()).unwrap().is_some());
     }
 }

@@ -11,6 +11,17 @@ use std::sync::Arc;
 
 pub use real::RealDisk;
 
+use crate::lock::DirLock;
+
+/// Whether a directory is ours alone.
+#[derive(Debug)]
+pub enum Hold {
+    /// It is, as long as this is kept; without a lock where there are no others.
+    Ours(Option<DirLock>),
+    /// Another process has it.
+    Taken,
+}
+
 /// A place for files. Names are durable only after [`Disk::sync_dir`].
 pub trait Disk: Send + Sync {
     /// Makes a directory and those above it.
@@ -39,6 +50,15 @@ pub trait Disk: Send + Sync {
     /// What the operating system reports.
     fn open_to_others(&self, path: &Path) -> io::Result<u32> {
         self.open(path).map(|_| 0)
+    }
+
+    /// Keeps other processes from a directory that is there.
+    ///
+    /// # Errors
+    /// What the operating system reports.
+    fn hold(&self, dir: &Path) -> io::Result<Hold> {
+        let _nobody_else = dir;
+        Ok(Hold::Ours(None))
     }
 
     /// Opens an existing file for reading.

@@ -6,7 +6,8 @@ use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Disk, DiskFile};
+use super::{Disk, DiskFile, Hold};
+use crate::lock::DirLock;
 
 /// The files of the operating system.
 #[derive(Debug, Clone, Copy, Default)]
@@ -29,6 +30,10 @@ impl Disk for RealDisk {
 
     fn open_to_others(&self, path: &Path) -> io::Result<u32> {
         Ok(fs::metadata(path)?.mode() & 0o077)
+    }
+
+    fn hold(&self, dir: &Path) -> io::Result<Hold> {
+        Ok(DirLock::hold(dir)?.map_or(Hold::Taken, |lock| Hold::Ours(Some(lock))))
     }
 
     fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {

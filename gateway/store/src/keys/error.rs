@@ -14,6 +14,13 @@ pub enum KeyError {
         /// The key's file.
         path: PathBuf,
     },
+    /// Another gateway keeps its keys there.
+    #[error("another gateway has the folder of the keys {}: give each one of its own ([privacy] keys), for each replaces and \
+             destroys what is in it", .dir.display())]
+    Shared {
+        /// The folder.
+        dir: PathBuf,
+    },
     /// The operating system refused.
     #[error("cannot {what} {}: {source}", .path.display())]
     Io {

@@ -2,7 +2,7 @@
 //!
 //! One file for each day, 32 random bytes that only the owner may read, made whole or not at all and durable before
 //! anything is sealed with it. When the file is destroyed, nobody can read what was sealed on that day, wherever
-//! copies of it are. See docs/decisions/0010-privacy.md.
+//! copies of it are. A folder of keys belongs to one gateway: another would replace and destroy them. See docs/decisions/0010-privacy.md.
 
 mod error;
 #[cfg(test)]
@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use orderly_core::sealed::{Day, HEAD, Head, OVERHEAD};
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 
-use crate::disk::Disk;
+use crate::disk::{Disk, Hold};
 pub use error::{KeyError, Unopened};
 
 /// Bytes of a key.
@@ -34,8 +34,17 @@ pub struct KeyRing {
     dir: PathBuf,
     draw: Draw,
     keys: RwLock<BTreeMap<Day, Arc<Key>>>,
-    /// Held while a key is made or destroyed: folders of which a new entry is not durable yet.
-    changing: Mutex<BTreeSet<PathBuf>>,
+    /// Held while a key is made or destroyed.
+    changing: Mutex<Folders>,
+}
+
+/// What is known of the folders while keys are made.
+#[derive(Debug, Default)]
+struct Folders {
+    /// Those of which a new entry is not durable yet.
+    unsynced: BTreeSet<PathBuf>,
+    /// The folder of the keys, once it is there.
+    held: Option<Hold>,
 }
 
 struct Key {
@@ -56,8 +65,10 @@ impl KeyRing {
     /// Reads the keys of a folder, which need not be there yet.
     ///
     /// # Errors
-    /// When others than the owner can read a key, or the disk refuses. A file that holds no key counts as none.
+    /// When another gateway has the folder, others than the owner can read a key, or the disk refuses. A file that holds
+    /// no key counts as none.
     pub fn open(disk: Arc<dyn Disk>, dir: &Path, draw: Draw) -> Result<Self, KeyError> {
+        let held = hold(&*disk, dir)?;
         let names = match disk.list(dir) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             names => names.map_err(KeyError::io("list", dir))?,
@@ -80,7 +91,8 @@ impl KeyRing {
             }
         }
         let keys = RwLock::new(keys);
-        Ok(Self { disk, dir: dir.to_owned(), draw, keys, changing: Mutex::default() })
+        let changing = Mutex::new(Folders { held, ..Folders::default() });
+        Ok(Self { disk, dir: dir.to_owned(), draw, keys, changing })
     }
 
     /// The days of which there is a key.
@@ -176,7 +188,7 @@ impl KeyRing {
         if let Some(key) = self.found(day) {
             return Ok(key);
         }
-        let mut unsynced = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut folders = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         // Somebody else may have made it meanwhile.
         if let Some(key) = self.found(day) {
             return Ok(key);
@@ -184,7 +196,7 @@ impl KeyRing {
         let mut secret = [0; KEY];
         (self.draw)(&mut secret).map_err(KeyError::Random)?;
         let key = Arc::new(Key::new(&secret)?);
-        self.write(day, &secret, &mut unsynced)?;
+        self.write(day, &secret, &mut folders)?;
         self.keys.write().unwrap_or_else(PoisonError::into_inner).insert(day, Arc::clone(&key));
         Ok(key)
     }
@@ -204,14 +216,23 @@ impl KeyRing {
     }
 
     /// Under another name first: a power cut never leaves half a key.
-    fn write(&self, day: Day, secret: &[u8; KEY], unsynced: &mut BTreeSet<PathBuf>) -> Result<(), KeyError> {
+    fn write(&self, day: Day, secret: &[u8; KEY], folders: &mut Folders) -> Result<(), KeyError> {
         let (path, unfinished) = (self.path(day), self.dir.join(format!("{day}{UNFINISHED}")));
-        self.holders(unsynced);
+        self.holders(&mut folders.unsynced);
         self.disk.create_dir_all(&self.dir).map_err(KeyError::io("make", &self.dir))?;
-        for holder in &*unsynced {
+        for holder in &folders.unsynced {
             self.disk.sync_dir(holder).map_err(KeyError::io("sync the directory", holder))?;
         }
-        unsynced.clear();
+        folders.unsynced.clear();
+        if folders.held.is_none() {
+            // It was not there at the start: another gateway may have made it since.
+            let held = hold(&*self.disk, &self.dir)?;
+            let names = self.disk.list(&self.dir).map_err(KeyError::io("list", &self.dir))?;
+            if names.iter().any(|name| name.ends_with(SUFFIX)) {
+                return Err(KeyError::Shared { dir: self.dir.clone() });
+            }
+            folders.held = held;
+        }
         match self.disk.remove(&unfinished) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(KeyError::io("replace", &unfinished)(error));
@@ -238,6 +259,19 @@ impl Key {
         let hash = blake3::derive_key("orderly 2026-11 mark of a day key", secret);
         let mark = [hash[0], hash[1], hash[2], hash[3]];
         Ok(Self { cipher: LessSafeKey::new(cipher), mark })
+    }
+}
+
+/// Keeps other gateways from the folder; `None` while it is not there. Where the file system has no locks it goes without.
+fn hold(disk: &dyn Disk, dir: &Path) -> Result<Option<Hold>, KeyError> {
+    match disk.hold(dir) {
+        Ok(Hold::Taken) => Err(KeyError::Shared { dir: dir.to_owned() }),
+        Ok(ours) => Ok(Some(ours)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => {
+            tracing::warn!(dir = %dir.display(), %error, "the folder of the keys cannot be locked; no other gateway may use it");
+            Ok(Some(Hold::Ours(None)))
+        }
     }
 }
 

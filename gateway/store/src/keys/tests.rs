@@ -159,7 +159,28 @@ fn what_others_can_read_is_refused_with_what_to_do() {
     let keys = open().unwrap();
     assert!(keys.days().is_empty() && !folder.join("2026-11-23.key.new").exists());
     keys.make(DAY).unwrap();
+    drop(keys);
     assert_eq!(open().unwrap().days(), [DAY], "a damaged one is replaced");
+}
+
+#[test]
+fn a_folder_of_keys_belongs_to_one_gateway() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("keys");
+    let open = || KeyRing::open(Arc::new(RealDisk), &folder, draw());
+    // Both started before it was there; who makes the first key has it.
+    let (one, other) = (open().unwrap(), open().unwrap());
+    let sealed = one.seal(DAY, HERE, b"who").unwrap();
+    for refused in [other.make(DAY).unwrap_err(), open().unwrap_err()] {
+        let why = format!("another gateway has the folder of the keys {}:", folder.display());
+        assert!(refused.to_string().starts_with(&why), "{refused}");
+    }
+    assert!(other.days().is_empty());
+    // It stops; the other began without its keys, and would replace them.
+    drop(one);
+    assert!(matches!(other.make(DAY), Err(KeyError::Shared { .. })));
+    drop(other);
+    assert_eq!(open().unwrap().open_body(HERE, &sealed).unwrap(), b"who");
 }
 
 proptest! {
