@@ -75,12 +75,14 @@ const CORE_RANKS: &[(&str, u8)] = &[
     ("profile", 3),
     ("alert", 4),
     ("command", 4),
+    ("task", 4),
     ("output", 4),
     ("dedupe", 4),
     ("redecode", 4),
     ("refusal", 5),
     ("twin", 5),
     ("rule", 5),
+    ("worklist", 5),
     ("engine", 6),
 ];
 

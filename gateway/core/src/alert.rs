@@ -49,6 +49,20 @@ pub enum Severity {
     P4,
 }
 
+impl Severity {
+    /// The urgency with this number, 1 to 4 for P1 to P4.
+    #[must_use]
+    pub const fn from_number(n: u8) -> Option<Self> {
+        match n {
+            1 => Some(Self::P1),
+            2 => Some(Self::P2),
+            3 => Some(Self::P3),
+            4 => Some(Self::P4),
+            _ => None,
+        }
+    }
+}
+
 /// A text in both languages of the boards.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Text {

@@ -56,6 +56,10 @@ pub enum Shift {}
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Actor {}
 
+/// Marks an [`Id`] as the name of a list of tasks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum List {}
+
 /// Name of one physical thing.
 pub type DeviceId = Id<Device>;
 /// Name of a device class.
@@ -86,6 +90,8 @@ pub type TeamId = Id<Team>;
 pub type ShiftId = Id<Shift>;
 /// Opaque reference to an acting person.
 pub type ActorId = Id<Actor>;
+/// Name of a list of tasks.
+pub type ListId = Id<List>;
 
 /// A checked name: 1 to 64 bytes of `A-Z a-z 0-9 . _ : -`, beginning with a letter or digit.
 ///

@@ -9,6 +9,7 @@ use crate::command::Command;
 use crate::ids::{ActorId, ClassId, DeviceId, FirmwareId, ProfileId, ZoneId};
 use crate::reading::{Origin, Reading};
 use crate::record::{ConfigKind, Credential, Seq};
+use crate::task::{Step, Task};
 use crate::time::Timestamp;
 
 /// All that one state transaction writes. Nothing in it leaves the daemon before the commit.
@@ -37,6 +38,10 @@ pub struct Output {
     /// Commands that changed, whole, once each. Those that were ordered by a record of this batch and are `Sent` go
     /// out after the commit, and never at another time.
     pub commands: Vec<Command>,
+    /// Tasks that changed, whole, once each.
+    pub tasks: Vec<Task>,
+    /// Steps that tasks made, in order.
+    pub task_steps: Vec<Step>,
     /// Inputs of earlier records that could be read after all: they leave the quarantine.
     pub released: Vec<Origin>,
     /// What must be provable later, in order.
@@ -210,6 +215,8 @@ pub struct Snapshot {
     pub alerts: Vec<Alert>,
     /// Commands that are still waited for.
     pub commands: Vec<Command>,
+    /// Tasks that are open, and at least those that ended within the last day.
+    pub tasks: Vec<Task>,
     /// Profile and rule texts in force.
     pub texts: Vec<TextRow>,
     /// Engine-wide state.

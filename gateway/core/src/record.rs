@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{ActorId, ClassId, DeviceId, FirmwareId, ProfileId, RuleId, ZoneId};
+use crate::ids::{ActorId, ClassId, DeviceId, FirmwareId, ListId, ProfileId, RuleId, ZoneId};
 use crate::inventory::Listed;
 use crate::time::{Now, Timestamp};
 
@@ -215,6 +215,90 @@ pub enum Order {
         grant: Option<String>,
         /// A number used once, drawn by the shell.
         nonce: String,
+    },
+    /// Put a task on a list by hand, or one more reason on the open one of the same subject.
+    CreateTask {
+        /// The list.
+        list: ListId,
+        /// What it is about: the name of a device, or words.
+        subject: String,
+        /// What is to be done.
+        text: String,
+        /// How urgent: 1 to 4 for P1 to P4.
+        urgency: u8,
+    },
+    /// Do something about a task.
+    WorkTask {
+        /// The task.
+        task: String,
+        /// For whom it is done; `None`: the actor.
+        #[serde(default)]
+        who: Option<ActorId>,
+        /// What.
+        work: Work,
+    },
+    /// At the change of shift: give all tasks that somebody has to the next one, or back to the list.
+    HandOverTasks {
+        /// Only those of this list.
+        #[serde(default)]
+        list: Option<ListId>,
+        /// Who has them; `None`: the actor.
+        #[serde(default)]
+        who: Option<ActorId>,
+        /// Who takes them; `None`: nobody yet.
+        #[serde(default)]
+        to: Option<ActorId>,
+        /// What the next one should know.
+        #[serde(default)]
+        note: String,
+    },
+}
+
+/// What a person does about a task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Work {
+    /// Take it.
+    Claim,
+    /// Give it back to the list.
+    Release {
+        /// Why.
+        note: String,
+    },
+    /// Give it to somebody.
+    HandOver {
+        /// To whom.
+        to: ActorId,
+        /// What they should know.
+        note: String,
+    },
+    /// It was tried in vain.
+    Attempt {
+        /// What was found.
+        note: String,
+        /// When it is tried again.
+        next_at: Option<Timestamp>,
+    },
+    /// Put it off.
+    Snooze {
+        /// Until when.
+        until: Timestamp,
+        /// Why.
+        note: String,
+    },
+    /// End it.
+    Finish {
+        /// The outcome code (DOMAIN 9.5).
+        outcome: String,
+        /// What is to be said with it.
+        note: String,
+        /// Who signs as the second.
+        second: Option<ActorId>,
+    },
+    /// Open it again.
+    Reopen {
+        /// Why.
+        note: String,
     },
 }
 

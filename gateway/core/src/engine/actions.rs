@@ -11,6 +11,7 @@ use crate::output::{Answer, AuditEntry, DeviceRow};
 use crate::profile::Profile;
 use crate::record::{Action, Order, Record, Seq};
 use crate::rule::RuleState;
+use crate::task::check_outcome;
 use crate::time::Timestamp;
 use crate::twin::Twin;
 
@@ -18,50 +19,6 @@ use super::Engine;
 use super::alerts::is_over;
 use super::commands::is_task;
 use super::register::Device;
-
-/// The codes with which a person ends an alert (DOMAIN 9.5).
-const OUTCOMES: &[&str] = &[
-    "contacted_ok",
-    "med_adjusted",
-    "visit_booked",
-    "sent_emergency",
-    "referred",
-    "education",
-    "artefact",
-    "wrong_person",
-    "device_problem",
-    "unreachable",
-    "declined",
-    "died",
-    "moved",
-    "returned",
-    "found",
-    "not_found",
-    "cleaned",
-    "repaired",
-    "vendor_called",
-    "owner_called",
-    "released",
-    "guard_on_site",
-    "false_sensor",
-    "restocked",
-    "removed_expired",
-    "quarantined",
-    "scrapped",
-    "released_after_review",
-    "recount_ok",
-    "recount_adjusted",
-    "explained",
-    "reported_loss",
-    "door_closed",
-    "probe_replaced",
-    "false_alarm",
-    "attended",
-    "doctor_informed",
-    "rapid_response",
-    "lead_refitted",
-    "device_swapped",
-];
 
 /// What an order did: verb, subject, details for the audit, and the answer or why it was refused.
 pub(super) struct Done {
@@ -88,7 +45,7 @@ impl Engine {
         if remembered && let Some(result) = self.keys.find(&action.actor, &action.idempotency_key, wall) {
             return self.batch.answers.push(Answer { seq: record.seq, result });
         }
-        let done = match self.command(&action, record) {
+        let done = match self.command(&action, record).or_else(|| self.task_order(&action, record.seq)) {
             Some(done) => done,
             None => self.order(&action, record),
         };
@@ -192,11 +149,14 @@ impl Engine {
                 detail: json!({"outcome": outcome}),
                 result: self.close(alert, outcome, action, seq),
             },
-            Order::CommandDevice { device, .. } => Done {
-                verb: "command.order",
-                subject: device.to_string(),
+            Order::CommandDevice { .. }
+            | Order::CreateTask { .. }
+            | Order::WorkTask { .. }
+            | Order::HandOverTasks { .. } => Done {
+                verb: "order",
+                subject: String::new(),
                 detail: json!({}),
-                result: Err("a command is decided by itself".to_owned()),
+                result: Err("commands and tasks are decided by themselves".to_owned()),
             },
         }
     }
@@ -344,6 +304,7 @@ impl Engine {
         let (id, alert) = self.open_alert(id)?;
         if alert.handling == Handling::Open {
             self.handle_alert(&id, Handling::Acknowledged, None, action, seq);
+            self.worklist.seen(&id, &action.actor, self.when(action, seq));
         }
         let alert = self.alerts.get(&id);
         Ok(json!({
@@ -361,11 +322,8 @@ impl Engine {
         seq: Seq,
     ) -> Result<serde_json::Value, String> {
         let (id, alert) = self.open_alert(id)?;
-        if !OUTCOMES.contains(&outcome) {
-            let near = nearest(outcome, OUTCOMES.iter().copied());
-            let hint = near.map_or(String::new(), |near| format!("; did you mean {near:?}?"));
-            return Err(format!("{outcome:?} is no outcome code{hint}"));
-        }
+        check_outcome(outcome)?;
+        self.worklist.may_close(&id, outcome, &action.actor)?;
         let task = is_task(alert);
         let firing = alert.condition == Condition::Firing && !task;
         if let Some(alert) = self.alerts.get_mut(&id).filter(|_| task) {
@@ -374,6 +332,7 @@ impl Engine {
             alert.cleared_at = Some(action.happened_at);
         }
         self.handle_alert(&id, Handling::Closed, Some(Arc::from(outcome)), action, seq);
+        self.worklist.closed(&id, outcome, &action.actor, self.when(action, seq));
         Ok(json!({"alert": *id, "handling": Handling::Closed, "outcome": outcome, "still_firing": firing}))
     }
 

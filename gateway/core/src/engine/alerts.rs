@@ -9,6 +9,7 @@ use crate::output::Notice;
 use crate::reading::Measured;
 use crate::record::Seq;
 use crate::rule::{Change, Fill, Rule, RuleSet, Step, is_clinical, show_number};
+use crate::task::AUTO_CLEARED;
 use crate::time::Timestamp;
 use crate::value::{Missing, Value};
 
@@ -22,9 +23,6 @@ pub(super) type Alerts = BTreeMap<Arc<str>, Alert>;
 
 /// Why an alert was cleared, when that was not its own clear condition.
 const LATE_READING: &str = "late_reading";
-
-/// What stands as outcome of an alert that needed nobody.
-const AUTO_CLEARED: &str = "auto_cleared";
 
 /// The name of an alert: the same in every replay and every notice.
 ///
@@ -94,10 +92,14 @@ impl Engine {
         };
         self.alerts.insert(Arc::clone(&id), alert);
         self.step(&id, at, seq, true);
+        if let Some(task) = &rule.task {
+            self.put_on_list(&id, task, self.excess(number, rule), seq);
+        }
     }
 
     /// Ends what an alert describes; people may still have to close it.
     pub(super) fn clear(&mut self, id: &Arc<str>, at: Timestamp, reason: Option<&str>, seq: Seq) {
+        let when = self.decided(at, seq);
         let Some(alert) = self.alerts.get_mut(id).filter(|alert| alert.condition != Condition::Cleared)
         else {
             return;
@@ -105,8 +107,10 @@ impl Engine {
         alert.condition = Condition::Cleared;
         alert.cleared_at = Some(at);
         alert.cleared_reason = reason.map(Arc::from);
-        // What is over and was not urgent needs nobody; the urgent ones ask for an outcome (DOMAIN 9.4).
-        if alert.handling == Handling::Open && alert.severity >= Severity::P3 {
+        // What is over and was not urgent needs nobody; the urgent ones ask for an outcome (DOMAIN 9.4). Of an alert
+        // with a task the task says so, whoever has it.
+        let alone = alert.handling == Handling::Open && alert.severity >= Severity::P3;
+        if self.worklist.cleared(id, when).unwrap_or(alone) {
             alert.handling = Handling::Closed;
             alert.outcome = Some(Arc::from(AUTO_CLEARED));
         }

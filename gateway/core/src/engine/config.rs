@@ -7,7 +7,7 @@ use crate::diagnostic::{Diagnostic, nearest};
 use crate::ids::{ClassId, ProfileId, RuleId};
 use crate::output::DeviceRow;
 use crate::profile::Profile;
-use crate::rule::{ClassTable, Rule, RuleFile, RuleSet, Slot, late_ms};
+use crate::rule::{ClassTable, Hours, Rule, RuleFile, RuleSet, Slot, late_ms};
 
 /// Profiles and rules in force.
 #[derive(Debug, Default)]
@@ -30,6 +30,11 @@ pub(super) struct Recompiled {
 }
 
 impl Config {
+    /// The working days, with the public holidays in force.
+    pub(super) fn workdays(&self) -> Hours {
+        self.classes.calendars().workdays()
+    }
+
     /// Reads a profile; nothing is in force yet.
     pub(super) fn read_profile(id: &ProfileId, text: &str) -> Result<Profile, String> {
         let profile = Profile::parse(text, &format!("{id}.toml")).map_err(|found| sentence(&found))?;

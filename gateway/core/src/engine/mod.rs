@@ -25,6 +25,7 @@ mod register;
 mod reload;
 mod shared;
 mod state_codec;
+mod tasks;
 mod technical;
 #[cfg(test)]
 mod tests;
@@ -38,6 +39,7 @@ use crate::output::{Output, Snapshot, TwinRow};
 use crate::record::{Flags, Kind, Record, TimerRun};
 use crate::rule::NEVER;
 use crate::twin::{self, Held};
+use crate::worklist::Worklist;
 
 pub use crate::dedupe::{Lookup, matches};
 pub use prepared::Prepared;
@@ -76,6 +78,7 @@ pub struct Engine {
     register: Register,
     alerts: Alerts,
     commands: Commands,
+    worklist: Worklist,
     timers: Timers,
     batch: Batch,
 }
@@ -100,6 +103,7 @@ impl Engine {
             register: Register::default(),
             alerts: Alerts::new(),
             commands: Commands::new(),
+            worklist: Worklist::default(),
             timers: Timers::default(),
             batch: Batch { number: 1, ..Batch::default() },
         };
@@ -142,6 +146,7 @@ impl Engine {
             device.until = presence::until(device);
         }
         self.alerts = snapshot.alerts.into_iter().map(|alert| (Arc::clone(&alert.id), alert)).collect();
+        self.worklist = Worklist::restore(snapshot.tasks);
         let open = snapshot.commands.into_iter();
         self.commands = open.map(|command| (Arc::clone(&command.id), command)).collect();
         for number in 0..self.register.len() {
@@ -225,6 +230,7 @@ impl Engine {
             devices.push(device.row.clone());
         }
         let alerts: Vec<_> = batch.alerts.iter().filter_map(|id| self.alerts.get(id).cloned()).collect();
+        let (tasks, task_steps) = self.worklist.drain(self.clock.even());
         for alert in alerts.iter().filter(|alert| is_over(alert)) {
             self.alerts.remove(&alert.id);
         }
@@ -240,6 +246,8 @@ impl Engine {
             notices: batch.notices,
             quarantined: batch.quarantined,
             commands: batch.commands.into_values().collect(),
+            tasks,
+            task_steps,
             released: batch.released,
             audit: batch.audit,
             presence: batch.presence,

@@ -121,6 +121,7 @@ impl Engine {
         self.clear_where(RULE_REMOVED, record.seq, |alert| {
             alert.class == *class && !is_technical(alert) && !stays(&alert.rule)
         });
+        self.put_standing_on_lists(after, record.seq);
         if before == after {
             return;
         }

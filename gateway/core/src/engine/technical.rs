@@ -90,6 +90,7 @@ impl Engine {
         };
         self.alerts.insert(Arc::clone(&id), alert);
         self.step(&id, wall, seq, true);
+        self.put_on_technical_list(&id, seq);
     }
 }
 

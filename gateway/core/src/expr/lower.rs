@@ -159,6 +159,22 @@ impl Lowered {
         }
     }
 
+    /// By how much the values are beyond the constants that they are compared with, as a share of those: the most of
+    /// all comparisons of order that are so. Nothing is beyond a state.
+    #[must_use]
+    pub fn excess(&self, values: &[f64]) -> f64 {
+        match self {
+            Self::Or(parts) | Self::And(parts) => {
+                parts.iter().map(|part| part.excess(values)).fold(0.0, f64::max)
+            }
+            Self::Compare { slot, op, with } if !op.is_sameness() && self.eval(values) == Truth::True => {
+                let value = values.get(usize::from(*slot)).copied().unwrap_or(*with);
+                (value - with).abs() / with.abs().max(1.0)
+            }
+            Self::Compare { .. } => 0.0,
+        }
+    }
+
     /// The slots that it looks at, as bits.
     #[must_use]
     pub fn mask(&self) -> u64 {
@@ -321,6 +337,17 @@ mod tests {
         let (both, _) = lower("sys >= 180 and dia >= 110").unwrap();
         assert_eq!(both.eval(&[nan, 80.0]), Truth::False);
         assert_eq!(both.eval(&[190.0, nan]), Truth::Unknown);
+    }
+
+    #[test]
+    fn excess_is_the_share_by_which_a_number_is_beyond() {
+        let (rule, _) = lower("sys >= 180 or dia < 50 or lock == \"open\"").unwrap();
+        for (sys, dia, excess) in
+            [(189.0, 80.0, 0.05), (120.0, 40.0, 0.2), (198.0, 40.0, 0.2), (f64::NAN, 80.0, 0.0)]
+        {
+            let found = rule.excess(&[sys, dia, token_number("open")]);
+            assert!((found - excess).abs() < 1e-9, "{sys}/{dia}: {found}");
+        }
     }
 
     #[test]

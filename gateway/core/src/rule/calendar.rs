@@ -112,6 +112,12 @@ impl Calendars {
         Some(Hours { calendar: calendar.clone(), years: Arc::clone(&self.years) })
     }
 
+    /// The working days, in the zone of who says none.
+    #[must_use]
+    pub fn workdays(&self) -> Hours {
+        Hours { years: Arc::clone(&self.years), ..Hours::always() }
+    }
+
     /// The names of all.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.files.values().flat_map(|file| &file.calendars).map(|(name, _)| name.as_str())
@@ -239,8 +245,15 @@ impl Hours {
         open.days.iter().any(is) && !open.except.iter().any(is)
     }
 
-    /// In a year whose holidays are not known, Monday to Friday are.
-    fn is_workday(&self, date: Date) -> bool {
+    /// Where its clock hangs.
+    #[must_use]
+    pub const fn zone(&self) -> &TimeZone {
+        &self.calendar.zone
+    }
+
+    /// Whether a day is worked on. In a year whose holidays are not known, Monday to Friday are.
+    #[must_use]
+    pub fn is_workday(&self, date: Date) -> bool {
         let year = self.years.get(&date.year());
         if year.is_some_and(|year| year.off.contains(&date)) {
             return false;

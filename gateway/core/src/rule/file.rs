@@ -1,6 +1,7 @@
 //! A rule file: one or more `[[rule]]` tables, each with its own `[[rule.test]]` vectors.
 
 mod overlay;
+mod task;
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use crate::overlay::split;
 
 use super::calendar::{self, CalendarFile, Hours};
 use super::classes::{ClassTable, late_ms};
-use super::model::{Kind, Rule, Source, Threshold};
+use super::model::{Kind, Rule, Source, TaskRule, Threshold};
 use super::text::{Template, Templates};
 use super::vectors::{self, Vector};
 use crate::expr::{self, Lowered, MetricInfo, Slot, unknown_metric};
@@ -42,6 +43,7 @@ pub struct ParsedRule {
     severity: Severity,
     team: Arc<str>,
     text: Templates,
+    task: Option<Arc<TaskRule>>,
     late_ms: Option<i64>,
     source: Source,
 }
@@ -155,6 +157,7 @@ impl ParsedRule {
             team: Arc::clone(&self.team),
             text: self.text.clone(),
             hours: hours.map(Arc::new),
+            task: self.task.clone(),
             late_ms: self.late_ms,
             source: self.source,
         })
@@ -217,6 +220,7 @@ fn rule(section: &Section<'_, '_>, classes: &ClassTable) -> Option<ParsedRule> {
         found
     });
     let text = texts(section, metrics);
+    let task = task::read(section);
     let hold_ms = millis(section, "for");
     let clear_after_ms = millis(section, "clear_after");
     let late_ms = millis(section, "late");
@@ -261,6 +265,7 @@ fn rule(section: &Section<'_, '_>, classes: &ClassTable) -> Option<ParsedRule> {
         severity: severity?,
         team: team?,
         text: text?,
+        task,
         late_ms,
         source: source?,
     };

@@ -24,7 +24,7 @@ pub use calendar::{Calendar, CalendarFile, Calendars, Hours, Year};
 pub use classes::{ClassTable, is_clinical, is_kept_exactly, late_ms};
 pub use file::{ParsedRule, RuleFile, TECHNICAL, holds_calendars};
 pub use kept::{Kept, Sample, SlotValue};
-pub use model::{Kind, Rule, Source, Threshold};
+pub use model::{Kind, Rule, Source, TaskRule, Threshold};
 pub use replay::Raised;
 pub use set::{Layout, RuleSet};
 pub use state::{Base, Change, MAX_KEPT, Observed, RuleState, life};

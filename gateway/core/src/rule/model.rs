@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::alert::Severity;
-use crate::ids::{ClassId, MetricId, RuleId};
+use crate::ids::{ClassId, ListId, MetricId, RuleId};
 
 use super::calendar::Hours;
 use super::text::Templates;
@@ -81,6 +81,19 @@ pub enum Source {
     D,
 }
 
+/// What somebody has to do about the alerts of a rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskRule {
+    /// On which list it is put.
+    pub list: ListId,
+    /// How it can end; empty: as tasks of that list do.
+    pub outcomes: Vec<Arc<str>>,
+    /// A person must say how it ended, also when it is over by itself; `None`: as its urgency says.
+    pub needs_outcome: Option<bool>,
+    /// A second person must sign.
+    pub second_signer: bool,
+}
+
 /// One rule.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rule {
@@ -98,6 +111,8 @@ pub struct Rule {
     pub text: Templates,
     /// When it looks; `None`: always.
     pub hours: Option<Arc<Hours>>,
+    /// The task that its alerts make; `None`: none.
+    pub task: Option<Arc<TaskRule>>,
     /// How old a reading may be for it, in milliseconds; `None`: the class's bound.
     pub late_ms: Option<i64>,
     /// Where its figures come from.

@@ -87,6 +87,13 @@ fn each_mistake_has_its_place_and_a_way_out() {
             "a rule on silence has no unless",
         ),
         ("for = \"10s\"", "for = \"10s\"\nunless = \"tmp > 12\"", "rule[0].unless: no profile of the class"),
+        ("for = \"10s\"", "task = \"pharmcy\"", "there is no list \"pharmcy\"; did you mean \"pharmacy\"?"),
+        ("for = \"10s\"", "outcomes = [\"moved\"]", "rule[0].outcomes: belongs to a task"),
+        (
+            "for = \"10s\"",
+            "task = \"repair\"\noutcomes = [\"repared\"]",
+            "\"repared\" is no outcome code; did you mean \"repaired\"?",
+        ),
         ("id = \"warm\"", "id = \"-\"", "rule[0].id: \"-\" is not a name"),
         (
             "[[rule.test]]\ngiven = [{ at = \"0s\", values = { temp = 9 } }]\nuntil = \"10s\"\nexpect = [\"fired 10s\"]\n",
@@ -104,6 +111,21 @@ fn each_mistake_has_its_place_and_a_way_out() {
     }
     let twice = format!("{GOOD}{GOOD}");
     assert!(mistakes(&twice)[0].contains("there are two rules \"warm\""));
+}
+
+#[test]
+fn a_task_has_a_list_and_says_how_it_can_end() {
+    let text = GOOD.replace(
+        "for = \"10s\"",
+        "for = \"10s\"\ntask = \"repair\"\noutcomes = [\"repaired\"]\nneeds_outcome = true\nsecond_signer = true",
+    );
+    let task = set(&text).rules[0].task.clone().expect("it has one");
+    assert_eq!((task.list.as_str(), task.outcomes.len()), ("repair", 1));
+    assert_eq!((task.needs_outcome, task.second_signer), (Some(true), true));
+    let plain = set(&GOOD.replace("for = \"10s\"", "for = \"10s\"\ntask = \"laundry\""));
+    let task = plain.rules[0].task.clone().expect("a list of the site's own");
+    assert_eq!((task.outcomes.len(), task.needs_outcome, task.second_signer), (0, None, false));
+    assert_eq!(set(GOOD).rules[0].task, None);
 }
 
 fn set(text: &str) -> RuleSet {

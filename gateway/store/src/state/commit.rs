@@ -6,6 +6,7 @@ use orderly_core::ids::DeviceId;
 use orderly_core::output::{AuditEntry, DeviceRow, Notice, Output, Quarantined, TextRow, TwinRow};
 use orderly_core::reading::Origin;
 use orderly_core::record::ConfigKind;
+use orderly_core::task::{Step, Task};
 use rusqlite::{Transaction, TransactionBehavior, params};
 
 use super::{StateError, StateStore};
@@ -47,6 +48,8 @@ pub(super) fn commit(store: &mut StateStore, out: &Output) -> Result<Done, State
     texts(&tx, &out.texts)?;
     notices(&tx, &out.notices)?;
     commands(&tx, &out.commands)?;
+    tasks(&tx, &out.tasks)?;
+    task_steps(&tx, &out.task_steps)?;
     let kept = store.quarantine_kept.saturating_sub(released(&tx, &out.released)?);
     let quarantine_kept = quarantine(&tx, &out.quarantined, kept, store.quarantine_cap)?;
     audit(&tx, &out.audit)?;
@@ -123,6 +126,36 @@ fn commands(tx: &Transaction<'_>, rows: &[Command]) -> Result<(), StateError> {
             row.decided_at.0,
             pack("command", row)?
         ])?;
+    }
+    Ok(())
+}
+
+fn tasks(tx: &Transaction<'_>, rows: &[Task]) -> Result<(), StateError> {
+    for row in rows {
+        tx.prepare_cached(
+            "INSERT INTO task(id, list, state, owner, created_at, ended_at, ended_even, blob)
+             VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+             ON CONFLICT(id) DO UPDATE SET state = excluded.state, owner = excluded.owner,
+               ended_at = excluded.ended_at, ended_even = excluded.ended_even, blob = excluded.blob",
+        )?
+        .execute(params![
+            &*row.id,
+            row.list.as_str(),
+            row.state.name(),
+            row.owner.as_ref().map(|owner| owner.as_str()),
+            row.created_at.0,
+            row.ended_at.map(|at| at.0),
+            row.ended_even,
+            pack("task", row)?
+        ])?;
+    }
+    Ok(())
+}
+
+fn task_steps(tx: &Transaction<'_>, rows: &[Step]) -> Result<(), StateError> {
+    for row in rows {
+        tx.prepare_cached("INSERT INTO task_step(task, number, blob) VALUES(?1, ?2, ?3)")?
+            .execute(params![&*row.task, row.number, pack("task_step", row)?])?;
     }
     Ok(())
 }

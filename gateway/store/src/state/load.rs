@@ -6,6 +6,8 @@ use orderly_core::alert::Alert;
 use orderly_core::ids::{DeviceId, ProfileId, RuleId};
 use orderly_core::output::{DeviceRow, Snapshot, TextRow, TwinRow};
 use orderly_core::record::{ConfigKind, Seq};
+use orderly_core::task::Task;
+use orderly_core::worklist::REOPEN_MS;
 use rusqlite::{Connection, OptionalExtension, Row};
 use serde::de::DeserializeOwned;
 
@@ -38,9 +40,21 @@ pub(super) fn snapshot(db: &Connection, cursor: Seq) -> Result<Snapshot, StateEr
         twins: twins(db)?,
         alerts: packed::<Alert>(db, "alert", &live, [])?,
         commands: packed(db, "command", "SELECT blob FROM command WHERE state = 'sent' ORDER BY n", [])?,
+        tasks: tasks(db)?,
         texts: texts(db)?,
         engine: db.query_row("SELECT blob FROM engine", [], |row| row.get(0)).optional()?,
     })
+}
+
+/// The open tasks, and those that ended within the last day that the engine knows of: it asks no further back.
+fn tasks(db: &Connection) -> Result<Vec<Task>, StateError> {
+    packed(
+        db,
+        "task",
+        "SELECT blob FROM task WHERE ended_at IS NULL
+           OR ended_even >= (SELECT max(ended_even) FROM task) - ?1 ORDER BY n",
+        [REOPEN_MS],
+    )
 }
 
 pub(super) fn twins(db: &Connection) -> Result<Vec<TwinRow>, StateError> {

@@ -8,6 +8,7 @@ mod deliver;
 mod load;
 mod reader;
 mod schema;
+mod tasks;
 mod trim;
 
 #[cfg(test)]
@@ -28,6 +29,7 @@ pub use reader::{
     AlertFilter, Batches, Cursors, DueNotice, QuarantineFilter, QuarantineRow, StateReader, StateStatus,
     StoredBatch,
 };
+pub use tasks::TaskFilter;
 pub use trim::{Keep, Trimmed};
 
 /// Pages of the log from which an idle committer should copy it into the file (4 MiB).

@@ -174,6 +174,11 @@ impl StateReader {
         Ok(Self { db: sqlite::open_reader(dir, STATE)? })
     }
 
+    /// The connection, for the other rooms of this store.
+    pub(super) const fn db(&self) -> &Connection {
+        &self.db
+    }
+
     /// The register, by name.
     pub fn devices(&self) -> Result<Vec<DeviceRow>, StateError> {
         load::packed(&self.db, "device", "SELECT blob FROM device ORDER BY device", [])
@@ -446,6 +451,6 @@ impl StateReader {
     }
 }
 
-const fn limit(wanted: usize) -> i64 {
+pub(super) const fn limit(wanted: usize) -> i64 {
     if wanted == 0 || wanted > 100_000 { 1000 } else { wanted as i64 }
 }

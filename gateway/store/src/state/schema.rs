@@ -10,11 +10,11 @@ use crate::sqlite::Kind;
 pub(super) const STATE: Kind = Kind {
     file: "state.db",
     application_id: 0x4f52_4431,
-    version: 4,
+    version: 5,
     full: true,
     page: 4096,
     schema: SCHEMA,
-    steps: &[DAMAGE, TAKEN_AND_SUBSCRIBED, COMMANDS],
+    steps: &[DAMAGE, TAKEN_AND_SUBSCRIBED, COMMANDS, TASKS],
 };
 
 /// Condition for an alert that the engine still needs; must stand literally in queries to use the index.
@@ -61,6 +61,30 @@ CREATE TABLE command(
 ) STRICT;
 CREATE INDEX command_device ON command(device, n);
 CREATE INDEX command_open ON command(n) WHERE state = 'sent';
+";
+
+/// What somebody has to do. Decided. `ended_even` is the end by the engine's even clock, `ended_at` by the wall.
+const TASKS: &str = "
+CREATE TABLE task(
+  n INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  list TEXT NOT NULL,
+  state TEXT NOT NULL,
+  owner TEXT,
+  created_at INTEGER NOT NULL,
+  ended_at INTEGER,
+  ended_even INTEGER,
+  blob BLOB NOT NULL
+) STRICT;
+CREATE INDEX task_open ON task(list) WHERE ended_at IS NULL;
+CREATE INDEX task_ended ON task(ended_at) WHERE ended_at IS NOT NULL;
+CREATE INDEX task_even ON task(ended_even) WHERE ended_even IS NOT NULL;
+CREATE TABLE task_step(
+  task TEXT NOT NULL,
+  number INTEGER NOT NULL,
+  blob BLOB NOT NULL,
+  PRIMARY KEY(task, number)
+) STRICT, WITHOUT ROWID;
 ";
 
 const SCHEMA: &str = "

@@ -7,10 +7,11 @@ use std::path::Path;
 use super::*;
 use orderly_core::alert::{Alert, Condition, Handling, Severity, Text, Transition};
 use orderly_core::command::{Command, Send, State};
-use orderly_core::ids::{ActorId, ClassId, DeviceId, ProfileId, RuleId, ZoneId};
+use orderly_core::ids::{ActorId, ClassId, DeviceId, ListId, ProfileId, RuleId, ZoneId};
 use orderly_core::output::{AuditEntry, DeviceRow, Notice, Quarantined, TextRow, TwinRow};
 use orderly_core::reading::{Origin, Reading};
 use orderly_core::record::{ConfigKind, Credential};
+use orderly_core::task::{State as TaskState, Step, Task, What};
 use orderly_core::time::Timestamp;
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::{Config, RngSeed, TestRunner};
@@ -94,6 +95,56 @@ pub(crate) fn command(n: u64, state: State) -> Command {
     }
 }
 
+/// A task on one of two lists, open or ended half a day after the one before it.
+pub(super) fn task(n: u64, ended: bool) -> Task {
+    let at = T.plus_ms(12 * 3_600_000 * (n as i64 - 1000));
+    Task {
+        id: format!("{n:016x}").into(),
+        list: ListId::new(if n.is_multiple_of(2) { "repair" } else { "wheelchairs" }).unwrap(),
+        subject: format!("w-{n}").into(),
+        device: None,
+        class: None,
+        zone: None,
+        severity: Severity::P3,
+        reasons: vec![],
+        state: if ended { TaskState::Done } else { TaskState::Claimed },
+        owner: Some(ActorId::new(&format!("porter-{}", n % 3)).unwrap()),
+        created_at: T,
+        opened_at: T,
+        due_at: T,
+        claimed_at: Some(T),
+        owned_at: Some(T),
+        waits_until: None,
+        snoozes: 0,
+        attempts: 0,
+        reopened: 0,
+        ended_at: ended.then_some(at),
+        ended_even: ended.then_some(at.0),
+        outcome: ended.then(|| "returned".into()),
+        note: None,
+        signer: None,
+        steps: 1,
+    }
+}
+
+fn task_step(n: u64) -> Step {
+    Step {
+        task: format!("{n:016x}").into(),
+        number: 1,
+        what: What::Opened,
+        actor: None,
+        owner: None,
+        at: T,
+        decided_at: T,
+        seq: 10 * n,
+        alert: None,
+        until: None,
+        outcome: None,
+        note: None,
+        signer: None,
+    }
+}
+
 /// An output that touches every table, covering the ten records up to `10 * n`.
 pub(crate) fn output(n: u64) -> Output {
     let cursor = 10 * n;
@@ -125,6 +176,8 @@ pub(crate) fn output(n: u64) -> Output {
         notices: vec![Notice { id: format!("notice-{n}").into(), decided_at: T, body: "{}".into() }],
         quarantined: vec![quarantined(cursor)],
         commands: vec![command(n, if n.is_multiple_of(2) { State::Sent } else { State::Done })],
+        tasks: vec![task(n, false), task(n + 1000, true)],
+        task_steps: vec![task_step(n)],
         released: Vec::new(),
         audit: vec![AuditEntry {
             seq: cursor,
@@ -178,6 +231,12 @@ pub(super) fn expected(n: u64) -> Snapshot {
         s.texts.push(TextRow { what: profile_text("p2"), text: Some("odd".into()) });
     }
     s.commands = (1..=n).filter(|i| i.is_multiple_of(2)).map(|i| command(i, State::Sent)).collect();
+    // Each ended half a day after the one before it: the last three are within a day.
+    let ended = |i: u64| task(i + 1000, true);
+    for i in 1..=n {
+        s.tasks.push(task(i, false));
+        s.tasks.extend((i + 2 >= n).then(|| ended(i)));
+    }
     s.engine = Some(vec![n as u8; 3]);
     s
 }
@@ -332,4 +391,28 @@ fn commands_come_back_and_those_that_wait_are_in_the_snapshot() {
     while store.trim(later).unwrap().more {}
     let kept: Vec<_> = reader.commands(&lock, 9).unwrap();
     assert_eq!(kept, [command(4, State::Sent)], "what is waited for is never let go");
+}
+
+#[test]
+fn tasks_are_found_by_list_owner_and_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let _store = store_with(dir.path(), 6);
+    let reader = StateReader::open(dir.path()).unwrap();
+    let found = |filter: TaskFilter| -> Vec<String> {
+        reader.tasks(&filter).unwrap().iter().map(|task| task.subject.to_string()).collect()
+    };
+    assert_eq!(found(TaskFilter::default()), ["w-1", "w-2", "w-3", "w-4", "w-5", "w-6"]);
+    let list = Some(ListId::new("repair").unwrap());
+    let owner = Some(ActorId::new("porter-0").unwrap());
+    assert_eq!(found(TaskFilter { list: list.clone(), ..TaskFilter::default() }), ["w-2", "w-4", "w-6"]);
+    assert_eq!(found(TaskFilter { owner, ..TaskFilter::default() }), ["w-3", "w-6"]);
+    let ended_from = Some(T.plus_ms(36 * 3_600_000));
+    assert_eq!(
+        found(TaskFilter { ended_from, ..TaskFilter::default() }),
+        ["w-1006", "w-1005", "w-1004", "w-1003"]
+    );
+    assert_eq!(found(TaskFilter { ended_from, list, limit: 1, ..TaskFilter::default() }), ["w-1006"]);
+    let (one, steps) = reader.task(&task(2, false).id).unwrap().unwrap();
+    assert_eq!((one, steps), (task(2, false), vec![task_step(2)]));
+    assert_eq!(reader.task("none").unwrap(), None);
 }

@@ -1,4 +1,5 @@
-//! Letting go of what is over: closed alerts with their steps, notices that were delivered or given up, old commands.
+//! Letting go of what is over: closed alerts and ended tasks with their steps, notices that were delivered or given up,
+//! old commands.
 //!
 //! Each step looks at a bounded number of rows and is a transaction of its own, for the committer's quiet time.
 
@@ -16,7 +17,7 @@ const STEP: usize = 256;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keep {
     /// Alerts that are over, when their last step was decided at this moment or later; and commands, which are the
-    /// other half of some of them.
+    /// other half of some of them; and tasks that ended.
     pub alerts_from: Timestamp,
     /// Notices that are delivered or dead, when they were decided at this moment or later.
     pub notices_from: Timestamp,
@@ -41,6 +42,7 @@ pub(super) struct Found {
     alerts: Vec<Over>,
     notices: Vec<i64>,
     commands: Vec<i64>,
+    tasks: Vec<Over>,
     /// Where the next step goes on; `None`: all that is old enough was looked at.
     next: Option<i64>,
 }
@@ -48,21 +50,22 @@ pub(super) struct Found {
 /// Looks for what may go. `place` is the last alert that was looked at, 0 at the beginning.
 pub(super) fn look(db: &Connection, keep: Keep, place: i64) -> Result<Found, StateError> {
     let (alerts, next) = alerts(db, keep.alerts_from, place)?;
-    let commands = commands(db, keep.alerts_from)?;
-    Ok(Found { alerts, notices: notices(db, keep.notices_from)?, commands, next })
+    let (commands, tasks) = (commands(db, keep.alerts_from)?, tasks(db, keep.alerts_from)?);
+    Ok(Found { alerts, notices: notices(db, keep.notices_from)?, commands, tasks, next })
 }
 
 impl Found {
     pub(super) const fn is_empty(&self) -> bool {
-        self.alerts.is_empty() && self.notices.is_empty() && self.commands.is_empty()
+        self.alerts.is_empty() && self.notices.is_empty() && self.commands.is_empty() && self.tasks.is_empty()
     }
 
     pub(super) fn place(&self) -> i64 {
         self.next.unwrap_or(0)
     }
 
-    pub(super) const fn trimmed(&self) -> Trimmed {
-        let more = self.next.is_some() || self.notices.len() == STEP || self.commands.len() == STEP;
+    pub(super) fn trimmed(&self) -> Trimmed {
+        let full = [self.notices.len(), self.commands.len(), self.tasks.len()].contains(&STEP);
+        let more = self.next.is_some() || full;
         Trimmed { alerts: self.alerts.len(), notices: self.notices.len(), more }
     }
 
@@ -79,6 +82,10 @@ impl Found {
         }
         for n in &self.commands {
             tx.prepare_cached("DELETE FROM command WHERE n = ?1")?.execute([n])?;
+        }
+        for (n, id) in &self.tasks {
+            tx.prepare_cached("DELETE FROM task_step WHERE task = ?1")?.execute([id])?;
+            tx.prepare_cached("DELETE FROM task WHERE n = ?1")?.execute([n])?;
         }
         Ok(tx.commit()?)
     }
@@ -145,6 +152,14 @@ fn notices(db: &Connection, from: Timestamp) -> Result<Vec<i64>, StateError> {
          WHERE o.decided_at < ?1 AND a.state <> 'waiting' ORDER BY o.n LIMIT ?2",
     )?;
     let rows = statement.query_map(params![from.0, STEP as i64], |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Tasks that may go: those that ended long ago, with their steps.
+fn tasks(db: &Connection, from: Timestamp) -> Result<Vec<Over>, StateError> {
+    let mut statement =
+        db.prepare_cached("SELECT n, id FROM task WHERE ended_at < ?1 ORDER BY ended_at LIMIT ?2")?;
+    let rows = statement.query_map(params![from.0, STEP as i64], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

@@ -15,6 +15,7 @@ use crate::reading::Reading;
 use crate::record::{
     Action, ConfigKind, ConfigText, Entry, Flags, Kind, LinkChange, Order, Record, Reload, TimerRun,
 };
+use crate::task::{Step, Task};
 use crate::time::{Now, Timestamp};
 use crate::twin::View;
 
@@ -161,6 +162,8 @@ pub struct Written {
     pub answers: Vec<crate::output::Answer>,
     pub alerts: BTreeMap<Arc<str>, Alert>,
     pub commands: BTreeMap<Arc<str>, Command>,
+    pub tasks: BTreeMap<Arc<str>, Task>,
+    pub task_steps: Vec<Step>,
     pub devices: BTreeMap<DeviceId, DeviceRow>,
     pub twins: BTreeMap<DeviceId, TwinRow>,
     pub texts: BTreeMap<ConfigKind, TextRow>,
@@ -194,6 +197,8 @@ impl Written {
         self.answers.extend(out.answers);
         self.alerts.extend(out.alerts.into_iter().map(|alert| (Arc::clone(&alert.id), alert)));
         self.commands.extend(out.commands.into_iter().map(|command| (Arc::clone(&command.id), command)));
+        self.tasks.extend(out.tasks.into_iter().map(|task| (Arc::clone(&task.id), task)));
+        self.task_steps.extend(out.task_steps);
         self.devices.extend(out.devices.into_iter().map(|row| (row.device.clone(), row)));
         self.twins.extend(out.twins.into_iter().map(|row| (row.device.clone(), row)));
         self.texts.extend(out.texts.into_iter().map(|row| (row.what.clone(), row)));
@@ -211,7 +216,13 @@ impl Written {
         let over = |alert: &&Alert| {
             alert.condition != Condition::Cleared || alert.handling != crate::alert::Handling::Closed
         };
+        // As the store gives them: the open ones, and those of the day before the last that ended.
+        let last = self.tasks.values().filter_map(|task| task.ended_even).max();
+        let kept = |task: &&Task| {
+            task.ended_even.zip(last).is_none_or(|(at, last)| last - at <= crate::worklist::REOPEN_MS)
+        };
         Snapshot {
+            tasks: self.tasks.values().filter(kept).cloned().collect(),
             commands: self.commands.values().filter(|command| command.state.is_open()).cloned().collect(),
             cursor: self.cursor,
             devices: self.devices.values().cloned().collect(),

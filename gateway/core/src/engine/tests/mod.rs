@@ -14,6 +14,7 @@ mod reload;
 mod sealed;
 mod silence;
 mod split;
+mod tasks;
 mod technical;
 mod told_times;
 mod variants;

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::bench::{Bench, FRIDGE, RULES, START, Written};
+use super::bench::{Bench, FRIDGE, START, Written};
 use crate::alert::Condition;
 use crate::reading::Marks;
-use crate::record::{ConfigKind, Flags, Order};
+use crate::record::{ConfigKind, Flags, Order, Work};
 
 /// One thing that happens.
 #[derive(Debug, Clone)]
@@ -33,6 +33,8 @@ enum Event {
     Restart(i64),
     Acknowledge,
     Close,
+    /// Somebody does something about the first open task, or opens the last one again.
+    Work(u8),
     Epoch(u8),
     /// Rules change, or go, or come back.
     Rules(u8),
@@ -55,6 +57,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => (0..300_000_i64).prop_map(Event::Restart),
         1 => Just(Event::Acknowledge),
         1 => Just(Event::Close),
+        3 => (0..6_u8).prop_map(Event::Work),
         1 => (0..3_u8).prop_map(Event::Epoch),
         1 => (0..4_u8).prop_map(Event::Rules),
         1 => (0..3_u8).prop_map(Event::Revoke),
@@ -63,6 +66,11 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 const TEMPS: [f64; 6] = [4.0, 5.0, 9.0, 9.5, 13.0, 99.0];
+
+/// The rules of the bench, each with a task.
+fn rules() -> String {
+    super::bench::RULES.replace("team = \"pharmacy\"", "team = \"pharmacy\"\ntask = \"repair\"")
+}
 
 fn happen(bench: &mut Bench, event: &Event, number: usize) {
     let source = |device: u8| if device == 0 { "mqtt:main" } else { "listener" };
@@ -104,6 +112,21 @@ fn happen(bench: &mut Bench, event: &Event, number: usize) {
             };
             bench.act(&format!("k{}", number % 40), order);
         }
+        Event::Work(what) => {
+            let mut tasks = bench.engine.worklist.open_tasks();
+            let id = tasks.next().map_or_else(|| "none".to_owned(), |task| task.id.to_string());
+            let work = match what {
+                0 => Work::Claim,
+                1 => Work::Release { note: String::new() },
+                2 => Work::HandOver { to: "bea".parse().unwrap(), note: String::new() },
+                3 => Work::Attempt { note: "nobody there".into(), next_at: None },
+                4 => Work::Finish { outcome: "repaired".into(), note: String::new(), second: None },
+                _ => Work::Snooze { until: bench.now.wall.plus_ms(60_000), note: "a walk first".into() },
+            };
+            drop(tasks);
+            let who = number.is_multiple_of(3).then(|| "bea".parse().unwrap());
+            bench.act(&format!("w{}", number % 50), Order::WorkTask { task: id, who, work });
+        }
         Event::Epoch(device) => {
             let device = format!("f{device}").parse().unwrap();
             bench.act(&format!("e{number}"), Order::NewEpoch { device });
@@ -115,9 +138,9 @@ fn happen(bench: &mut Bench, event: &Event, number: usize) {
         Event::Register(device) => bench.register(&format!("f{device}"), "cold_store"),
         Event::Rules(which) => {
             let text = match which {
-                0 => Some(RULES.to_owned()),
-                1 => Some(RULES.replace("temp > 12", "temp > 9")),
-                2 => Some(RULES.replace(
+                0 => Some(rules()),
+                1 => Some(rules().replace("temp > 12", "temp > 9")),
+                2 => Some(rules().replace(
                     "when = \"temp > 8\"",
                     "when = \"temp > 8\"\nclear = \"temp < 5\"\nclear_after = \"5s\"",
                 )),
@@ -131,7 +154,7 @@ fn happen(bench: &mut Bench, event: &Event, number: usize) {
 fn begin() -> Bench {
     let mut bench = Bench::empty();
     bench.config(ConfigKind::Profile("fridge".parse().unwrap()), Some(FRIDGE));
-    bench.config(ConfigKind::Rule("fridges".parse().unwrap()), Some(RULES));
+    bench.config(ConfigKind::Rule("fridges".parse().unwrap()), Some(&rules()));
     bench
 }
 

@@ -68,6 +68,9 @@ fn adjust(section: &Section<'_, '_>, rule: &mut ParsedRule, metrics: &[MetricInf
     if let Some(team) = section.text("team") {
         rule.team = team.into();
     }
+    if let Some(task) = super::task::read(section) {
+        rule.task = Some(task);
+    }
     if let Some(text) = section.section("text") {
         let names = metrics.iter().map(|info| info.metric.as_str());
         for (key, template) in [("zh", &mut rule.text.zh), ("en", &mut rule.text.en)] {

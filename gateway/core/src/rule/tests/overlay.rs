@@ -43,7 +43,7 @@ fn mistakes_are_told_at_their_place_in_the_overlay() {
         [
             "site.toml:3:6: rule[0].id: there is no rule \"wram\" in these rules (did you mean \"warm\"?)",
             "site.toml:7:9: rule[1].when: no profile of the class measures \"tmp\"; did you mean \"temp\"?",
-            "site.toml:8:1: rule[1].class: unknown key \"class\" (known here: calendar, clear, clear_after, for, id, late, off, severity, team, test, text, when)",
+            "site.toml:8:1: rule[1].class: unknown key \"class\" (known here: calendar, clear, clear_after, for, id, late, needs_outcome, off, outcomes, second_signer, severity, task, team, test, text, when)",
         ]
     );
     let found = laid(

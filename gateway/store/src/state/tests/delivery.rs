@@ -200,9 +200,10 @@ fn who_has_taken_a_notice_is_kept_until_it_is_over() {
 fn subscriptions_are_kept_for_each_source_also_in_a_file_from_before() {
     let dir = tempfile::tempdir().unwrap();
     let (store, _) = StateStore::open(dir.path()).unwrap();
-    let back =
-        "DROP TABLE command; DROP TABLE subscription; DROP TABLE notice_taken; PRAGMA user_version = 2";
-    store.db.execute_batch(back).unwrap();
+    for table in ["command", "subscription", "notice_taken", "task", "task_step"] {
+        store.db.execute_batch(&format!("DROP TABLE {table}")).unwrap();
+    }
+    store.db.execute_batch("PRAGMA user_version = 2").unwrap();
     drop(store);
     let (mut store, _) = StateStore::open(dir.path()).unwrap();
     let reader = StateReader::open(dir.path()).unwrap();

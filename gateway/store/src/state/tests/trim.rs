@@ -153,3 +153,21 @@ fn a_store_with_every_table_filled_stays_whole() {
     let (_, snapshot) = StateStore::open(dir.path()).unwrap();
     assert_eq!((snapshot.alerts.len(), snapshot.cursor), (3, 30));
 }
+
+#[test]
+fn a_task_goes_with_its_steps_when_it_ended_long_ago() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = store_with(dir.path(), 6);
+    let steps = left(&store, "task_step");
+    store.trim(kept_from(2, 0)).unwrap();
+    // The first three ended before day 2; of the others nothing is known to be over.
+    assert_eq!((left(&store, "task"), left(&store, "task_step")), (9, steps));
+    let gone = super::task(4, true);
+    let step = orderly_core::task::Step { number: 2, ..super::task_step(4) };
+    let ended = orderly_core::task::Task { ended_at: Some(T), ended_even: Some(T.0), ..gone };
+    let out =
+        Output { first: 61, cursor: 61, tasks: vec![ended], task_steps: vec![step], ..Output::default() };
+    store.commit(&out).unwrap();
+    store.trim(kept_from(2, 0)).unwrap();
+    assert_eq!((left(&store, "task"), left(&store, "task_step")), (8, steps - 1));
+}
