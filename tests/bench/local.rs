@@ -197,6 +197,7 @@ fn reading(
         offset_ns: u32::try_from(seq % 1_000_000)?,
         profile: 7,
         marks: Marks::default(),
+        replaces: None,
         zone: Some(ZoneId::new("icu-1")?),
         values: values
             .into_iter()

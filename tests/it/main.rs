@@ -15,6 +15,7 @@ mod demo;
 mod devices;
 mod diagnostics;
 mod fuzz;
+mod glucose;
 mod guide;
 mod hooks;
 mod http_ingest;

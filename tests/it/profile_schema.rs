@@ -14,10 +14,14 @@ const STRANGE: &str = "zzqzzqzzqzzq";
 const PLACES: [&str; 6] = ["path", "outer", "topic", "field", "tag", "register"];
 
 /// Forms that no shipped profile has. They need not be whole: what the reader asks for is what counts.
-const FORMS: [&str; 9] = [
+const FORMS: [&str; 11] = [
     "[codec]\nkind = \"csv\"\n[[metric]]\nname = \"a\"\n",
     "[codec]\nkind = \"text\"\npattern = \"(?<a>x)\"\n",
     "[codec]\nkind = \"gatt\"\ncharacteristic = \"2a35\"\n",
+    "[envelope]\ndata = \"$.d\"\n[codec]\nkind = \"gatt\"\ncharacteristic = \"2a18\"\ncontext = \"2a34\"\nsaid = { outer = \"$.c\" }\n\
+     [[test]]\ninput = \"x\"\ncontext = { input = \"x\", topic = \"a\" }\n",
+    "[match]\ntopic = \"a/{device}/{c}\"\n[codec]\nkind = \"gatt\"\ncharacteristic = \"2a18\"\ncontext = \"2a34\"\nsaid = { topic = \"c\" }\n\
+     [[metric]]\nname = \"a\"\npath = \"$.a\"\nstates = [\"b\"]\ncontext = true\nwithout = \"b\"\n[[test]]\nhex = \"00\"\ncontext = { hex = \"00\" }\n",
     "[codec]\nkind = \"javascript\"\nscript = \"x\"\nvariables = { a = \"b\" }\n",
     "[codec]\nkind = \"javascript\"\nfile = \"x.js\"\n",
     "[codec]\nkind = \"line\"\n[match]\ntags = { a = \"b\" }\n[[metric]]\nname = \"a\"\n[sequence]\nfield = \"n\"\n",

@@ -4,7 +4,7 @@
 //! up among the readings of an earlier origin, so that every replay gets the same answer.
 
 use crate::ids::{DeviceId, StreamId};
-use crate::profile::{Decoded, DedupeBy, Profile};
+use crate::profile::{Decoded, DedupeBy, Half, Profile};
 use crate::reading::{Marks, Measured, Origin, Reading};
 use crate::time::Timestamp;
 
@@ -21,6 +21,8 @@ pub struct Lookup {
     pub device_time: Option<Timestamp>,
     /// The device's counter; it matters only where there is no device time.
     pub sequence: Option<u64>,
+    /// Two messages make one reading, and only the sequence says which two: readings of it answer whatever their time.
+    pub joins: bool,
     /// The place in its message, where time and counter are those of the whole message; only readings at the same
     /// place of theirs answer.
     pub place: Option<u16>,
@@ -31,7 +33,7 @@ pub struct Lookup {
 /// The readings that were found for one look-up, in order of origin.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Seen {
-    /// Every reading for which [`matches`] holds; of those without device time at least the last by origin.
+    /// Every reading for which [`matches`] holds; of those that the sequence alone names at least the last by origin.
     pub readings: Vec<Reading>,
 }
 
@@ -41,10 +43,11 @@ pub struct Seen {
 /// all figures, when it was received.
 #[must_use]
 pub fn matches(lookup: &Lookup, reading: &Reading) -> bool {
+    let by_sequence = reading.sequence == lookup.sequence;
+    let by_time = reading.device_time == lookup.device_time && (lookup.device_time.is_some() || by_sequence);
     reading.origin < lookup.before
         && reading.epoch == lookup.epoch
-        && reading.device_time == lookup.device_time
-        && (lookup.device_time.is_some() || reading.sequence == lookup.sequence)
+        && (by_time || (lookup.joins && by_sequence))
         && lookup.place.is_none_or(|place| place == reading.origin.index)
         && reading.device == lookup.device
         && reading.stream == lookup.stream
@@ -53,9 +56,13 @@ pub fn matches(lookup: &Lookup, reading: &Reading) -> bool {
 /// Whether a reading that the engine marked as a correction takes the place of an earlier one: the same act of
 /// measuring, told again.
 ///
-/// Only a time that is believed can say that it is the same; a clock that stands still says it of everything.
+/// It names the one that it replaces. One that was told again under the same time replaces all before it: only a time
+/// that is believed can say that it is the same; a clock that stands still says it of everything.
 #[must_use]
 pub fn replaces(correction: &Reading, earlier: &Reading) -> bool {
+    if let Some(origin) = correction.replaces {
+        return earlier.origin == origin && earlier.device == correction.device;
+    }
     correction.marks.has(Marks::CORRECTION)
         && earlier.origin < correction.origin
         && correction.device_time.is_some()
@@ -78,7 +85,7 @@ pub enum Verdict {
 }
 
 /// What identifies a reading besides device, epoch and stream.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Identity<'a> {
     /// As the device sent it.
     pub device_time: Option<Timestamp>,
@@ -88,8 +95,8 @@ pub struct Identity<'a> {
     pub place: Option<u16>,
     /// The reading as decoded.
     pub decoded: &'a Decoded,
-    /// Hash of the profile text that read it.
-    pub profile: u64,
+    /// The profile that read it.
+    pub profile: &'a Profile,
     /// The identity hash, as exported.
     pub offset_ns: u32,
 }
@@ -97,7 +104,7 @@ pub struct Identity<'a> {
 impl<'a> Identity<'a> {
     /// The identity of a decoded reading. `index` is its place in the record, the same whenever the record is sent.
     #[must_use]
-    pub fn new(decoded: &'a Decoded, profile: &Profile, device: &str, epoch: u32, index: u16) -> Self {
+    pub fn new(decoded: &'a Decoded, profile: &'a Profile, device: &str, epoch: u32, index: u16) -> Self {
         let sequence = decoded.sequence.filter(|_| profile.dedupe().by == DedupeBy::Sequence);
         let mut hash = Fnv::of_stream(device, epoch, decoded.stream.as_str());
         hash.option(decoded.device_time.map(|time| time.0.cast_unsigned()));
@@ -109,12 +116,16 @@ impl<'a> Identity<'a> {
         if decoded.by_place || (decoded.device_time.is_none() && sequence.is_none()) {
             hash.number(u64::from(index));
         }
+        // A measurement without time and its context have all else in common.
+        if decoded.half == Half::Context {
+            hash.text("context");
+        }
         Self {
             device_time: decoded.device_time,
             sequence,
             place: decoded.by_place.then_some(index),
             decoded,
-            profile: profile.hash(),
+            profile,
             offset_ns: hash.below_million(),
         }
     }
@@ -146,13 +157,23 @@ impl<'a> Identity<'a> {
 
     /// Under the same profile equal payloads give equal values; under another one the identity hash speaks.
     fn same_payload(&self, earlier: &Reading) -> bool {
-        same_values(&earlier.values, &self.decoded.values)
-            || (earlier.profile != self.profile && earlier.offset_ns == self.offset_ns)
+        let of_half = |values: &[Measured]| -> Vec<Measured> {
+            let told = |m: &&Measured| self.decoded.half.tells(self.profile.is_context(&m.metric));
+            values.iter().filter(told).cloned().collect()
+        };
+        let same = match self.decoded.half {
+            Half::Whole => same_values(&earlier.values, &self.decoded.values),
+            // What the other message of the reading has added says nothing here.
+            Half::Measurement | Half::Context => {
+                same_values(&of_half(&earlier.values), &of_half(&self.decoded.values))
+            }
+        };
+        same || (earlier.profile != self.profile.hash() && earlier.offset_ns == self.offset_ns)
     }
 }
 
 /// Whether two readings tell the same. A store may give the metrics back in another order and without raw texts.
-fn same_values(a: &[Measured], b: &[Measured]) -> bool {
+pub(crate) fn same_values(a: &[Measured], b: &[Measured]) -> bool {
     let same =
         |a: &Measured, b: &Measured| a.metric == b.metric && a.value == b.value && a.quality == b.quality;
     a.len() == b.len()
@@ -265,6 +286,7 @@ mod tests {
             offset_ns: 0,
             profile: 0,
             marks: crate::reading::Marks::CLOCK_SUSPECT,
+            replaces: None,
             zone: None,
             values: smallvec![],
         };
@@ -274,6 +296,7 @@ mod tests {
             stream: "s".parse().unwrap(),
             device_time: Some(Timestamp(9)),
             sequence: None,
+            joins: false,
             place: None,
             before: Origin { seq: 6, index: 0 },
         };
@@ -288,8 +311,13 @@ mod tests {
         assert!(!matches(&Lookup { device: "e".parse().unwrap(), ..lookup.clone() }, &reading));
         assert!(matches(&Lookup { place: Some(0), ..lookup.clone() }, &reading));
         assert!(!matches(&Lookup { place: Some(1), ..lookup.clone() }, &reading));
+        let timed = reading.clone();
         let timeless = Reading { device_time: None, ..reading };
         let by_sequence = |n| Lookup { device_time: None, sequence: Some(n), ..lookup.clone() };
         assert!(matches(&by_sequence(3), &timeless) && !matches(&by_sequence(4), &timeless));
+        assert!(!matches(&by_sequence(3), &timed));
+        let joining = |n| Lookup { joins: true, ..by_sequence(n) };
+        assert!(matches(&joining(3), &timed) && matches(&joining(3), &timeless));
+        assert!(!matches(&joining(4), &timed));
     }
 }

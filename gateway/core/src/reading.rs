@@ -49,12 +49,14 @@ impl Marks {
     pub const CONFLICT: Self = Self(2);
     /// Arrived behind its stream's watermark but inside the class's `late` bound.
     pub const LATE: Self = Self(4);
-    /// Arrived too late for live decisions; kept as history only.
+    /// Kept as history only, because it arrived too late for live decisions or is a context without its measurement.
     pub const HISTORY: Self = Self(8);
     /// Replaces an earlier reading of the same device time (profile `correct = replace`).
     pub const CORRECTION: Self = Self(16);
     /// A correction has taken its place. Never stored: a store that is asked for such readings marks them.
     pub const SUPERSEDED: Self = Self(32);
+    /// Its context, that came in a message of its own, was added: it takes the place of the reading without it.
+    pub const COMPLETED: Self = Self(64);
 
     /// Whether all bits of `other` are set.
     #[must_use]
@@ -77,6 +79,7 @@ impl Marks {
             (Self::HISTORY, "history"),
             (Self::CORRECTION, "correction"),
             (Self::SUPERSEDED, "superseded"),
+            (Self::COMPLETED, "completed"),
         ]
         .into_iter()
         .filter(move |(bit, _)| self.has(*bit))
@@ -111,6 +114,9 @@ pub struct Reading {
     pub profile: u64,
     /// What was noticed about it.
     pub marks: Marks,
+    /// The one reading whose place it takes. Told to those who read decided batches; no store keeps it for long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<Origin>,
     /// The zone of the device when it was decided.
     pub zone: Option<ZoneId>,
     /// The values.
@@ -118,6 +124,12 @@ pub struct Reading {
 }
 
 impl Reading {
+    /// Whether it takes the place of earlier ones; [`crate::dedupe::replaces`] says of which.
+    #[must_use]
+    pub const fn is_correction(&self) -> bool {
+        self.replaces.is_some() || self.marks.has(Marks::CORRECTION) || self.marks.has(Marks::COMPLETED)
+    }
+
     /// Timestamp of the exported point in nanoseconds since 1970 (DESIGN section 4, InfluxDB).
     #[must_use]
     pub const fn export_ns(&self) -> i64 {

@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::ids::DeviceId;
-use crate::profile::{DecodeError, Decoded};
+use crate::ids::{DeviceId, MetricId};
+use crate::profile::{DecodeError, Decoded, Half, Profile};
 use crate::reading::{Measured, Reading};
 use crate::record::Seq;
 use crate::time::Timestamp;
@@ -69,6 +69,8 @@ pub struct Diff {
     most: usize,
     /// Metrics whose values are personal: examples do not show them.
     private: Vec<String>,
+    /// Metrics of the context, where a reading comes in two messages.
+    context: Vec<MetricId>,
     /// Messages that were compared.
     pub messages: u64,
     /// Those of which everything stays as it is.
@@ -94,6 +96,14 @@ impl Diff {
     #[must_use]
     pub fn new(most: usize, private: &[String]) -> Self {
         Self { most, private: private.to_vec(), ..Self::default() }
+    }
+
+    /// The same of this profile.
+    #[must_use]
+    pub fn of(most: usize, profile: &Profile) -> Self {
+        let context = profile.metrics().iter().map(|metric| &metric.name);
+        let context = context.filter(|name| profile.is_context(name)).cloned().collect();
+        Self { context, ..Self::new(most, profile.private()) }
     }
 
     /// Whether nothing would change.
@@ -139,16 +149,20 @@ impl Diff {
         let mut changed = false;
         let said = |time: Option<Timestamp>| time.map(|time| time.to_string());
         let time = now.and_then(|now| now.device_time);
-        if now.is_some() {
+        // Of a reading that came in two messages, each tells its own half.
+        let half = now.map_or(Half::Whole, |now| now.half);
+        let context = self.context.clone();
+        let tells = |measured: &&Measured| half.tells(context.contains(&measured.metric));
+        if now.is_some() && half != Half::Context {
             changed |= self.note(told, TIME, said(kept.device_time), said(time));
         }
         let stream = now.map(|now| now.stream.to_string());
         changed |= self.note(told, STREAM, Some(kept.stream.to_string()), stream);
-        for measured in &kept.values {
+        for measured in kept.values.iter().filter(tells) {
             let after = now.and_then(|now| now.values.iter().find(|after| after.metric == measured.metric));
             changed |= self.note(told, measured.metric.as_str(), Some(shown(measured)), after.map(shown));
         }
-        for after in now.into_iter().flat_map(|now| &now.values) {
+        for after in now.into_iter().flat_map(|now| &now.values).filter(tells) {
             if !kept.values.iter().any(|measured| measured.metric == after.metric) {
                 changed |= self.note(told, after.metric.as_str(), None, Some(shown(after)));
             }
@@ -217,7 +231,7 @@ fn word(value: &impl serde::Serialize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::profile::{Input, Profile};
+    use crate::profile::Input;
     use crate::reading::{Marks, Origin};
     use crate::record::Flags;
 
@@ -275,6 +289,7 @@ temp = 5
             offset_ns: 0,
             profile: profile.hash(),
             marks: Marks::default(),
+            replaces: None,
             zone: None,
             values: decoded.values,
         };

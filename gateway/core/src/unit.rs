@@ -85,7 +85,7 @@ const fn row(
 ///
 /// UCUM has a bel of a watt and of a kilowatt, but none of a milliwatt: a dBm is a decibel with an annotation. A kWh is
 /// `kW.h` in UCUM; `kWh` and `Wh` stand here as every meter and store writes them.
-static ROWS: [Row; 52] = [
+static ROWS: [Row; 53] = [
     row("mm[Hg]", Kind::Pressure, "mm[Hg]", (1, 1), &["mmHg", "mmhg", "torr"]),
     row("kPa", Kind::Pressure, "mm[Hg]", (1_000_000_000_000, 133_322_387_415), &["kpa", "KPa"]),
     row("Pa", Kind::Pressure, "mm[Hg]", (1_000_000_000, 133_322_387_415), &["pa"]),
@@ -135,6 +135,7 @@ static ROWS: [Row; 52] = [
     row("km", Kind::Length, "m", (1_000, 1), &[]),
     row("kg", Kind::Mass, "kg", (1, 1), &["KG"]),
     row("g", Kind::Mass, "kg", (1, 1_000), &["gram"]),
+    row("mg", Kind::Mass, "kg", (1, 1_000_000), &[]),
     row("s", Kind::Duration, "s", (1, 1), &["sec", "seconds"]),
     row("ms", Kind::Duration, "s", (1, 1_000), &["msec"]),
     row("min", Kind::Duration, "s", (60, 1), &["minutes"]),

@@ -126,6 +126,7 @@ impl Source {
             offset_ns: self.offset.of(Some(Timestamp(taken_ms)), self.sequence),
             profile: 0x1234_5678_9abc_def0,
             marks: Marks::default(),
+            replaces: None,
             zone: Some(self.zone.clone()),
             values: values.collect(),
         }

@@ -361,6 +361,7 @@ pub(super) fn reading(device: &str, seq: u64, taken_at: Timestamp, sys: f64) -> 
         offset_ns: 0,
         profile: 0,
         marks: Marks::LATE,
+        replaces: None,
         zone: None,
         values: [number("sys", sys, "mm[Hg]"), number("dia", 96.0, "mm[Hg]")].into_iter().collect(),
     }

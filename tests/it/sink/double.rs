@@ -251,6 +251,7 @@ pub fn reading(device: &str, seq: Seq) -> Reading {
         offset_ns: (seq % 1_000_000) as u32,
         profile: 1,
         marks: Marks::default(),
+        replaces: None,
         zone: None,
         values: smallvec![sys],
     }

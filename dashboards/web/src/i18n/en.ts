@@ -162,6 +162,7 @@ export const en: Record<Key, string> = {
   "mark.late": "late",
   "mark.history": "history",
   "mark.correction": "correction",
+  "mark.completed": "completed",
   "stale.value": "value of {age} ago",
 
   "alerts.title": "Alerts",

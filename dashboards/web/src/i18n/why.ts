@@ -8,6 +8,7 @@ export const why: Record<string, string> = {
   profile_refused: "设备“{device}”用的档案“{profile}”不被本版本接受，请修正：{error}",
   profile_not_loaded: "设备“{device}”用的档案“{profile}”没有载入",
   wrong_site: "主题属于站点“{site}”，本站点是“{own}”",
+  other_characteristic: "消息属于特征“{found}”；本档案读取 {first} 和 {second}",
   wrong_class: "主题写的类别是“{class}”，而设备“{device}”登记为“{own}”",
   wrong_device: "主题属于设备“{device}”，而内容写的是设备“{other}”（其中 {n} 条读数属于别的设备）；网关代其他设备上报须用自己的主题",
   no_reader: "这个主题上的命令不读取",

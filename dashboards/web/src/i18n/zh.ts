@@ -161,6 +161,7 @@ export const zh = {
   "mark.late": "迟到",
   "mark.history": "历史",
   "mark.correction": "更正",
+  "mark.completed": "已补全",
   "stale.value": "{age}前的值",
 
   "alerts.title": "告警",

@@ -3,14 +3,15 @@
 use crate::dedupe::{Identity, Verdict};
 use crate::ids::{StreamId, ZoneId};
 use crate::output::Counts;
-use crate::profile::{Decoded, DedupeBy, Profile, Taken};
+use crate::profile::{Decoded, DedupeBy, Half, Profile, Taken};
 use crate::reading::{Marks, Origin, Reading};
-use crate::record::{Flags, Record};
+use crate::record::{Flags, Record, Seq};
 use crate::time::Timestamp;
 use crate::twin::{Disbelief, MAX_STREAMS, StreamTwin};
 
 use super::Engine;
 use super::input::boot_hash;
+use super::join::{other_half, with_waiting};
 use super::parts::{Part, Parts};
 use super::prepared::Item;
 use super::register::{Chain, Device};
@@ -76,16 +77,19 @@ impl Engine {
         seen: &[Reading],
         parts: &mut Parts,
     ) -> Outcome {
-        let Item { index, profile, decoded, .. } = item;
-        let origin = Origin { seq: record.seq, index };
         let received_at = record.now.wall;
-        let epoch = self.epoch(number, &decoded);
-        let place = match self.stream(number, &decoded.stream, epoch) {
+        let epoch = self.epoch(number, &item.decoded);
+        let place = match self.stream(number, &item.decoded.stream, epoch) {
             Ok(place) => place,
             Err(reason) => return Outcome::Refused("too_many_streams", reason),
         };
         let device = self.register.get_mut(number);
         device.twin.streams[place].received_at = received_at;
+        if item.decoded.half == Half::Context {
+            return self.add_context(number, place, epoch, record, item, seen);
+        }
+        let Item { index, profile, decoded, .. } = item;
+        let origin = Origin { seq: record.seq, index };
         let identity = Identity::new(&decoded, &profile, device.row.device.as_str(), epoch, index);
         let part = parts.stream(number, place, epoch, device.chains.get(place).copied());
         let flags = record.entry.flags;
@@ -111,11 +115,22 @@ impl Engine {
         if behind && moment.disbelief.is_none() && stream.epoch == epoch {
             marks = marks.with(Marks::LATE);
         }
-        count(&mut self.batch.counts, marks);
         let sequence = decoded.sequence;
+        let mut joined = None;
+        if decoded.half == Half::Measurement {
+            let chain = device.chains.get(place).copied();
+            let other = other_half(&self.batch, chain, epoch, seen, sequence, received_at);
+            joined = with_waiting(&profile, &decoded.values, other);
+            marks = if joined.is_some() { marks.with(Marks::COMPLETED) } else { marks };
+        }
+        count(&mut self.batch.counts, marks);
         // A correction is the same act of measuring: in a store outside it overwrites the point that it corrects.
         let (offset_ns, zone) = replaced.unwrap_or_else(|| (identity.offset_ns, device.row.zone.clone()));
         let timeless = identity.device_time.is_none() && identity.sequence.is_none();
+        let (values, replaces) = match joined {
+            Some((values, replaces)) => (values, Some(replaces)),
+            None => (decoded.values, None),
+        };
         let reading = Reading {
             origin,
             device: device.row.device.clone(),
@@ -129,23 +144,39 @@ impl Engine {
             offset_ns,
             profile: profile.hash(),
             marks,
+            replaces,
             zone,
-            values: decoded.values,
+            values,
         };
         let stream = &mut device.twin.streams[place];
         note(stream, &reading, moment.disbelief, timeless.then_some(decoded.payload_hash));
+        // Nothing is decided on what a broker kept for an unknown time.
+        let of_unknown_age = retained && decoded.device_time.is_none();
+        self.keep(number, place, reading, of_unknown_age, record.seq);
+        Outcome::Kept
+    }
+
+    /// Puts a reading into the batch and lets the rules see it, unless it is history.
+    pub(super) fn keep(
+        &mut self,
+        number: usize,
+        place: usize,
+        reading: Reading,
+        of_unknown_age: bool,
+        seq: Seq,
+    ) {
+        let device = self.register.get_mut(number);
+        let stream = &device.twin.streams[place];
+        let marks = reading.marks;
         let newest = !marks.has(Marks::HISTORY) && {
             let in_batch = self.batch.newest(device.chains.get(place)).map(|r| (r.epoch, r.taken_at));
             let held = in_batch.or(stream.latest.as_ref().map(|latest| (latest.epoch, latest.taken_at)));
-            held.is_none_or(|held| held <= (epoch, reading.taken_at))
+            held.is_none_or(|held| held <= (reading.epoch, reading.taken_at))
         };
         self.batch.push(reading, &mut device.chains[place], newest);
-        // Nothing is decided on what a broker kept for an unknown time.
-        let of_unknown_age = retained && decoded.device_time.is_none();
         if !marks.has(Marks::HISTORY) && !of_unknown_age {
-            self.run_rules(number, place, record.seq);
+            self.run_rules(number, place, seq);
         }
-        Outcome::Kept
     }
 
     /// The epoch of a reading: a boot id that was never seen begins a new one.
@@ -277,7 +308,12 @@ fn count(counts: &mut Counts, marks: Marks) {
 }
 
 /// Writes a kept reading into its stream.
-fn note(stream: &mut StreamTwin, reading: &Reading, disbelief: Option<Disbelief>, timeless: Option<u64>) {
+pub(super) fn note(
+    stream: &mut StreamTwin,
+    reading: &Reading,
+    disbelief: Option<Disbelief>,
+    timeless: Option<u64>,
+) {
     if stream.epoch == reading.epoch {
         match reading.device_time {
             Some(time) => stream.note_time(time, disbelief),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::codec::line::{self, Line, Precision};
 use crate::dedupe::{Identity, Lookup, Verdict};
 use crate::ids::DeviceId;
-use crate::profile::{Decoded, DedupeBy, Input, NO_FIRMWARE, Profile};
-use crate::reading::Origin;
+use crate::profile::{Decoded, DedupeBy, Half, Input, NO_FIRMWARE, Profile};
+use crate::reading::{Origin, Reading};
 use crate::record::{ConfigKind, Entry, Flags, Oversize, Record};
 use crate::topic::{Leaf, Topic, TopicError};
 
@@ -383,8 +383,16 @@ impl Engine {
         let place = device.twin.stream(decoded.stream.as_str())?;
         let stream = &device.twin.streams[place];
         let sequence = decoded.sequence.filter(|_| by == DedupeBy::Sequence);
+        let half = decoded.half;
+        // A context that waits for its measurement is a reading without time.
+        let may_be_joined = match half {
+            Half::Whole => false,
+            Half::Measurement => sequence.is_some_and(|sequence| stream.may_have_seen_sequence(sequence)),
+            Half::Context => true,
+        };
         // Of an older epoch only the stores know anything.
         let maybe = stream.epoch != epoch
+            || may_be_joined
             || match (decoded.device_time, sequence) {
                 (Some(time), _) => stream.may_have_seen(time),
                 (None, Some(sequence)) => stream.may_have_seen_sequence(sequence),
@@ -395,7 +403,8 @@ impl Engine {
         }
         let identity = Identity::new(decoded, &item.profile, device.row.device.as_str(), epoch, before.index);
         let chain = device.chains.get(place).copied();
-        if self.batch.of_stream(chain).any(|r| r.epoch == epoch && identity.compare(r) == Verdict::Repeat) {
+        let is_repeat = |r: &Reading| r.epoch == epoch && identity.compare(r) == Verdict::Repeat;
+        if half != Half::Context && self.batch.of_stream(chain).any(is_repeat) {
             return None;
         }
         Some(Lookup {
@@ -404,6 +413,7 @@ impl Engine {
             stream: decoded.stream.clone(),
             device_time: identity.device_time,
             sequence: identity.sequence,
+            joins: half != Half::Whole,
             place: identity.place,
             before,
         })

@@ -16,6 +16,7 @@ mod evaluate;
 mod filed;
 mod import;
 mod input;
+mod join;
 mod keys;
 mod parts;
 mod prepared;

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use super::form::Form;
+use super::gatt::{self, Half};
 use super::layout::{Documents, Picker, in_line, in_poll};
 use super::variant::Told;
 use super::{DecodeError, Decoded, DedupeBy, Input, Profile, Taken, short_hash};
@@ -56,7 +58,7 @@ pub(super) fn decode(
         Picker::Registers(places) => {
             let blocks = Blocks::parse(input.payload).map_err(DecodeError::malformed)?;
             let picked: Picked<'_> = places.iter().map(|place| in_poll(&blocks, place)).collect();
-            Ok(vec![assemble(profile, input.address, input.payload, &picked, None)?])
+            Ok(vec![assemble(profile, input.address, input.payload, &picked, None, Half::Whole)?])
         }
     }
 }
@@ -96,15 +98,19 @@ fn document(
             (inner, own_port.or(port), outer.is_some().then_some(around))
         }
     };
+    let half = half(profile, input.address, &outside)?;
     let text = match &profile.form {
         None => inner,
-        Some(form) => match form.document(&inner, port, input.received_at).map_err(DecodeError::malformed)? {
-            Cow::Borrowed(_) => inner,
-            Cow::Owned(text) => Cow::Owned(text),
-        },
+        Some(form) => {
+            let document = form.document(&inner, half, port, input.received_at);
+            match document.map_err(DecodeError::malformed)? {
+                Cow::Borrowed(_) => inner,
+                Cow::Owned(text) => Cow::Owned(text),
+            }
+        }
     };
     if !profile.holds_identity() {
-        return pick(profile, documents, input, &text, around);
+        return pick(profile, documents, input, half, &text, around);
     }
     // Picked for its check alone; then nothing that is picked or hashed knows who it was.
     documents.document.pick(&text).map_err(DecodeError::malformed)?;
@@ -112,7 +118,14 @@ fn document(
     // Two messages around equal payloads are two messages.
     let known_by =
         if beside.is_empty() { Cow::Borrowed(&*text) } else { Cow::Owned([&*beside, &*text].concat()) };
-    pick(profile, documents, Input { payload: &known_by, ..input }, &text, around)
+    pick(profile, documents, Input { payload: &known_by, ..input }, half, &text, around)
+}
+
+/// What a message is of its reading; `outside` is the envelope, where there is one.
+fn half(profile: &Profile, address: &str, outside: &[u8]) -> Result<Half, DecodeError> {
+    let Some(gatt) = profile.form.as_ref().and_then(Form::gatt) else { return Ok(Half::Whole) };
+    let envelope = profile.envelope.as_ref().and_then(|_| std::str::from_utf8(outside).ok());
+    gatt.half(address, envelope, profile.matching.topic.as_ref())
 }
 
 /// The version of the firmware that a message tells, if it does and can be read.
@@ -153,7 +166,8 @@ fn unwrapped<'a>(
         }
     };
     let Some(form) = &profile.form else { return Some(inner) };
-    match form.document(&inner, port, input.received_at).ok()? {
+    let half = half(profile, input.address, input.payload).ok()?;
+    match form.document(&inner, half, port, input.received_at).ok()? {
         Cow::Borrowed(_) => Some(inner),
         Cow::Owned(text) => Some(Cow::Owned(text)),
     }
@@ -164,6 +178,7 @@ fn pick<'t, 'o: 't>(
     profile: &Profile,
     documents: &Documents,
     input: Input<'_>,
+    half: Half,
     text: &'t [u8],
     around: Option<Picked<'o>>,
 ) -> Result<Vec<Decoded>, DecodeError> {
@@ -173,7 +188,7 @@ fn pick<'t, 'o: 't>(
     of_topic(profile, documents, address, &mut picked);
     let each = profile.form.as_ref().and_then(|form| form.each.as_ref());
     let Some(each) = each else {
-        return Ok(vec![assemble(profile, address, payload, &picked, None)?]);
+        return Ok(vec![assemble(profile, address, payload, &picked, None, half)?]);
     };
     let text = std::str::from_utf8(text).map_err(DecodeError::malformed)?;
     let items = each
@@ -186,7 +201,7 @@ fn pick<'t, 'o: 't>(
         if let Some(paths) = &documents.item {
             lay_over(&mut all, Some(paths.pick(item.as_bytes()).map_err(DecodeError::malformed)?));
         }
-        let mut reading = assemble(profile, address, item.as_bytes(), &all, None)
+        let mut reading = assemble(profile, address, item.as_bytes(), &all, None, half)
             .map_err(|error| DecodeError { reason: format!("item {place}: {}", error.reason), ..error })?;
         let counted = counted(profile, &reading);
         let own =
@@ -243,7 +258,7 @@ pub(super) fn line(profile: &Profile, line: &Line<'_>, address: &str) -> Result<
     }
     let picked: Picked<'_> = places.iter().map(|place| in_line(line, place)).collect();
     let time = line.time_ns.map(|ns| Timestamp(ns.div_euclid(1_000_000)));
-    assemble(profile, address, &profile.privacy.of_line(line), &picked, time)
+    assemble(profile, address, &profile.privacy.of_line(line), &picked, time, Half::Whole)
         .map_err(|error| DecodeError { reason: format!("line {}: {}", line.number, error.reason), ..error })
 }
 
@@ -258,12 +273,16 @@ fn assemble(
     payload: &[u8],
     picked: &[Sent<'_>],
     line_time: Option<Timestamp>,
+    half: Half,
 ) -> Result<Decoded, DecodeError> {
     let layout = &profile.layout;
     let at = |slot: Option<usize>| slot.and_then(|slot| picked.get(slot)).unwrap_or(&Sent::Absent);
 
     let mut values = SmallVec::with_capacity(profile.metrics.len());
     for (place, (metric, sent)) in profile.metrics.iter().zip(picked).enumerate() {
+        if !half.tells(metric.context) {
+            continue;
+        }
         let unit = layout.units.iter().find(|(metric, _)| *metric == place).map(|(_, slot)| *slot);
         metric.measure(sent, at(unit), &mut values)?;
     }
@@ -273,7 +292,12 @@ fn assemble(
     for check in &profile.checks {
         check.apply(&profile.metrics, picked, &mut values);
     }
+    if half == Half::Measurement {
+        values.extend(profile.metrics.iter().filter_map(|metric| metric.untold()));
+    }
     let (device_time, taken) = match layout.time {
+        // When it was measured, the other message says.
+        Some(_) if half == Half::Context => (None, Taken::AsSent),
         None => (line_time, Taken::AsSent),
         Some(_) => profile
             .time
@@ -281,6 +305,8 @@ fn assemble(
             .map_err(|why| DecodeError::bad_field(format!("the device's time: {why}")))?,
     };
     let (device, topic_stream) = whose(profile, address);
+    // Both halves are of one stream.
+    let topic_stream = topic_stream.filter(|_| half == Half::Whole || gatt::own_level(address).is_none());
     let device = match text_of(at(layout.device), "device")? {
         Some(name) => Some(name_of(&name, "device")?),
         None => device.map(|name| name_of(name, "device")).transpose()?,
@@ -301,6 +327,7 @@ fn assemble(
         sequence,
         boot: text_of(at(layout.boot), "boot id")?,
         values,
+        half,
         by_place: false,
         payload_hash: 0,
     };

@@ -11,7 +11,7 @@ use super::metric_text::metric;
 use super::privacy::Privacy;
 use super::time::TimeRule;
 use super::variant::{self, Told};
-use super::{Dedupe, DedupeBy, Matching, Profile, Source, short_hash, vectors};
+use super::{Dedupe, DedupeBy, Matching, Profile, Source, gatt, short_hash, vectors};
 use crate::diagnostic::{Diagnostic, Section, read};
 use crate::ids::StreamId;
 use crate::topic::TopicPattern;
@@ -107,7 +107,10 @@ fn one(root: &Section<'_, '_>, text: &str) -> Option<Profile> {
         Some(Told::Topic(name)) => Some(name.as_str()),
         _ => None,
     };
-    for name in wanted.of_topic().chain(firmware) {
+    let gatt = form.as_ref().and_then(Form::gatt);
+    gatt::check(root, gatt, dedupe.map(|dedupe| dedupe.by), envelope.is_some());
+    let characteristic = gatt.and_then(gatt::Gatt::wildcard);
+    for name in wanted.of_topic().chain(firmware).chain(characteristic) {
         let topic = matching.as_ref().and_then(|(matching, _)| matching.topic.as_ref());
         if topic.is_none_or(|pattern| !pattern.names(name)) {
             root.wrong_here(format!("the topic of [match] has no wildcard {{{name}}}"), None);

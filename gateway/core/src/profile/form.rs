@@ -4,15 +4,15 @@ use std::borrow::Cow;
 
 use regex::Regex;
 
+use super::gatt::{Gatt, Half};
 use super::layout::Place;
 use crate::codec::ble::Part;
 use crate::codec::document::CodecError;
-use crate::codec::gatt::Characteristic;
 use crate::codec::javascript::Script;
 use crate::codec::json::Locator;
 use crate::codec::wrap::Wrap;
 use crate::codec::{binary, ble, gatt, packed, senml, table};
-use crate::diagnostic::{Section, nearest};
+use crate::diagnostic::Section;
 use crate::time::Timestamp;
 
 /// What the bytes are.
@@ -26,7 +26,7 @@ pub(super) enum Coder {
     Csv(table::Csv),
     Text(Regex),
     Binary(binary::Layout),
-    Gatt(Characteristic),
+    Gatt(Gatt),
     Advertisement(Part),
     JavaScript(Script),
 }
@@ -71,7 +71,7 @@ impl Form {
             "csv" => Coder::Csv(csv(section)?),
             "text" => Coder::Text(pattern(section)?),
             "binary" => Coder::Binary(binary::Layout::read(section)?),
-            "gatt" => Coder::Gatt(characteristic(section)?),
+            "gatt" => Coder::Gatt(Gatt::read(section)?),
             "ble_advertisement" => Coder::Advertisement(match section.has("part") {
                 true => Part::numbered(section.choice("part", &Part::NAMES)?),
                 false => Part::Whole,
@@ -116,10 +116,24 @@ impl Form {
         matches!(self.coder, Coder::Gatt(_))
     }
 
-    /// The document of a payload; a JSON payload is its own.
+    /// What is said of Bluetooth characteristics.
+    pub(super) const fn gatt(&self) -> Option<&Gatt> {
+        match &self.coder {
+            Coder::Gatt(gatt) => Some(gatt),
+            _ => None,
+        }
+    }
+
+    /// Whether two messages make one reading.
+    pub(super) fn joins(&self) -> bool {
+        self.gatt().is_some_and(Gatt::joins)
+    }
+
+    /// The document of a payload, of which half of a reading it may be; a JSON payload is its own.
     pub(super) fn document<'a>(
         &self,
         payload: &'a [u8],
+        half: Half,
         port: Option<u8>,
         received_at: Timestamp,
     ) -> Result<Cow<'a, [u8]>, CodecError> {
@@ -134,7 +148,7 @@ impl Form {
             Coder::Csv(settings) => table::csv(settings, &bytes, &mut out),
             Coder::Text(pattern) => table::text(pattern, &bytes, &mut out),
             Coder::Binary(layout) => binary::read(layout, &bytes, port, &mut out),
-            Coder::Gatt(characteristic) => gatt::read(*characteristic, &bytes, &mut out),
+            Coder::Gatt(gatt) => gatt::read(gatt.of(half), &bytes, &mut out),
             Coder::Advertisement(part) => ble::read(*part, &bytes, &mut out),
             Coder::JavaScript(script) => script.decode(&bytes, port, received_at, &mut out),
         }?;
@@ -163,17 +177,6 @@ fn pattern(section: &Section<'_, '_>) -> Option<Regex> {
         return None;
     }
     Some(pattern)
-}
-
-fn characteristic(section: &Section<'_, '_>) -> Option<Characteristic> {
-    let name = section.need_text("characteristic")?;
-    let found = Characteristic::named(name);
-    if found.is_none() {
-        let known = Characteristic::NAMES.map(|(name, _)| name);
-        let near = nearest(name, known).map(|near| format!("did you mean {near:?}?"));
-        section.wrong("characteristic", format!("{name:?} is not one of {}", known.join(", ")), near);
-    }
-    found
 }
 
 /// What a network server or a gateway put around the device's payload.

@@ -31,6 +31,10 @@ pub struct Metric {
     pub loinc: Option<String>,
     /// When a poll of it is worth a record; `None`: always.
     pub report: Option<Report>,
+    /// It stands in the context, a message of its own.
+    pub(super) context: bool,
+    /// The state that a measurement has until its context has come.
+    pub(super) without: Option<Arc<str>>,
     pub(super) place: Place,
     pub(super) missing: Vec<(Word, Missing)>,
 }
@@ -190,6 +194,18 @@ impl Metric {
             MetricKind::State(states) => self.state(states, sent, values),
             MetricKind::Text => self.text(sent, values),
         }
+    }
+
+    /// What is known of it without a context.
+    pub(super) fn untold(&self) -> Option<Measured> {
+        Some(Measured {
+            metric: self.name.clone(),
+            value: Value::State(Arc::clone(self.without.as_ref()?)),
+            unit: Arc::from(""),
+            quality: Quality::Good,
+            reason: None,
+            raw: None,
+        })
     }
 
     fn number(

@@ -25,6 +25,8 @@ pub(super) fn metric(section: &Section<'_, '_>, places: Places) -> Option<(Metri
     let label = label(section);
     let report = report(section);
     let missing = missing(section);
+    let context = section.flag("context").unwrap_or(false);
+    let without = without(section, kind.as_ref(), context);
     let metric = Metric {
         name: name?,
         kind: kind?,
@@ -32,6 +34,8 @@ pub(super) fn metric(section: &Section<'_, '_>, places: Places) -> Option<(Metri
         label,
         loinc: loinc.map(str::to_owned),
         report,
+        context,
+        without,
         place: place?,
         missing,
     };
@@ -212,6 +216,20 @@ fn states(section: &Section<'_, '_>) -> Option<States> {
         return None;
     }
     Some(States { table, empty: Arc::from("") })
+}
+
+/// The state of a measurement whose context has not come: one of its own.
+fn without(section: &Section<'_, '_>, kind: Option<&MetricKind>, context: bool) -> Option<Arc<str>> {
+    let word = section.text("without")?;
+    let Some(MetricKind::State(states)) = kind.filter(|_| context) else {
+        section.wrong("without", "only a metric with states and context = true has it", None);
+        return None;
+    };
+    let known = states.tokens().find(|token| ***token == *word).cloned();
+    if known.is_none() {
+        section.wrong("without", format!("{word:?} is not one of its states"), None);
+    }
+    known
 }
 
 fn missing(section: &Section<'_, '_>) -> Vec<(Word, Missing)> {

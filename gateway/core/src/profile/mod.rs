@@ -12,6 +12,7 @@ mod command_text;
 mod decode;
 mod file;
 mod form;
+mod gatt;
 mod layout;
 mod metric;
 mod metric_text;
@@ -43,6 +44,7 @@ use crate::time::Timestamp;
 use crate::topic::TopicPattern;
 
 pub use command::{Argument, Command, Fields, Interlock, Takes, Values, Verify, Write, fill};
+pub use gatt::Half;
 pub use layout::{Codec, Illegal, Poll};
 pub use metric::{Label, Metric, MetricKind, Report};
 pub use script::{script_file, with_script};
@@ -157,6 +159,8 @@ pub struct Decoded {
     pub boot: Option<Arc<str>>,
     /// The values, in the order of the profile.
     pub values: SmallVec<[Measured; 1]>,
+    /// What the message is of the reading: all, or one of two halves that the sequence joins.
+    pub half: Half,
     /// It is one of several readings of a message that have their time and counter in common, or have none: its
     /// place in the message is part of its identity.
     pub by_place: bool,

@@ -1,5 +1,6 @@
 mod commands;
 mod forms;
+mod halves;
 mod overlay;
 mod privacy;
 mod scripts;

@@ -1,6 +1,6 @@
 //! `[[test]]`: the payloads that a profile proves itself with, run whenever it is read.
 
-use super::{Codec, Decoded, Input, Profile};
+use super::{Codec, Decoded, Half, Input, Profile};
 use crate::codec::registers::{self, Table};
 use crate::codec::wrap::from_hex;
 use crate::diagnostic::{Section, nearest};
@@ -14,6 +14,7 @@ pub(super) fn run(profile: Option<&Profile>, tests: &[Section<'_, '_>]) {
     let clean = tests.first().is_some_and(Section::is_clean);
     for test in tests {
         let payload = payload(test, profile);
+        let context = test.section("context").map(|context| (payload_of_context(&context, profile), context));
         let topic = test.text("topic");
         let (port, received_at) = (port(test), received(test));
         test.need_text("from");
@@ -31,7 +32,12 @@ pub(super) fn run(profile: Option<&Profile>, tests: &[Section<'_, '_>]) {
         let own = format!("orderly/v1/main/{}/test-0001/up/{}", profile.class, profile.layout.default_stream);
         let input =
             Input { address: topic.unwrap_or(&own), payload: &payload, received_at, flags: Flags::default() };
-        match (profile.decode_as_base(input, port), error) {
+        let mut decoded = profile.decode_as_base(input, port);
+        if let (Some((context, section)), Ok([reading])) = (&context, decoded.as_deref_mut()) {
+            let Some(context) = context else { continue };
+            join(profile, reading, section, context, received_at);
+        }
+        match (decoded, error) {
             (Ok(decoded), None) => compare_all(test, &expected, &decoded),
             (Err(found), Some(wanted)) if found.code == wanted => {}
             (Err(found), Some(_)) => {
@@ -41,6 +47,39 @@ pub(super) fn run(profile: Option<&Profile>, tests: &[Section<'_, '_>]) {
             (Ok(_), Some(_)) => test.wrong("error", "it should have been refused, but it was decoded", None),
         }
     }
+}
+
+fn payload_of_context(context: &Section<'_, '_>, profile: Option<&Profile>) -> Option<Vec<u8>> {
+    let _ = context.text("topic");
+    payload(context, profile)
+}
+
+/// Adds the context of a test to its reading, as the engine does it when the context comes second; when it comes first
+/// the same must come of it.
+fn join(
+    profile: &Profile,
+    reading: &mut Decoded,
+    section: &Section<'_, '_>,
+    context: &[u8],
+    received_at: Timestamp,
+) {
+    let own = format!("orderly/v1/main/{}/test-0001/up/2a34", profile.class);
+    let address = section.text("topic").unwrap_or(&own);
+    let told = match profile.decode(Input { address, payload: context, received_at, flags: Flags::default() })
+    {
+        Ok(told) => told,
+        Err(found) => return section.wrong_here(format!("it was refused: {}", found.reason), None),
+    };
+    let Some(told) = told.first().filter(|told| told.half == Half::Context) else {
+        return section.wrong_here("it is no context", None);
+    };
+    if told.sequence != reading.sequence {
+        let numbers =
+            [told.sequence, reading.sequence].map(|n| n.map_or_else(String::new, |n| n.to_string()));
+        let message = format!("its sequence number is {}, not {}", numbers[0], numbers[1]);
+        return section.wrong_here(message, None);
+    }
+    reading.values = profile.join(&reading.values, &told.values);
 }
 
 /// When a test's payload came; it matters to codecs that ask for the time.

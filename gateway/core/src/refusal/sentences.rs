@@ -44,6 +44,10 @@ pub const SENTENCES: &[Sentence] = &[
         "\"{device}\" has the profile \"{profile}\", which this version refuses, mend it: {error}",
     ),
     say("profile_not_loaded", "\"{device}\" has the profile \"{profile}\", which is not loaded"),
+    say(
+        "other_characteristic",
+        "the message is of the characteristic \"{found}\"; this profile reads {first} and {second}",
+    ),
     say("wrong_site", "the topic is of the site \"{site}\"; this is \"{own}\""),
     say("wrong_class", "the topic says \"{class}\", but \"{device}\" is registered as \"{own}\""),
     say(

@@ -22,6 +22,7 @@ fn reading(n: i64, value: f64) -> Reading {
         offset_ns: 7,
         profile: 9,
         marks: Marks::LATE,
+        replaces: None,
         zone: None,
         values: smallvec![Measured {
             metric: "temp".parse().unwrap(),

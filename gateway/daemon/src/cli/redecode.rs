@@ -88,7 +88,7 @@ impl Again {
         let now = SystemClock::start().map_err(|e| e.to_string())?.now().wall.0;
         let ago = what.since.map_or(now, |span| i64::try_from(span.0.as_millis()).unwrap_or(now));
         Ok(Self {
-            diff: Diff::new(what.examples, profile.private()),
+            diff: Diff::of(what.examples, &profile),
             devices,
             only: what.device.clone(),
             since: Timestamp(now.saturating_sub(ago)),

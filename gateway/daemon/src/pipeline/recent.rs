@@ -168,6 +168,7 @@ mod tests {
             offset_ns: 0,
             profile: 0,
             marks: Marks::default(),
+            replaces: None,
             zone: None,
             values: std::iter::empty().collect(),
         }

@@ -97,6 +97,7 @@ fn reading(row: &DeviceRow, stream: &orderly_core::ids::StreamId, latest: Latest
         offset_ns: 0,
         profile: 0,
         marks: latest.marks,
+        replaces: None,
         zone: row.zone.clone(),
         values: latest.values,
     }

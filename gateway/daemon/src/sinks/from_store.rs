@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use orderly_core::dedupe::replaces;
-use orderly_core::reading::{Marks, Reading};
+use orderly_core::reading::Reading;
 use orderly_core::record::Seq;
 use orderly_store::series::{SeriesError, SeriesReader};
 use orderly_store::state::{StateError, StateReader};
@@ -82,7 +82,7 @@ impl Stores {
                 return Ok(Some(corrections));
             }
             let all = batches.iter().flat_map(|batch| batch.readings.iter());
-            corrections.extend(all.filter(|r| r.marks.has(Marks::CORRECTION)).cloned());
+            corrections.extend(all.filter(|r| r.is_correction()).cloned());
             from = through;
         }
         Ok(None)
@@ -139,7 +139,7 @@ impl BatchSource for Stores {
 /// a store may keep either.
 fn leave_out_replaced(batches: &mut [Batch]) {
     let all = batches.iter().flat_map(|batch| batch.readings.iter());
-    let corrections: Vec<Reading> = all.filter(|r| r.marks.has(Marks::CORRECTION)).cloned().collect();
+    let corrections: Vec<Reading> = all.filter(|r| r.is_correction()).cloned().collect();
     let is_replaced = |r: &Reading| corrections.iter().any(|correction| replaces(correction, r));
     for batch in batches {
         // What is at hand is shared with others, who see all of it.
@@ -152,7 +152,7 @@ fn leave_out_replaced(batches: &mut [Batch]) {
 #[cfg(test)]
 mod tests {
     use orderly_core::output::Output;
-    use orderly_core::reading::Origin;
+    use orderly_core::reading::{Marks, Origin};
     use orderly_store::series::SeriesStore;
     use orderly_store::state::{DeliveryChange, StateStore};
 

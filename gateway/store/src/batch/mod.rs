@@ -168,6 +168,7 @@ impl Head {
             offset_ns: row.offset_ns,
             profile: self.profile,
             marks: row.marks,
+            replaces: row.replaces,
             zone: self.zone,
             values: row.values,
         }

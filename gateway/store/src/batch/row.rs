@@ -24,6 +24,7 @@ const INDEX: u8 = 8;
 const MARKS: u8 = 16;
 const NOT_GOOD: u8 = 32;
 const RAW: u8 = 64;
+const REPLACES: u8 = 128;
 
 /// Numbers for texts that come again and again.
 pub(crate) trait Names {
@@ -135,6 +136,10 @@ impl<'a> RowWriter<'a> {
         put_varint(out, u64::from(reading.offset_ns));
         if flags & MARKS != 0 {
             out.push(reading.marks.0);
+        }
+        if let Some(replaced) = reading.replaces {
+            put_zigzag(out, reading.origin.seq.wrapping_sub(replaced.seq) as i64);
+            put_varint(out, u64::from(replaced.index));
         }
         for m in &reading.values {
             match &m.value {
@@ -256,6 +261,9 @@ fn flags(r: &Reading) -> u8 {
     if r.marks.0 != 0 {
         f |= MARKS;
     }
+    if r.replaces.is_some() {
+        f |= REPLACES;
+    }
     for m in &r.values {
         if m.quality != Quality::Good || m.reason.is_some() {
             f |= NOT_GOOD;
@@ -277,6 +285,7 @@ pub(crate) struct Row {
     pub(crate) sequence: Option<u64>,
     pub(crate) offset_ns: u32,
     pub(crate) marks: Marks,
+    pub(crate) replaces: Option<Origin>,
     pub(crate) values: SmallVec<[Measured; 1]>,
 }
 
@@ -361,6 +370,13 @@ impl<'a, T: Texts> Rows<'a, T> {
         let sequence = if flags & SEQUENCE == 0 { None } else { Some(r.varint()?) };
         let offset_ns = u32::try_from(r.varint()?).map_err(|_| DecodeError::Malformed("offset"))?;
         let marks = Marks(if flags & MARKS == 0 { 0 } else { r.u8()? });
+        let replaces = if flags & REPLACES == 0 {
+            None
+        } else {
+            let seq = p.seq.wrapping_sub(r.zigzag()? as u64);
+            let index = u16::try_from(r.varint()?).map_err(|_| DecodeError::Malformed("index"))?;
+            Some(Origin { seq, index })
+        };
         let mut values: SmallVec<[Measured; 1]> = SmallVec::with_capacity(shape.len().min(r.left()));
         for column in shape {
             values.push(Measured {
@@ -396,6 +412,7 @@ impl<'a, T: Texts> Rows<'a, T> {
             sequence,
             offset_ns,
             marks,
+            replaces,
             values,
         }))
     }

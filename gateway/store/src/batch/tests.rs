@@ -55,10 +55,10 @@ pub(crate) fn reading() -> impl Strategy<Value = Reading> {
         ("[a-c]-[0-9]", "(bp_meter|drug_cabinet)", 0_u32..3, "(reading|alt)"),
         (proptest::option::of(time.clone()), any::<bool>(), time.clone(), time),
         (proptest::option::of(any::<u64>()), 0_u32..1_000_000, any::<u64>(), 0_u8..32),
-        proptest::option::of("z[0-9]"),
+        (proptest::option::of("z[0-9]"), proptest::option::of((any::<u64>(), any::<u16>()))),
         proptest::collection::vec(measured(), 0..7),
     )
-        .prop_map(|(origin, who, times, more, zone, values)| Reading {
+        .prop_map(|(origin, who, times, more, (zone, replaces), values)| Reading {
             origin: Origin { seq: origin.0, index: origin.1 },
             device: DeviceId::new(&who.0).unwrap(),
             class: ClassId::new(&who.1).unwrap(),
@@ -71,6 +71,7 @@ pub(crate) fn reading() -> impl Strategy<Value = Reading> {
             offset_ns: more.1,
             profile: more.2,
             marks: Marks(more.3),
+            replaces: replaces.map(|(seq, index)| Origin { seq, index }),
             zone: zone.map(|z| ZoneId::new(&z).unwrap()),
             values: values.into_iter().collect(),
         })

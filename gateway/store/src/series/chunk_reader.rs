@@ -142,6 +142,8 @@ pub(super) fn decode(
             sequence: head.sequence,
             offset_ns: u32::try_from(at(&offset)?).map_err(|_| lost())?,
             marks: Marks(u8::try_from(at(&marks)?).map_err(|_| lost())?),
+            // By then it has taken its place.
+            replaces: None,
             values,
         };
         let head = usize::try_from(at(&contexts)?).ok().and_then(|c| open.heads.get(c)).ok_or_else(lost)?;

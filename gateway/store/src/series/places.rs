@@ -103,6 +103,20 @@ pub(super) fn answering(
     find(tx, Table::Recent, Some(stream), sql, params![bucket, at], places)
 }
 
+/// Parts of a stream that may hold what a record brought.
+pub(super) fn holding(
+    tx: &Transaction<'_>,
+    stream: u32,
+    seq: Seq,
+    places: &mut Vec<Place>,
+) -> Result<(), SeriesError> {
+    let at = seq.min(i64::MAX as u64) as i64;
+    let sql = "SELECT id, t0, t1, s0, s1, n, rolled FROM chunk WHERE stream = ?1 AND s1 >= ?2 AND s0 <= ?2";
+    find(tx, Table::Chunk, Some(stream), sql, params![stream, at], places)?;
+    let sql = "SELECT id, t0, t1, s0, s1, n, 0 FROM recent WHERE bucket = ?1 AND s1 >= ?2 AND s0 <= ?2";
+    find(tx, Table::Recent, Some(stream), sql, params![stream / STREAMS, at], places)
+}
+
 /// Parts of any stream with readings of records `from` to `to`.
 pub(super) fn of_records(tx: &Transaction<'_>, from: Seq, to: Seq) -> Result<Vec<Place>, SeriesError> {
     let (from, to) = (from.min(i64::MAX as u64) as i64, to.min(i64::MAX as u64) as i64);

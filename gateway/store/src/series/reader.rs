@@ -6,10 +6,10 @@ use std::path::Path;
 use orderly_core::dedupe::{Lookup, matches};
 use orderly_core::reading::Reading;
 use orderly_core::record::Seq;
-use rusqlite::Connection;
+use rusqlite::{Connection, Transaction};
 
 use super::catalog::Catalog;
-use super::part::Pick;
+use super::part::{Pick, RowHead};
 use super::places::{Place, answering, of_records, overlapping, read};
 use super::query::Query;
 use super::schema::SERIES;
@@ -90,38 +90,61 @@ impl SeriesReader {
                 supersede::seen(&tx, &self.catalog, id, lookup, &mut replaced)?;
             }
         }
-        let pick = Pick {
-            metrics: &[],
-            keep: &|r| {
-                r.origin < lookup.before
-                    && r.device_time == lookup.device_time
-                    && (lookup.device_time.is_some() || r.sequence == lookup.sequence)
-            },
-        };
         let counted = lookup.device_time.is_none();
+        let by_time = |r: &RowHead| {
+            r.origin < lookup.before
+                && r.device_time == lookup.device_time
+                && (lookup.device_time.is_some() || r.sequence == lookup.sequence)
+        };
+        let mut found = self.back(&tx, places, &by_time, lookup, counted)?;
+        if lookup.joins {
+            let mut places = Vec::new();
+            for (id, stream) in self.catalog.of_device(&lookup.device) {
+                if stream.epoch == lookup.epoch && stream.stream == lookup.stream {
+                    overlapping(&tx, id, (i64::MIN, i64::MAX), &mut places)?;
+                }
+            }
+            let by_sequence = |r: &RowHead| r.origin < lookup.before && r.sequence == lookup.sequence;
+            found.append(&mut self.back(&tx, places, &by_sequence, lookup, true)?);
+            found.sort_by_key(|r| r.origin);
+            found.dedup_by_key(|r| r.origin);
+        }
+        tx.commit()?;
+        if !replaced.is_empty() {
+            found.append(&mut replaced);
+            found.sort_by_key(|r| r.origin);
+        }
+        Ok(found)
+    }
+
+    /// What these parts have of it, in order of origin; `last`: only the last one matters.
+    fn back(
+        &self,
+        tx: &Transaction<'_>,
+        mut places: Vec<Place>,
+        keep: &dyn Fn(&RowHead) -> bool,
+        lookup: &Lookup,
+        last: bool,
+    ) -> Result<Vec<Reading>, SeriesError> {
+        let pick = Pick { metrics: &[], keep };
         // From the last record back: what is found in one part is later than all in parts that end before it.
         places.sort_by_key(|place| Reverse(place.seq.1));
         let (mut found, mut chunks) = (Vec::<Reading>::new(), 0);
         for place in &places {
-            if counted && found.last().is_some_and(|last| last.origin.seq > place.seq.1) {
+            if last && found.last().is_some_and(|found| found.origin.seq > place.seq.1) {
                 break;
             }
             chunks += usize::from(place.is_chunk());
-            if counted && chunks > LOOK_BACK {
+            if last && chunks > LOOK_BACK {
                 tracing::debug!(device = %lookup.device, chunks = places.len(), "a counter is looked up no farther back");
                 break;
             }
-            read(&tx, &self.catalog, place, &pick, &mut found)?;
+            read(tx, &self.catalog, place, &pick, &mut found)?;
             found.retain(|r| matches(lookup, r));
             found.sort_by_key(|r| r.origin);
         }
-        tx.commit()?;
-        if counted {
+        if last {
             found.drain(..found.len().saturating_sub(1));
-        }
-        if !replaced.is_empty() {
-            found.append(&mut replaced);
-            found.sort_by_key(|r| r.origin);
         }
         Ok(found)
     }

@@ -24,7 +24,7 @@ pub(super) fn take_out(
     readings: &mut Vec<(u32, &Reading)>,
 ) -> Result<(), SeriesError> {
     let mut corrections: Vec<(u32, &Reading)> =
-        readings.iter().filter(|(_, r)| r.marks.has(Marks::CORRECTION)).copied().collect();
+        readings.iter().filter(|(_, r)| r.is_correction()).copied().collect();
     corrections.sort_by_key(|(_, r)| r.origin);
     for (stream, correction) in corrections {
         let mut gone: Vec<Reading> = Vec::new();
@@ -73,11 +73,18 @@ fn from_file(
     correction: &Reading,
     gone: &mut Vec<Reading>,
 ) -> Result<(), SeriesError> {
-    // What is replaced was believed, so it was taken at its device time.
-    let Some(at) = correction.device_time else { return Ok(()) };
     let mut places = Vec::new();
-    places::overlapping(tx, stream, (at.0, at.0.saturating_add(1)), &mut places)?;
-    let mut rolled = 0;
+    match (correction.replaces, correction.device_time) {
+        (Some(origin), _) => {
+            places::holding(tx, stream, origin.seq, &mut places)?;
+        }
+        // What is replaced was believed, so it was taken at its device time.
+        (None, Some(at)) => {
+            places::overlapping(tx, stream, (at.0, at.0.saturating_add(1)), &mut places)?;
+        }
+        (None, None) => {}
+    }
+    let (mut rolled, first) = (0, gone.len());
     for place in &places {
         let before = gone.len();
         if place.is_chunk() {
@@ -89,6 +96,8 @@ fn from_file(
             rolled |= place.rolled;
         }
     }
+    // All of them were taken at one time: it was told again under it, or it is one.
+    let Some(at) = gone.get(first).map(|r| r.taken_at) else { return Ok(()) };
     for level in [MINUTES, HOURS] {
         if rolled & level.bit != 0 {
             roll_up_again(tx, catalog, stream, level, at)?;

@@ -37,6 +37,7 @@ fn batches() -> impl Strategy<Value = Vec<Vec<Reading>>> {
                 r.origin = Origin { seq, index: (seq % 3) as u16 };
                 // Corrections have tests of their own.
                 r.marks = Marks(r.marks.0 & !Marks::CORRECTION.0);
+                r.replaces = None;
             }
             batches
         })
@@ -141,6 +142,7 @@ proptest! {
                     stream: r.stream.clone(),
                     device_time: r.device_time,
                     sequence: r.sequence,
+                    joins: false,
                     place,
                     before,
                 };
@@ -236,6 +238,7 @@ fn each_minute(class: &str, count: u64) -> Vec<Reading> {
             offset_ns: 0,
             profile: 7,
             marks: Marks::default(),
+            replaces: None,
             zone: None,
             values: smallvec::smallvec![Measured {
                 metric: "occupied".parse().unwrap(),

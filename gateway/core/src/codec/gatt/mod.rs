@@ -65,6 +65,20 @@ impl Characteristic {
         };
         Self::NAMES.iter().find(|(known, _)| *known == short).map(|(_, characteristic)| *characteristic)
     }
+
+    /// Whether a word has the form of a characteristic's number, known here or not: `2a52`, `0x2A52`.
+    #[must_use]
+    pub fn looks_like(word: &str) -> bool {
+        let short = word.strip_prefix("0x").unwrap_or(word).as_bytes();
+        matches!(short, [b'2', b'a' | b'A' | b'b' | b'B' | b'c' | b'C', rest @ ..]
+            if rest.len() == 2 && rest.iter().all(u8::is_ascii_hexdigit))
+    }
+
+    /// The number by which a profile names it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(_, known)| *known == self).map_or("", |(name, _)| name)
+    }
 }
 
 /// Writes one notification as JSON.

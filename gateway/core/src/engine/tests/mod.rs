@@ -8,6 +8,7 @@ mod holds;
 mod hours;
 mod identity;
 mod import;
+mod join;
 mod orders;
 mod properties;
 mod reload;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use orderly_core::ids::{DeviceId, SiteId, StreamId};
-use orderly_core::reading::{Marks, Origin, Reading};
+use orderly_core::reading::{Origin, Reading};
 use orderly_core::record::Seq;
 
 use super::point::{self, Fields};
@@ -104,7 +104,7 @@ impl Encoder {
             Ok(()) => {
                 chunk.ends.push(chunk.text.len());
                 chunk.from.push((reading.origin, reading.device.clone()));
-                if reading.marks.has(Marks::CORRECTION) {
+                if reading.is_correction() {
                     let seq = reading.origin.seq;
                     chunk.corrections = Some((chunk.corrections.map_or(seq, |(first, _)| first), seq));
                 }

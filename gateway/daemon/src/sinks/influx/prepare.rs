@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use orderly_core::reading::{Marks, Reading};
+use orderly_core::reading::Reading;
 use orderly_core::record::Seq;
 
 use super::encode::{Chunk, Encoder};
@@ -58,7 +58,7 @@ impl Reader {
         let all = !matches!(job, Job::Again { .. });
         let wanted = readings
             .filter(|r| r.origin.seq > after && r.origin.seq <= end)
-            .filter(|r| all || r.marks.has(Marks::CORRECTION));
+            .filter(|r| all || r.is_correction());
         let (chunk, cut) = self.encode(wanted, most);
         Ok(Prepared { job, up_to: cut.unwrap_or(through).min(end), chunk })
     }

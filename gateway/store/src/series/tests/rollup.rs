@@ -36,6 +36,7 @@ fn vitals(device: &str, seq: u64, second: i64) -> Reading {
         offset_ns: (seq * 7919 % 1_000_000) as u32,
         profile: 42,
         marks: Marks::default(),
+        replaces: None,
         zone: None,
         values: smallvec![
             measured(

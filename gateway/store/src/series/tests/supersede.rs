@@ -31,6 +31,7 @@ fn reading(seq: u64, second: i64, value: f64, marks: Marks) -> Reading {
         offset_ns: 7,
         profile: 42,
         marks,
+        replaces: None,
         zone: None,
         values: smallvec![Measured {
             metric: MetricId::new("sys").unwrap(),
@@ -116,11 +117,72 @@ fn what_was_replaced_still_answers_the_engine() {
         stream: StreamId::new("reading").unwrap(),
         device_time: Some(Timestamp(T0 + 5_000)),
         sequence: None,
+        joins: false,
         place: None,
         before: Origin { seq: 9, index: 0 },
     };
     let mut reader = SeriesReader::open(dir.path()).unwrap();
     assert_eq!(seqs(&reader.seen(&lookup).unwrap()), [1, 2]);
+}
+
+/// One that names what it replaces.
+fn naming(seq: u64, second: i64, value: f64, replaced: u64) -> Reading {
+    let replaces = Some(Origin { seq: replaced, index: 0 });
+    Reading { replaces, ..reading(seq, second, value, Marks::COMPLETED) }
+}
+
+#[test]
+fn a_reading_that_names_what_it_replaces_takes_that_one_and_no_other() {
+    // Two of one moment, and one of another moment that a later reading takes up.
+    let readings = [
+        plain(1, 5, 120.0),
+        plain(2, 5, 130.0),
+        plain(3, 9, 99.0),
+        naming(4, 5, 120.5, 1),
+        naming(5, 6, 98.0, 3),
+    ];
+    for sealed_after in [&[][..], &[3], &[1, 2, 3], &[4], &[1, 2, 3, 4, 5]] {
+        let dir = tempfile::tempdir().unwrap();
+        drop(store(dir.path(), &readings, sealed_after));
+        let mut reader = SeriesReader::open(dir.path()).unwrap();
+        assert_eq!(seqs(&reader.readings(&all(false)).unwrap()), [2, 4, 5], "{sealed_after:?}");
+        assert_eq!(seqs(&reader.readings(&all(true)).unwrap()), [1, 2, 4, 5, 3]);
+        let buckets = reader.gather(&day(), DAY).unwrap();
+        assert_eq!((buckets[0].count, buckets[0].min, buckets[0].max), (3, 98.0, 130.0));
+    }
+}
+
+#[test]
+fn a_half_is_looked_up_by_its_sequence_whatever_its_time() {
+    let counted = |seq, second, sequence| Reading { sequence: Some(sequence), ..plain(seq, second, 1.0) };
+    let timeless = |r: Reading| Reading { device_time: None, ..r };
+    let readings =
+        [counted(1, 5, 7), counted(2, 6, 8), timeless(counted(3, 7, 9)), counted(4, 8, 7), counted(5, 9, 6)];
+    let ask = |reader: &mut SeriesReader, device_time: Option<i64>, sequence, joins| {
+        let lookup = Lookup {
+            device: device(),
+            epoch: 0,
+            stream: StreamId::new("reading").unwrap(),
+            device_time: device_time.map(|second| Timestamp(T0 + second * 1_000)),
+            sequence: Some(sequence),
+            joins,
+            place: None,
+            before: Origin { seq: 9, index: 0 },
+        };
+        seqs(&reader.seen(&lookup).unwrap())
+    };
+    for sealed_after in [&[][..], &[2], &[1, 2, 3, 4, 5]] {
+        let dir = tempfile::tempdir().unwrap();
+        drop(store(dir.path(), &readings, sealed_after));
+        let mut reader = SeriesReader::open(dir.path()).unwrap();
+        assert_eq!(ask(&mut reader, None, 7, true), [4], "the last one is enough");
+        assert_eq!(ask(&mut reader, Some(5), 7, true), [1, 4]);
+        assert_eq!(ask(&mut reader, Some(6), 9, true), [2, 3]);
+        assert_eq!(ask(&mut reader, None, 9, true), [3]);
+        assert_eq!(ask(&mut reader, None, 5, true), Vec::<u64>::new());
+        assert_eq!(ask(&mut reader, None, 7, false), Vec::<u64>::new());
+        assert_eq!(ask(&mut reader, Some(6), 9, false), [2]);
+    }
 }
 
 #[test]

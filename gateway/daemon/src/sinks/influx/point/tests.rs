@@ -23,6 +23,7 @@ pub fn reading(device: &str, ms: i64, value: f64) -> Reading {
         offset_ns: 77,
         profile: 0,
         marks: Marks::default(),
+        replaces: None,
         zone: Some(ZoneId::new("w3").unwrap()),
         values: smallvec![measured("sys", Value::Number(value))],
     }
