@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -9,19 +10,18 @@ use anyhow::Context;
 use orderly_tests::gateway::{binary, client, signal};
 use serde_json::Value;
 
-const CLASSES: [&str; 11] = [
-    "bedside_monitor",
-    "bp_meter",
-    "charger",
-    "cold_store",
-    "drug_cabinet",
-    "glucose_meter",
-    "guidance_sign",
-    "parking_sensor",
-    "powerbank_cabinet",
-    "wheelchair",
-    "wheelchair_dock",
-];
+/// Every shipped class.
+fn shipped() -> anyhow::Result<BTreeSet<String>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../device-profiles");
+    let mut classes = BTreeSet::new();
+    for entry in std::fs::read_dir(root)? {
+        let entry = entry?;
+        if entry.path().is_dir() {
+            classes.insert(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    Ok(classes)
+}
 
 /// Ends the demo when the test ends early.
 struct Demo(Child);
@@ -81,7 +81,7 @@ async fn the_demo_shows_every_class_and_alerts_and_ends_with_ctrl_c() -> anyhow:
         "main",
         "the boards are there once they are named"
     );
-    let all = BTreeSet::from(CLASSES.map(str::to_owned));
+    let all = shipped()?;
     // The fridge is polled over Modbus and left open; the last cabinet falls silent for two of its minutes.
     let due = BTreeSet::from(
         [("cold-hot-now", "fridge-01"), ("cabinet-silent", "cab-02")]
@@ -125,7 +125,7 @@ async fn told(base: &str, device: &str, body: Value) -> anyhow::Result<Value> {
 #[tokio::test]
 async fn the_simulated_devices_do_as_they_are_told() -> anyhow::Result<()> {
     let (_demo, base) = Demo::start()?;
-    let wanted = BTreeSet::from(["charger", "drug_cabinet"].map(str::to_owned));
+    let wanted = BTreeSet::from(COMMANDED.map(|(class, ..)| class.to_owned()));
     let mut tick = tokio::time::interval(Duration::from_millis(200));
     for _ in 0..600 {
         tick.tick().await;
@@ -134,19 +134,51 @@ async fn the_simulated_devices_do_as_they_are_told() -> anyhow::Result<()> {
         }
     }
     let devices = ask(&base, "/api/v1/devices?limit=5000").await?;
-    let first = |class: &str| {
+    let first = |class: &str, profile: &str| {
         let mut all = devices["devices"].as_array().into_iter().flatten();
-        all.find(|device| device["class"] == class)
+        all.find(|device| device["class"] == class && device["profile"] == profile)
             .and_then(|device| device["id"].as_str())
             .map(str::to_owned)
     };
-    for (class, body) in [
-        ("charger", serde_json::json!({ "command": "off", "reason": "smoke" })),
-        ("drug_cabinet", serde_json::json!({ "command": "unlock", "value": "A-017" })),
-    ] {
-        let device = first(class).with_context(|| format!("no {class}"))?;
+    for (class, profile, command, said, (metric, value)) in COMMANDED {
+        let device = first(class, profile).with_context(|| format!("no {profile}"))?;
+        let mut body = serde_json::json!({ "command": command, "reason": "a test" });
+        if !said.is_empty() {
+            body["value"] = said.into();
+        }
         let ended = told(&base, &device, body).await?;
-        assert_eq!(ended["state"], "done", "{ended}");
+        assert_eq!(ended["state"], "done", "{class}: {ended}");
+        shows(&base, &device, metric, value).await?;
     }
     Ok(())
+}
+
+/// Class and profile, command and what is said with it, and what the device shows afterwards.
+const COMMANDED: [(&str, &str, &str, &str, (&str, &str)); 7] = [
+    ("charger", "orderly-ch-1", "off", "", ("status", "unavailable")),
+    ("drug_cabinet", "orderly-dc-1", "unlock", "A-017", ("slot", "A-017")),
+    ("escort_bed", "orderly-eb-1", "unlock", "", ("dock", "out")),
+    ("gate", "orderly-ga-1", "open", "", ("barrier", "open")),
+    ("guidance_sign", "orderly-gs-1", "show", "12", ("shown", "12")),
+    ("water_dispenser", "orderly-wa-1", "close", "", ("valve", "closed")),
+    ("wheelchair_dock", "orderly-wd-1", "unlock", "", ("power", "mains")),
+];
+
+/// Waits until a reading of the device shows it.
+async fn shows(base: &str, device: &str, metric: &str, value: &str) -> anyhow::Result<()> {
+    let mut tick = tokio::time::interval(Duration::from_millis(100));
+    for _ in 0..600 {
+        tick.tick().await;
+        let page = ask(base, &format!("/api/v1/devices/{device}/readings?limit=1000")).await?;
+        let readings = page["readings"].as_array().context("no `readings`")?;
+        let shown = |reading: &Value| match &reading["values"][metric]["value"] {
+            Value::String(word) => word == value,
+            Value::Number(number) => value.parse().ok() == number.as_f64(),
+            _ => false,
+        };
+        if readings.iter().any(shown) {
+            return Ok(());
+        }
+    }
+    anyhow::bail!("{device} does not show {metric} = {value}")
 }

@@ -39,6 +39,7 @@ mod profiles;
 mod redecode;
 mod rules;
 mod simulate;
+mod simulate_all;
 mod sink;
 mod spine;
 mod standing;

@@ -93,3 +93,21 @@ pub async fn wait_sources(site: &Site) -> anyhow::Result<()> {
     }
     anyhow::bail!("a source stays down: {}", status["sources"])
 }
+
+/// Waits until the source of this name is up.
+///
+/// # Errors
+/// When it stays down for a minute.
+pub async fn wait_source(site: &Site, name: &str) -> anyhow::Result<()> {
+    let mut tick = tokio::time::interval(std::time::Duration::from_millis(20));
+    let mut status = serde_json::Value::Null;
+    for _ in 0..3_000 {
+        tick.tick().await;
+        status = site.get("/api/v1/status").await?;
+        let sources = status["sources"].as_array().context("no `sources`")?;
+        if sources.iter().any(|source| source["name"] == name && source["up"] == true) {
+            return Ok(());
+        }
+    }
+    anyhow::bail!("{name} stays down: {}", status["sources"])
+}

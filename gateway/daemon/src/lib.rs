@@ -13,6 +13,7 @@ pub mod outbound;
 pub mod pipeline;
 pub mod retry;
 pub mod runtime;
+mod shipped;
 pub mod simulate;
 pub mod sinks;
 pub mod sources;

@@ -201,6 +201,15 @@ pub struct Simulate {
     /// Serve the Modbus devices here.
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub modbus: Option<SocketAddr>,
+    /// One device of each shipped model of a maker too; put them on the register first, see --describe.
+    #[arg(long)]
+    pub makers: bool,
+    /// The broker on which models of makers use their own topics; without it they use ours.
+    #[arg(long, value_name = "HOST:PORT", requires = "makers")]
+    pub broker: Option<String>,
+    /// Write the list for `orderly device import` and the settings for conf.d into this folder, and end.
+    #[arg(long, value_name = "DIR")]
+    pub describe: Option<PathBuf>,
     /// The site in the topics.
     #[arg(long, default_value = "main")]
     pub site: SiteId,

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::args::Demo;
 use super::run::{Asked, end, runtime, wait_for_the_end};
-use super::{Context, Failure, Lang, out};
+use super::{Context, Failure, Lang, inventory, out};
 use crate::config::{ModbusDevice, ModbusSettings, Settings, Span};
 use crate::observe::log;
 use crate::runtime::clock::SystemClock;
@@ -27,16 +27,22 @@ pub fn demo(context: &Context, what: &Demo) -> Result<(), Failure> {
     log::start(&settings.log).map_err(Failure::Other)?;
     let folder = Folder::open(what.data.as_deref())?;
     settings.data_dir = folder.path.clone();
-    settings.http.bind = free(8080).to_string();
-    settings.listener.bind = free(1883).to_string();
+    let ports = [8080, 1883, 1502].map(Port::free);
+    settings.http.bind = ports[0].address.to_string();
+    settings.listener.bind = ports[1].address.to_string();
     settings.listener.enabled = true;
     let runtime = runtime()?;
-    let shown = runtime.block_on(show(context, what, settings));
+    let shown = runtime.block_on(show(context, what, settings, ports));
     runtime.shutdown_background();
     shown.and_then(|()| folder.close())
 }
 
-async fn show(context: &Context, what: &Demo, mut settings: Settings) -> Result<(), Failure> {
+async fn show(
+    context: &Context,
+    what: &Demo,
+    mut settings: Settings,
+    [http, mqtt, modbus]: [Port; 3],
+) -> Result<(), Failure> {
     let clock = Arc::new(SystemClock::start().map_err(Failure::because)?);
     let stop = CancellationToken::new();
     let options = Options {
@@ -46,20 +52,27 @@ async fn show(context: &Context, what: &Demo, mut settings: Settings) -> Result<
         pace: what.pace,
         faults: what.faults,
         incidents: true,
+        makers: true,
         mqtt: Some(settings.listener.bind.clone()),
-        modbus: Some(free(1502)),
+        modbus: Some(modbus.address),
         ledger: what.ledger.clone(),
         ..Options::default()
     };
+    drop(modbus);
     let simulation =
         Simulation::open(options, Arc::clone(&clock) as _, stop.clone()).await.map_err(Failure::because)?;
     settings.modbus.insert("demo".to_owned(), polled(&simulation));
     // Nothing real moves here.
     settings.commands.allow = vec!["*/*".to_owned()];
+    let listed = (settings.clone(), simulation.list());
     let mut start = Start::new(settings, context.credentials());
     start.clock = Some(clock);
     let mut asked = Asked::listen().map_err(Failure::because)?;
+    drop((http, mqtt));
     let daemon = Daemon::start(start).await?;
+    // Models of makers speak only when they are on the register.
+    let entered = tokio::task::spawn_blocking(move || inventory::enter(&listed.0, &listed.1)).await;
+    entered.map_err(Failure::because)??;
     announce(context.lang, &daemon, &simulation);
     let simulating = tokio::spawn(simulation.run());
     wait_for_the_end(&daemon, &mut asked).await;
@@ -101,7 +114,8 @@ fn announce(lang: Lang, daemon: &Daemon, simulation: &Simulation) {
 fn polled(simulation: &Simulation) -> ModbusSettings {
     let device = simulation.units().map(|name| ModbusDevice {
         id: name.device.to_string(),
-        class: name.class.to_owned(),
+        class: name.class.to_string(),
+        profile: name.profile.to_string(),
         unit: name.unit,
         every: Span::seconds(2),
         ..ModbusDevice::default()
@@ -110,13 +124,21 @@ fn polled(simulation: &Simulation) -> ModbusSettings {
     ModbusSettings { address, device: device.collect(), ..ModbusSettings::default() }
 }
 
-/// The wanted port of loopback or one of the next; any free one if all are taken.
-fn free(wanted: u16) -> SocketAddr {
-    let here = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let is_free = |port: &u16| TcpListener::bind(here(*port)).is_ok();
-    let near = (wanted..wanted.saturating_add(NEXT_PORTS)).find(is_free);
-    let any = || TcpListener::bind(here(0)).and_then(|l| l.local_addr()).map(|a| a.port()).unwrap_or(wanted);
-    here(near.unwrap_or_else(any))
+/// A port of loopback that nobody else can take while this is held: another demo may start at the same moment.
+struct Port {
+    address: SocketAddr,
+    _held: Option<TcpListener>,
+}
+
+impl Port {
+    /// The wanted port or one of the next; any free one if all are taken.
+    fn free(wanted: u16) -> Self {
+        let here = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let near = wanted..wanted.saturating_add(NEXT_PORTS);
+        let held = near.chain([0]).find_map(|port| TcpListener::bind(here(port)).ok());
+        let address = held.as_ref().and_then(|held| held.local_addr().ok());
+        Self { address: address.unwrap_or_else(|| here(wanted)), _held: held }
+    }
 }
 
 /// Where the demo's data are, and whether they stay.

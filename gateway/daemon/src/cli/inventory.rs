@@ -8,6 +8,7 @@ use orderly_core::inventory::{Entered, Listed, MAX_BYTES, Refused, TOGETHER, Tab
 
 use super::session::Session;
 use super::{Context, Failure, Lang, out};
+use crate::config::Settings;
 use crate::control::Request;
 
 /// How often a person at a terminal is told how far it is, in lines.
@@ -52,6 +53,28 @@ pub fn import(context: &Context, file: &Path, dry_run: bool) -> Result<(), Failu
     }
     let said = context.lang.pick("有的行未导入，原因见上", "some lines did not go in, see above");
     Err(Failure::Other(said.to_owned()))
+}
+
+/// Enters a short list that this program wrote itself.
+///
+/// # Errors
+/// When nobody takes it, or a line is refused.
+pub fn enter(settings: &Settings, list: &str) -> Result<(), Failure> {
+    let mut table = Table::open(list.as_bytes()).map_err(Failure::because)?;
+    let mut session = Session::new(settings);
+    loop {
+        let (lines, mut refused) = next(&mut table);
+        if lines.is_empty() && refused.is_empty() {
+            return Ok(());
+        }
+        let key = uuid::Uuid::now_v7().to_string();
+        let reply = session.ask(Request::DeviceImport { lines, dry_run: false, key })?;
+        let entered: Entered = serde_json::from_value(reply).map_err(Failure::because)?;
+        refused.extend(entered.refused);
+        if let Some(refused) = refused.first() {
+            return Err(Failure::Other(refused.to_string()));
+        }
+    }
 }
 
 /// The lines of one order, and those before them that nobody can read.

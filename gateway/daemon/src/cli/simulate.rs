@@ -23,6 +23,8 @@ pub fn simulate(context: &Context, what: &Simulate) -> Result<(), Failure> {
         incidents: what.incidents,
         mqtt: Some(what.mqtt.clone()),
         credentials: what.username.clone().zip(password.map(|secret| secret.reveal().to_owned())),
+        makers: what.makers,
+        broker: what.broker.clone(),
         modbus: what.modbus,
         ledger: what.ledger.clone(),
         duration_ms: what.duration.map(|span| u64::try_from(span.as_ms()).unwrap_or(u64::MAX)),
@@ -31,6 +33,9 @@ pub fn simulate(context: &Context, what: &Simulate) -> Result<(), Failure> {
         let clock = Arc::new(SystemClock::start()?);
         let stop = CancellationToken::new();
         let simulation = Simulation::open(options, clock, stop.clone()).await?;
+        if let Some(folder) = &what.describe {
+            return simulation.describe(folder).map(|()| None);
+        }
         let (publishing, polled) = simulation.sizes();
         out::error(&match context.lang {
             Lang::Zh => format!("模拟 {publishing} 台 MQTT 设备和 {polled} 台 Modbus 设备"),
@@ -44,9 +49,11 @@ pub fn simulate(context: &Context, what: &Simulate) -> Result<(), Failure> {
         });
         let summary = simulation.run().await;
         interrupt.abort();
-        summary
+        summary.map(Some)
     });
-    out::error(&told(context.lang, &summary.map_err(Failure::because)?));
+    if let Some(summary) = summary.map_err(Failure::because)? {
+        out::error(&told(context.lang, &summary));
+    }
     Ok(())
 }
 

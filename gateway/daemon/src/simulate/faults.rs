@@ -18,7 +18,7 @@ pub(super) const POISON: [&[u8]; 8] = [
     b"{\"t\":\"yesterday\"}",
     b"{\"a\":1,\"a\":2}",
     b"",
-    b"{\"sys\":\"high\",\"glucose\":\"?\",\"state\":7}",
+    b"{\"sys\":\"high\",\"glucose\":\"?\",\"state\":[7]}",
 ];
 
 /// What goes wrong with one device.

@@ -8,8 +8,9 @@ use tokio::fs::File;
 use tokio::io::{AsyncWriteExt, BufWriter};
 use tokio::sync::mpsc;
 
-use super::hospital::{Outgoing, UnitName};
-use super::units::Registers;
+use super::hospital::Changed;
+use super::outgoing::Outgoing;
+use super::value::shown;
 
 /// Lines that may wait for the disk.
 const WAITING: usize = 10_000;
@@ -65,25 +66,29 @@ impl Ledger {
         if self.0.is_none() {
             return;
         }
-        let payload: Json = match serde_json::from_slice(&message.payload) {
-            Ok(json) => json,
-            Err(_) => json!(String::from_utf8_lossy(&message.payload)),
+        let payload: Json = match (serde_json::from_slice(&message.payload), message.values.is_empty()) {
+            (Ok(json), _) => json,
+            // What nobody can read is shown as it is; bytes that mean something, in hexadecimal.
+            (Err(_), true) => json!(String::from_utf8_lossy(&message.payload)),
+            (Err(_), false) => json!(message.payload.iter().map(|b| format!("{b:02x}")).collect::<String>()),
         };
         let line = json!({
-            "device": &*message.device, "class": message.class, "stream": message.stream, "n": message.number,
+            "device": &*message.device, "class": &*message.class, "stream": message.stream, "n": message.number,
             "device_time": message.device_time, "sent_at": sent_at, "acked_at": acked_at, "fault": message.fault,
-            "topic": message.topic, "payload": payload,
+            "topic": message.topic, "payload": payload, "values": shown(&message.values),
         });
         self.put(&line).await;
     }
 
-    pub(super) async fn registers(&self, name: &UnitName, registers: &Registers, now: Timestamp) {
+    pub(super) async fn registers(&self, changed: &Changed, now: Timestamp) {
         if self.0.is_none() {
             return;
         }
+        let Changed { name, registers, values } = changed;
         let line = json!({
-            "device": &*name.device, "class": name.class, "stream": "state", "unit": name.unit, "at": now,
+            "device": &*name.device, "class": &*name.class, "stream": &*name.stream, "unit": name.unit, "at": now,
             "input": registers.input, "holding": registers.holding, "discrete": registers.discrete,
+            "values": shown(values),
         });
         self.put(&line).await;
     }

@@ -16,55 +16,100 @@ use super::units::Registers;
 
 /// The registers of all units, shared with every connection.
 #[derive(Debug, Clone, Default)]
-pub struct Shared(Arc<RwLock<BTreeMap<u8, Registers>>>);
+pub struct Shared(Arc<RwLock<Inner>>);
 
-impl Shared {
-    /// Replaces the registers of a unit.
-    pub fn set(&self, unit: u8, mut registers: Registers) {
-        let mut units = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = units.get(&unit) {
-            registers.coils.clone_from(&known.coils);
-        }
-        units.insert(unit, registers);
+#[derive(Debug, Default)]
+struct Inner {
+    units: BTreeMap<u8, Registers>,
+    /// What was written and the devices have not seen yet.
+    writes: Vec<Wrote>,
+}
+
+/// Somebody wrote one coil or register.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wrote {
+    /// The unit.
+    pub unit: u8,
+    coil: bool,
+    at: u16,
+    /// What was written.
+    pub value: u16,
+}
+
+impl Wrote {
+    /// Where, as in `coil 0`.
+    pub fn register(&self) -> String {
+        format!("{} {}", if self.coil { "coil" } else { "holding" }, self.at)
     }
 
-    fn answer(&self, request: &SlaveRequest<'_>) -> Result<Response, ExceptionCode> {
-        let mut units = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let registers = units.get_mut(&request.slave).ok_or(ExceptionCode::GatewayTargetDevice)?;
-        match request.request {
-            Request::ReadDiscreteInputs(from, count) => {
-                part(&registers.discrete, from, count).map(Response::ReadDiscreteInputs)
-            }
-            Request::ReadInputRegisters(from, count) => {
-                part(&registers.input, from, count).map(Response::ReadInputRegisters)
-            }
-            Request::ReadHoldingRegisters(from, count) => {
-                part(&registers.holding, from, count).map(Response::ReadHoldingRegisters)
-            }
-            Request::ReadCoils(from, count) => part(&registers.coils, from, count).map(Response::ReadCoils),
-            Request::WriteSingleCoil(at, on) => {
-                let coil =
-                    registers.coils.get_mut(usize::from(at)).ok_or(ExceptionCode::IllegalDataAddress)?;
-                *coil = on;
-                Ok(Response::WriteSingleCoil(at, on))
-            }
-            Request::WriteSingleRegister(0, word) if registers.settable => {
-                let first = registers.holding.first_mut().ok_or(ExceptionCode::IllegalDataAddress)?;
-                *first = word;
-                Ok(Response::WriteSingleRegister(0, word))
-            }
+    /// Puts it there, if it may be written.
+    fn put(&self, registers: &mut Registers) -> Result<(), ExceptionCode> {
+        if self.coil {
+            let coil = registers.coils.get_mut(&self.at).ok_or(ExceptionCode::IllegalDataAddress)?;
+            *coil = self.value != 0;
+        } else if registers.settable.contains(&self.at) {
+            registers.holding.insert(self.at, self.value);
+        } else {
             // Nothing else here can be switched from outside.
-            _ => Err(ExceptionCode::IllegalFunction),
+            return Err(ExceptionCode::IllegalFunction);
         }
+        Ok(())
     }
 }
 
-fn part<T: Clone>(all: &[T], from: u16, count: u16) -> Result<Vec<T>, ExceptionCode> {
-    let (from, count) = (usize::from(from), usize::from(count));
-    match all.get(from..from + count) {
-        Some(part) if count > 0 => Ok(part.to_vec()),
-        _ => Err(ExceptionCode::IllegalDataAddress),
+impl Shared {
+    /// Replaces the registers of a unit; what was just written stays.
+    pub fn set(&self, unit: u8, mut registers: Registers) {
+        let mut inner = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = inner.units.get(&unit) {
+            registers.coils.clone_from(&known.coils);
+        }
+        for write in inner.writes.iter().filter(|write| write.unit == unit) {
+            // It was possible when it came.
+            _ = write.put(&mut registers);
+        }
+        inner.units.insert(unit, registers);
     }
+
+    /// What was written since it was asked last.
+    pub fn writes(&self) -> Vec<Wrote> {
+        std::mem::take(&mut self.0.write().unwrap_or_else(PoisonError::into_inner).writes)
+    }
+
+    fn answer(&self, request: &SlaveRequest<'_>) -> Result<Response, ExceptionCode> {
+        let mut inner = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let unit = request.slave;
+        let registers = inner.units.get_mut(&unit).ok_or(ExceptionCode::GatewayTargetDevice)?;
+        let (write, done) = match request.request {
+            Request::ReadDiscreteInputs(from, count) => {
+                return part(&registers.discrete, from, count).map(Response::ReadDiscreteInputs);
+            }
+            Request::ReadInputRegisters(from, count) => {
+                return part(&registers.input, from, count).map(Response::ReadInputRegisters);
+            }
+            Request::ReadHoldingRegisters(from, count) => {
+                return part(&registers.holding, from, count).map(Response::ReadHoldingRegisters);
+            }
+            Request::ReadCoils(from, count) => {
+                return part(&registers.coils, from, count).map(Response::ReadCoils);
+            }
+            Request::WriteSingleCoil(at, on) => {
+                (Wrote { unit, coil: true, at, value: u16::from(on) }, Response::WriteSingleCoil(at, on))
+            }
+            Request::WriteSingleRegister(at, value) => {
+                (Wrote { unit, coil: false, at, value }, Response::WriteSingleRegister(at, value))
+            }
+            _ => return Err(ExceptionCode::IllegalFunction),
+        };
+        write.put(registers)?;
+        inner.writes.push(write);
+        Ok(done)
+    }
+}
+
+fn part<T: Copy>(all: &BTreeMap<u16, T>, from: u16, count: u16) -> Result<Vec<T>, ExceptionCode> {
+    let end = from.checked_add(count).filter(|_| count > 0).ok_or(ExceptionCode::IllegalDataAddress)?;
+    (from..end).map(|at| all.get(&at).copied().ok_or(ExceptionCode::IllegalDataAddress)).collect()
 }
 
 impl Service for Shared {
@@ -78,16 +123,15 @@ impl Service for Shared {
     }
 }
 
-/// Opens the port and serves it until `stop`; gives the address that was taken.
+/// Serves an open port until `stop`; gives its address.
 ///
 /// # Errors
-/// When the port cannot be opened.
-pub(super) async fn serve(
-    address: SocketAddr,
+/// When the port has none.
+pub(super) fn serve(
+    listener: TcpListener,
     shared: Shared,
     stop: CancellationToken,
 ) -> io::Result<SocketAddr> {
-    let listener = TcpListener::bind(address).await?;
     let taken = listener.local_addr()?;
     tokio::spawn(async move {
         let connected = |stream, peer| {

@@ -23,6 +23,11 @@ pub struct Options {
     pub mqtt: Option<String>,
     /// Name and password for it.
     pub credentials: Option<(String, String)>,
+    /// One device of each shipped model of a maker too; they must be on the register.
+    pub makers: bool,
+    /// Host and port of the broker on which they use the topics of their makers; none: they use ours, and those of
+    /// which half stands in the topic stay away.
+    pub broker: Option<String>,
     /// Where the Modbus server listens; none: there is none.
     pub modbus: Option<SocketAddr>,
     /// The file that gets a line for every message.
@@ -42,6 +47,8 @@ impl Default for Options {
             incidents: false,
             mqtt: None,
             credentials: None,
+            makers: false,
+            broker: None,
             modbus: None,
             ledger: None,
             duration_ms: None,
@@ -163,10 +170,10 @@ impl Sizes {
             docks: of(14.0, 1),
             bays: of(4_000.0, 4),
             cabinets: of(6.0, 2),
-            fridges: unit(60.0, 100),
-            signs: unit(24.0, 40),
-            powerbanks: unit(20.0, 37),
-            chargers: unit(40.0, 70),
+            fridges: unit(60.0, 90),
+            signs: unit(24.0, 36),
+            powerbanks: unit(20.0, 33),
+            chargers: unit(40.0, 60),
         }
     }
 }

@@ -10,9 +10,9 @@ use rumqttc::{AsyncClient, EventLoop, MqttOptions, PublishOptions, QoS};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::hospital::Outgoing;
 use super::ledger::{Ledger, Summary};
-use super::obey::Obedience;
+use super::obey::{Ear, Heard};
+use super::outgoing::Outgoing;
 
 /// Messages that may wait in the devices of one group.
 const WAITING: usize = 20_000;
@@ -38,6 +38,8 @@ pub(super) struct Target {
     pub client_id: String,
     /// What its devices hear.
     pub filters: Vec<String>,
+    /// Where that goes.
+    pub heard: mpsc::Sender<Heard>,
 }
 
 /// A message on its way.
@@ -88,8 +90,8 @@ async fn run(
     }
     let (client, events) = AsyncClient::builder(options).capacity(IN_FLIGHT).build();
     let link_stop = CancellationToken::new();
-    let obedience = Obedience::new(client.clone(), target.filters);
-    let link = tokio::spawn(keep_link(events, obedience, link_stop.clone()));
+    let ear = Ear::new(client.clone(), target.filters, target.heard);
+    let link = tokio::spawn(keep_link(events, ear, link_stop.clone()));
 
     let mut summary = Summary::default();
     let mut flights = FuturesUnordered::new();
@@ -158,14 +160,14 @@ async fn landed(
 }
 
 /// Keeps the connection going: tries again after every loss, a little later each time.
-async fn keep_link(mut events: EventLoop, mut obedience: Obedience, stop: CancellationToken) {
+async fn keep_link(mut events: EventLoop, ear: Ear, stop: CancellationToken) {
     let mut wait = Duration::from_millis(100);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             event = events.poll() => match event {
                 Ok(event) => {
-                    obedience.see(&event);
+                    ear.see(&event);
                     wait = Duration::from_millis(100);
                 }
                 Err(error) => {

@@ -30,6 +30,8 @@ pub struct DockState {
     pub docked: u32,
     /// Chairs in it that can be lent.
     pub available: u32,
+    /// Chairs whose lock was opened and that still stand in it.
+    pub unlocked: u32,
 }
 
 /// The place in which all devices stand.

@@ -10,16 +10,11 @@ use orderly_core::overlay::{Target, lay_over, target};
 use orderly_core::profile::Profile;
 use orderly_core::record::ConfigKind;
 use orderly_core::rule::{ClassTable, RuleFile, holds_calendars};
-use rust_embed::RustEmbed;
 
 use super::script::{complete, read_profile};
 use super::{Broken, BrokenTexts, Claim, TextFile, Texts};
 use crate::config::Settings;
-
-/// Profiles and default rules that come with the program.
-#[derive(RustEmbed)]
-#[folder = "$CARGO_MANIFEST_DIR/../../device-profiles"]
-struct BuiltIn;
+use crate::shipped::BuiltIn;
 
 /// Collects and checks everything that the settings ask for; the site's files win over built-in ones.
 ///

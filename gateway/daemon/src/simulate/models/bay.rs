@@ -1,8 +1,8 @@
 //! A parking bay with its sensor: cars come and go with the hour; a heartbeat every half hour.
 
-use serde_json::json;
-
-use super::{Model, Moment, Said, local_hour};
+use super::{Model, Moment, local_hour};
+use crate::simulate::frame::Said;
+use crate::simulate::value::{flag, number, whole, word};
 use crate::simulate::world::PARKING_ZONES;
 
 const HEARTBEAT_MS: i64 = 1_800_000;
@@ -15,6 +15,8 @@ pub struct Bay {
     change_at: i64,
     heartbeat_at: i64,
     battery_mv: i64,
+    /// Of the ground.
+    temp: i64,
     flaps: bool,
     started: bool,
 }
@@ -27,7 +29,8 @@ impl Bay {
         let occupied = moment.random.chance(share_taken(local_hour(moment.now)));
         moment.world.free_bays[zone] += u32::from(!occupied);
         let battery_mv = moment.random.whole(3_200, 3_650);
-        Self { zone, occupied, change_at: 0, heartbeat_at: 0, battery_mv, flaps, started: false }
+        let temp = moment.random.whole(-6, 31);
+        Self { zone, occupied, change_at: 0, heartbeat_at: 0, battery_mv, temp, flaps, started: false }
     }
 
     fn wait(&self, moment: &mut Moment<'_>) -> i64 {
@@ -43,13 +46,16 @@ impl Bay {
 
     fn say(&mut self, moment: &mut Moment<'_>, said: &mut Vec<Said>, kind: &str) {
         let field = if self.occupied { moment.random.whole(320, 520) } else { moment.random.whole(10, 60) };
-        let body = json!({
-            "occupied": self.occupied, "kind": kind, "field": field, "battery_mv": self.battery_mv,
-            "rssi": moment.random.whole(-112, -78), "t": moment.device_now.div_euclid(1_000),
-        });
-        let device_time = Some(moment.device_now.div_euclid(1_000) * 1_000);
+        let values = vec![
+            flag("occupied", self.occupied, ["occupied", "vacant"]),
+            word("kind", kind),
+            whole("field", field),
+            number("battery", self.battery_mv as f64 / 1_000.0),
+            whole("rssi", moment.random.whole(-112, -78)),
+            whole("temp", self.temp),
+        ];
         self.heartbeat_at = moment.now + HEARTBEAT_MS;
-        said.push(Said { stream: "state", device_time, body });
+        said.push(Said { stream: "state", taken: moment.device_now, values });
     }
 }
 

@@ -1,8 +1,8 @@
 //! A pressure meter at home: pairs of readings, morning and evening more than at other times.
 
-use serde_json::json;
-
-use super::{Model, Moment, Said, local_hour, local_time};
+use super::{Model, Moment, local_hour};
+use crate::simulate::frame::Said;
+use crate::simulate::value::{flag, number};
 
 /// The first reading of a crisis waits this long in the meter: the patient measured, rested and measured again
 /// before the phone was near. So the rule's five minutes without a contradiction have passed when both come.
@@ -17,14 +17,15 @@ pub struct BpMeter {
     battery: f64,
     second_due: bool,
     started: bool,
+    eager: bool,
     /// When two crisis readings come, if that was written into the script.
     crisis_at: Option<i64>,
 }
 
 impl BpMeter {
-    /// A person of random pressure.
+    /// A person of random pressure; an eager one measures at once.
     #[must_use]
-    pub fn new(moment: &mut Moment<'_>, crisis_at: Option<i64>) -> Self {
+    pub fn new(moment: &mut Moment<'_>, crisis_at: Option<i64>, eager: bool) -> Self {
         let random = &mut *moment.random;
         let sys = (128.0 + 12.0 * random.normal()).clamp(102.0, 168.0);
         Self {
@@ -34,6 +35,7 @@ impl BpMeter {
             battery: random.between(20.0, 100.0),
             second_due: false,
             started: false,
+            eager,
             crisis_at,
         }
     }
@@ -47,25 +49,33 @@ impl BpMeter {
         }
         let pulse = (self.pulse + 5.0 * random.normal()).round();
         let artefact = !high && random.chance(0.08);
-        let mut body = json!({ "sys": sys.round() as i64, "dia": dia.round().min(sys.round() - 18.0) as i64, "pulse": pulse as i64 });
+        (sys, dia) = (sys.round(), dia.round().min(sys.round() - 18.0));
+        let (mut motion, mut loose) = (false, false);
         if artefact {
             match random.whole(0, 3) {
-                0 => body["flags"] = json!({ "motion": true }),
-                1 => body["flags"] = json!({ "cuff_loose": true }),
+                0 => motion = true,
+                1 => loose = true,
                 // The cuff slipped: a diastolic above the systolic.
-                2 => body["dia"] = json!(sys.round() as i64 + random.whole(2, 30)),
-                _ => body["sys"] = json!(random.whole(285, 299)),
+                2 => dia = sys + random.whole(2, 30) as f64,
+                _ => sys = random.whole(285, 299) as f64,
             }
-        } else if random.chance(0.01) {
-            body["flags"] = json!({ "irregular": true });
         }
+        let irregular = !artefact && random.chance(0.01);
+        let mut values = vec![
+            number("sys", sys),
+            number("dia", dia),
+            number("map", ((sys + 2.0 * dia) / 3.0).round()),
+            number("pulse", pulse),
+            flag("motion", motion, ["yes", "no"]),
+            flag("cuff", loose, ["loose", "ok"]),
+            flag("position", false, ["wrong", "ok"]),
+            flag("rhythm", irregular, ["irregular", "regular"]),
+        ];
         if random.chance(0.2) {
             self.battery = (self.battery - 0.2).max(3.0);
-            body["battery"] = json!(self.battery.round() as i64);
+            values.push(number("battery", self.battery.round()));
         }
-        body["t"] = json!(local_time(taken));
-        let device_time = Some(taken.div_euclid(1_000) * 1_000);
-        said.push(Said { stream: "reading", device_time, body });
+        said.push(Said { stream: "reading", taken, values });
     }
 
     fn next_session(moment: &mut Moment<'_>) -> i64 {
@@ -88,7 +98,7 @@ impl Model for BpMeter {
         let wait = if !self.started {
             // One patient in five brings a reading along when the day begins.
             self.started = true;
-            if moment.random.chance(0.2) {
+            if moment.random.chance(0.2) || self.eager {
                 moment.random.whole(500, 20_000)
             } else {
                 Self::next_session(moment)

@@ -1,15 +1,14 @@
 //! A dock: tells how many chairs it holds, on change and every half minute.
 
-use serde_json::json;
-
-use super::{Model, Moment, Said, local_time};
+use super::{Model, Moment};
+use crate::simulate::frame::Said;
+use crate::simulate::value::{whole, word};
 use crate::simulate::world::DockState;
 
 /// A dock for wheelchairs.
 #[derive(Debug)]
 pub struct Dock {
     zone: usize,
-    seq: u64,
     told: Option<DockState>,
     told_at: i64,
 }
@@ -18,7 +17,7 @@ impl Dock {
     /// The dock of a zone.
     #[must_use]
     pub const fn new(zone: usize) -> Self {
-        Self { zone, seq: 0, told: None, told_at: i64::MIN }
+        Self { zone, told: None, told_at: i64::MIN }
     }
 }
 
@@ -26,16 +25,30 @@ impl Model for Dock {
     fn step(&mut self, moment: &mut Moment<'_>, said: &mut Vec<Said>) -> i64 {
         let Some(dock) = moment.world.docks.get(self.zone).copied() else { return i64::MAX };
         if self.told != Some(dock) || moment.now >= self.told_at.saturating_add(30_000) {
-            self.seq += 1;
             self.told = Some(dock);
             self.told_at = moment.now;
-            let body = json!({
-                "seq": self.seq, "slots": dock.slots, "docked": dock.docked, "available": dock.available,
-                "free": dock.slots - dock.docked, "faulty": 0, "power": "mains", "t": local_time(moment.device_now),
-            });
-            let device_time = Some(moment.device_now.div_euclid(1_000) * 1_000);
-            said.push(Said { stream: "state", device_time, body });
+            let values = vec![
+                whole("slots", dock.slots),
+                whole("docked", dock.docked),
+                whole("available", dock.available),
+                whole("free", dock.slots - dock.docked),
+                whole("faulty", 0),
+                word("power", "mains"),
+            ];
+            said.push(Said { stream: "state", taken: moment.device_now, values });
         }
         moment.now + 1_000
+    }
+
+    fn told(&mut self, command: &str, _value: &str, moment: &mut Moment<'_>) -> Result<(), &'static str> {
+        match moment.world.docks.get_mut(self.zone) {
+            _ if command != "unlock" => Err("a dock can only be unlocked"),
+            Some(dock) if dock.available > dock.unlocked => {
+                // The chair takes itself out: it knows best that it is gone.
+                dock.unlocked += 1;
+                Ok(())
+            }
+            _ => Err("there is no chair that could be lent"),
+        }
     }
 }

@@ -1,52 +1,53 @@
 //! A glucose meter at home: counted readings with the context of the meal.
 
-use serde_json::{Value as Json, json};
+use orderly_core::value::Missing;
 
-use super::{Model, Moment, Said, local_hour, local_time, tenth};
+use super::{Model, Moment, local_hour};
+use crate::simulate::frame::Said;
+use crate::simulate::value::{missing, number, rounded, word};
 
 /// A glucose meter and the person who uses it.
 #[derive(Debug)]
 pub struct GlucoseMeter {
-    seq: u64,
     fasting: f64,
     rise: f64,
     started: bool,
+    eager: bool,
 }
 
 impl GlucoseMeter {
-    /// A person with diabetes, well or less well controlled.
+    /// A person with diabetes, well or less well controlled; an eager one measures at once.
     #[must_use]
-    pub fn new(moment: &mut Moment<'_>) -> Self {
+    pub fn new(moment: &mut Moment<'_>, eager: bool) -> Self {
         let random = &mut *moment.random;
         Self {
-            seq: u64::try_from(random.whole(1, 800)).unwrap_or(1),
             fasting: (6.6 + 1.1 * random.normal()).clamp(4.4, 12.0),
             rise: random.between(1.2, 4.5),
             started: false,
+            eager,
         }
     }
 
     fn reading(&mut self, moment: &mut Moment<'_>, said: &mut Vec<Said>) {
         let (context, after_meal) = context(local_hour(moment.now));
         let random = &mut *moment.random;
-        self.seq += 1;
         let value =
             (self.fasting + if after_meal { self.rise } else { 0.0 } + 0.7 * random.normal()).max(2.4);
-        let glucose: Json = match random.share() {
-            x if x < 0.004 => json!("HI"),
-            x if x < 0.006 => json!("LO"),
-            _ => json!(tenth(value)),
+        let (glucose, range) = match random.share() {
+            x if x < 0.004 => (missing("glucose", Missing::High), "above"),
+            x if x < 0.006 => (missing("glucose", Missing::Low), "below"),
+            _ => (number("glucose", rounded(value, 1)), "within"),
         };
-        let mut body = json!({ "seq": self.seq, "glucose": glucose, "context": context, "sample": "capillary", "strip": "ok" });
-        if random.chance(0.01) {
-            body["sample"] = json!("control");
-        }
-        if random.chance(0.02) {
-            body["strip"] = json!("too_small");
-        }
-        body["t"] = json!(local_time(moment.device_now));
-        let device_time = Some(moment.device_now.div_euclid(1_000) * 1_000);
-        said.push(Said { stream: "reading", device_time, body });
+        let sample = if random.chance(0.01) { "control" } else { "capillary" };
+        let strip = if random.chance(0.02) { "too_small" } else { "ok" };
+        let values = vec![
+            glucose,
+            word("context", context),
+            word("sample", sample),
+            word("strip", strip),
+            word("range", range),
+        ];
+        said.push(Said { stream: "reading", taken: moment.device_now, values });
     }
 }
 
@@ -57,7 +58,7 @@ impl Model for GlucoseMeter {
             self.reading(moment, said);
         } else {
             self.started = true;
-            if moment.random.chance(0.2) {
+            if moment.random.chance(0.2) || self.eager {
                 return moment.now + moment.random.whole(500, 20_000);
             }
         }

@@ -8,8 +8,7 @@ mod glucose_meter;
 mod monitor;
 mod wheelchair;
 
-use serde_json::Value as Json;
-
+use super::frame::Said;
 use super::random::Random;
 use super::world::World;
 
@@ -36,38 +35,22 @@ pub struct Moment<'a> {
     pub pace: f64,
 }
 
-/// What a device says.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Said {
-    /// The stream.
-    pub stream: &'static str,
-    /// The device's own time of it.
-    pub device_time: Option<i64>,
-    /// The payload.
-    pub body: Json,
-}
-
 /// A device.
 pub trait Model: std::fmt::Debug + Send {
     /// Does what is due and says what there is to say; gives the moment at which it wants to be asked again.
     fn step(&mut self, moment: &mut Moment<'_>, said: &mut Vec<Said>) -> i64;
-}
 
-/// A moment as home devices write it: local time of the hospital with its offset, in seconds.
-pub(super) fn local_time(ms: i64) -> String {
-    let zone = jiff::tz::TimeZone::fixed(jiff::tz::offset(8));
-    match jiff::Timestamp::from_millisecond(ms) {
-        Ok(time) => time.to_zoned(zone).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
-        Err(_) => "1970-01-01T08:00:00+08:00".to_owned(),
+    /// Carries out a command, with what was said with it; it is asked at once what there is to say. Else why not.
+    ///
+    /// # Errors
+    /// Why it does not.
+    fn told(&mut self, command: &str, value: &str, moment: &mut Moment<'_>) -> Result<(), &'static str> {
+        _ = (command, value, moment);
+        Err("this device takes no commands")
     }
 }
 
 /// Hour of the day in the hospital, with fraction.
 pub(super) fn local_hour(ms: i64) -> f64 {
     (ms + 8 * 3_600_000).rem_euclid(86_400_000) as f64 / 3_600_000.0
-}
-
-/// One decimal, as a display shows it.
-pub(super) fn tenth(value: f64) -> f64 {
-    (value * 10.0).round() / 10.0
 }

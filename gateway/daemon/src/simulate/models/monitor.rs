@@ -1,13 +1,14 @@
 //! A bedside monitor: one set of vitals a minute, drifting as a patient does.
 
-use serde_json::json;
+use orderly_core::value::Missing;
 
-use super::{Model, Moment, Said, tenth};
+use super::{Model, Moment};
+use crate::simulate::frame::Said;
+use crate::simulate::value::{flag, missing, number, rounded, word};
 
 /// A bedside monitor and its patient.
 #[derive(Debug)]
 pub struct Monitor {
-    seq: u64,
     hr: f64,
     rr: f64,
     spo2: f64,
@@ -32,7 +33,6 @@ impl Monitor {
         let sys = 122.0 + 11.0 * random.normal();
         let temp = if ill { 38.6 } else { 36.7 };
         Self {
-            seq: 0,
             hr,
             rr,
             spo2: if ill { 92.5 } else { 97.0 },
@@ -58,7 +58,6 @@ impl Model for Monitor {
             self.started = true;
             return moment.now + moment.random.whole(200, every.min(8_000));
         }
-        self.seq += 1;
         let random = &mut *moment.random;
         let [hr, rr, sys, temp] = self.usual;
         drift(&mut self.hr, hr, 1.6, random.normal());
@@ -73,20 +72,25 @@ impl Model for Monitor {
         let sys = self.sys.round();
         let dia = (0.55 * sys + 11.0).round();
         let faint = random.chance(0.01);
-        let mut body = json!({
-            "hr": self.hr.round() as i64, "rr": self.rr.round() as i64, "spo2": spo2 as i64,
-            "nibp_sys": sys as i64, "nibp_dia": dia as i64, "nibp_map": ((sys + 2.0 * dia) / 3.0).round() as i64,
-            "temp": tenth(self.temp), "on_o2": self.on_oxygen, "acvpu": "A",
-            "pi": tenth(if faint { 0.2 } else { random.between(1.0, 5.0) }), "battery": self.battery.round() as i64,
-            "seq": self.seq, "t": moment.device_now,
-        });
-        if faint {
-            body["spo2"] = json!(random.whole(58, 80));
-        } else if random.chance(0.004) {
-            body["lead"] = json!("off");
-            body["hr"] = json!(null);
+        let lead_off = !faint && random.chance(0.004);
+        let shown = if faint { random.whole(58, 80) as f64 } else { spo2 };
+        let mut values = vec![
+            if lead_off { missing("hr", Missing::Absent) } else { number("hr", self.hr.round()) },
+            number("rr", self.rr.round()),
+            number("spo2", shown),
+            number("nibp_sys", sys),
+            number("nibp_dia", dia),
+            number("nibp_map", ((sys + 2.0 * dia) / 3.0).round()),
+            number("temp", rounded(self.temp, 1)),
+            flag("on_o2", self.on_oxygen, ["oxygen", "air"]),
+            word("acvpu", "A"),
+            number("pi", rounded(if faint { 0.2 } else { random.between(1.0, 5.0) }, 1)),
+            number("battery", self.battery.round()),
+        ];
+        if lead_off {
+            values.push(word("lead", "off"));
         }
-        said.push(Said { stream: "vitals", device_time: Some(moment.device_now), body });
+        said.push(Said { stream: "vitals", taken: moment.device_now, values });
         moment.now + every
     }
 }

@@ -1,8 +1,8 @@
 //! A shared wheelchair: lent at a dock, pushed through zones, brought back or left in a corridor.
 
-use serde_json::json;
-
-use super::{Model, Moment, Said, local_time};
+use super::{Model, Moment};
+use crate::simulate::frame::Said;
+use crate::simulate::value::{flag, whole, word};
 use crate::simulate::world::ZONES;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +15,6 @@ enum State {
 /// A shared wheelchair.
 #[derive(Debug)]
 pub struct Wheelchair {
-    seq: u64,
     state: State,
     /// Dock or zone in which it is.
     zone: usize,
@@ -23,6 +22,7 @@ pub struct Wheelchair {
     change_at: i64,
     battery: f64,
     odometer: f64,
+    say_at: i64,
     started: bool,
 }
 
@@ -33,13 +33,13 @@ impl Wheelchair {
         let docks = moment.world.docks.len().max(1);
         let zone = number % docks;
         let mut chair = Self {
-            seq: 0,
             state: State::Idle,
             zone,
             lent_at: moment.now,
             change_at: 0,
             battery: moment.random.between(12.0, 100.0),
             odometer: moment.random.between(1_000.0, 400_000.0).round(),
+            say_at: 0,
             started: false,
         };
         chair.arrive(moment);
@@ -71,6 +71,7 @@ impl Wheelchair {
         {
             dock.docked = dock.docked.saturating_sub(1);
             dock.available = dock.available.saturating_sub(1);
+            dock.unlocked = dock.unlocked.min(dock.available);
         }
         self.state = State::InUse;
         self.lent_at = moment.now;
@@ -91,7 +92,6 @@ impl Wheelchair {
     }
 
     fn say(&mut self, moment: &mut Moment<'_>, said: &mut Vec<Said>) {
-        self.seq += 1;
         let moving = self.state == State::InUse && moment.random.chance(0.7);
         if moving {
             self.odometer += moment.random.between(5.0, 40.0).round();
@@ -111,19 +111,32 @@ impl Wheelchair {
             State::InUse => "in_use",
             State::Idle => "idle_off_dock",
         };
-        let mut body = json!({
-            "seq": self.seq, "state": state, "zone": ZONES[self.zone % ZONES.len()], "on_campus": true,
-            "docked": self.state == State::Docked,
-            "lock": if self.state == State::Docked { "closed" } else { "open" },
-            "motion": moving, "battery": self.battery.round() as i64,
-            "rssi": moment.random.whole(-92, -55), "odometer": self.odometer as i64,
-        });
+        let docked = self.state == State::Docked;
+        let mut values = vec![
+            word("state", state),
+            word("zone", ZONES[self.zone % ZONES.len()]),
+            word("fence", "inside"),
+            flag("dock", docked, ["in", "out"]),
+            flag("lock", docked, ["closed", "open"]),
+            flag("motion", moving, ["moving", "still"]),
+            whole("battery", self.battery.round() as i64),
+            whole("rssi", moment.random.whole(-92, -55)),
+            whole("odometer", self.odometer as i64),
+        ];
         if self.state == State::InUse {
-            body["trip_min"] = json!((moment.now - self.lent_at) / 60_000);
+            values.push(whole("trip", (moment.now - self.lent_at) / 60_000));
         }
-        body["t"] = json!(local_time(moment.device_now));
-        let device_time = Some(moment.device_now.div_euclid(1_000) * 1_000);
-        said.push(Said { stream: "state", device_time, body });
+        said.push(Said { stream: "state", taken: moment.device_now, values });
+    }
+
+    /// Somebody has opened its lock at the dock and takes it.
+    fn is_taken(&mut self, moment: &mut Moment<'_>) -> bool {
+        let docked = self.state == State::Docked;
+        let dock = moment.world.docks.get_mut(self.zone).filter(|dock| docked && dock.unlocked > 0);
+        let Some(dock) = dock else { return false };
+        dock.unlocked -= 1;
+        self.lend(moment);
+        true
     }
 }
 
@@ -131,13 +144,25 @@ impl Model for Wheelchair {
     fn step(&mut self, moment: &mut Moment<'_>, said: &mut Vec<Said>) -> i64 {
         if !self.started {
             self.started = true;
-            return moment.now + moment.random.whole(300, 9_000);
+            self.say_at = moment.now + moment.random.whole(300, 9_000);
+            return self.say_at;
         }
-        if moment.now >= self.change_at {
+        let taken = self.is_taken(moment);
+        if !taken && moment.now >= self.change_at {
             self.change(moment);
+        } else if !taken && moment.now < self.say_at {
+            return self.next(moment.now);
         }
         self.say(moment, said);
-        let heartbeat = if self.state == State::InUse { 30_000 } else { 120_000 };
-        (moment.now + heartbeat).min(self.change_at.max(moment.now + 1_000))
+        self.say_at = moment.now + if self.state == State::InUse { 30_000 } else { 120_000 };
+        self.next(moment.now)
+    }
+}
+
+impl Wheelchair {
+    /// When there is something to do; one in a dock looks every second whether its lock was opened.
+    fn next(&self, now: i64) -> i64 {
+        let due = self.say_at.min(self.change_at.max(now + 1_000));
+        if self.state == State::Docked { due.min(now + 1_000) } else { due }
     }
 }

@@ -1,16 +1,17 @@
 //! A charging pile: available, preparing, charging, finishing; a car that stays on blocks it.
 
-use super::{Registers, Unit, tenths, words};
+use super::Unit;
+use crate::simulate::models::Moment;
 use crate::simulate::random::Random;
-use crate::simulate::world::World;
+use crate::simulate::value::{Values, flag, number, rounded, word};
 
-/// States of OCPP 1.6, by their number in the registers.
+/// States of OCPP 1.6.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    Available = 0,
-    Preparing = 1,
-    Charging = 2,
-    Finishing = 5,
+    Available,
+    Preparing,
+    Charging,
+    Finishing,
 }
 
 /// A charging pile.
@@ -21,6 +22,8 @@ pub struct Charger {
     energy_wh: f64,
     power_w: f64,
     temp: f64,
+    /// Somebody switched it off.
+    off: bool,
 }
 
 impl Charger {
@@ -34,12 +37,15 @@ impl Charger {
             energy_wh: random.between(100_000.0, 9_000_000.0).round(),
             power_w: if charging { 7_000.0 } else { 0.0 },
             temp: random.between(18.0, 26.0),
+            off: false,
         }
     }
 }
 
 impl Unit for Charger {
-    fn pass(&mut self, _now: i64, ms: f64, random: &mut Random, _world: &World, pace: f64) {
+    fn pass(&mut self, moment: &mut Moment<'_>, ms: f64) -> Values {
+        let pace = moment.pace;
+        let random = &mut *moment.random;
         self.left_ms -= ms * pace.min(20.0);
         if self.left_ms <= 0.0 {
             let (next, minutes) = match self.state {
@@ -51,20 +57,32 @@ impl Unit for Charger {
             self.state = next;
             self.left_ms = minutes * 60_000.0;
         }
-        self.power_w = if self.state == State::Charging { 7_000.0 + 60.0 * random.normal() } else { 0.0 };
+        self.power_w =
+            if self.state == State::Charging && !self.off { 7_000.0 + 60.0 * random.normal() } else { 0.0 };
         self.energy_wh += self.power_w * ms / 3_600_000.0;
-        let warm = if self.state == State::Charging { 41.0 } else { 22.0 };
+        let warm = if self.power_w > 0.0 { 41.0 } else { 22.0 };
         self.temp += (warm - self.temp) * (ms / 600_000.0).min(1.0) + 0.02 * random.normal();
+        let (bay, status) = match self.state {
+            State::Available => (false, "available"),
+            State::Preparing => (true, "preparing"),
+            State::Charging => (true, "charging"),
+            State::Finishing => (true, "finishing"),
+        };
+        vec![
+            word("status", if self.off { "unavailable" } else { status }),
+            // The meter has watts and watt-hours.
+            number("power", rounded(self.power_w / 1_000.0, 3)),
+            number("energy", rounded(self.energy_wh / 1_000.0, 3)),
+            word("error", "none"),
+            number("temp", rounded(self.temp, 1)),
+            word("smoke", "no"),
+            flag("bay", bay, ["occupied", "vacant"]),
+        ]
     }
 
-    fn registers(&self) -> Registers {
-        let ([p1, p2], [e1, e2]) = (words(self.power_w), words(self.energy_wh));
-        Registers {
-            input: vec![self.state as u16, p1, p2, e1, e2, 0, tenths(self.temp)],
-            holding: Vec::new(),
-            discrete: vec![false, self.state != State::Available],
-            coils: vec![true],
-            settable: false,
+    fn written(&mut self, register: &str, value: u16, _moment: &mut Moment<'_>) {
+        if register == "coil 0" {
+            self.off = value == 0;
         }
     }
 }

@@ -1,8 +1,9 @@
 //! A drug fridge: cycles between 3 and 6 degrees, warms while its door is open.
 
-use super::{Registers, Unit, tenths};
+use super::Unit;
+use crate::simulate::models::Moment;
 use crate::simulate::random::Random;
-use crate::simulate::world::World;
+use crate::simulate::value::{Values, flag, number, rounded, word};
 
 /// A drug fridge.
 #[derive(Debug)]
@@ -33,7 +34,9 @@ impl Fridge {
 }
 
 impl Unit for Fridge {
-    fn pass(&mut self, now: i64, ms: f64, random: &mut Random, _world: &World, pace: f64) {
+    fn pass(&mut self, moment: &mut Moment<'_>, ms: f64) -> Values {
+        let Moment { now, pace, .. } = *moment;
+        let random = &mut *moment.random;
         let seconds = ms / 1_000.0;
         let warm = self.excursion.is_some_and(|(from, to)| (from..to).contains(&now));
         if !warm && now >= self.open_until && random.chance(seconds * pace.min(20.0) / 14_400.0) {
@@ -57,14 +60,14 @@ impl Unit for Fridge {
             self.cooling = true;
         }
         self.rh = (self.rh + 0.05 * random.normal()).clamp(30.0, 70.0);
-    }
-
-    fn registers(&self) -> Registers {
-        Registers {
-            input: vec![tenths(self.temp), tenths(self.rh)],
-            holding: vec![tenths(5.0)],
-            discrete: vec![self.open, self.cooling, true, false],
-            ..Registers::default()
-        }
+        vec![
+            number("temp", rounded(self.temp, 1)),
+            number("rh", rounded(self.rh, 1)),
+            flag("door", self.open, ["open", "closed"]),
+            flag("compressor", self.cooling, ["on", "off"]),
+            word("power", "mains"),
+            word("probe", "ok"),
+            number("setpoint", 5.0),
+        ]
     }
 }

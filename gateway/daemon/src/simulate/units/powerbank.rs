@@ -1,8 +1,9 @@
 //! A power-bank cabinet: banks are lent and come back.
 
-use super::{Registers, Unit, tenths};
+use super::Unit;
+use crate::simulate::models::Moment;
 use crate::simulate::random::Random;
-use crate::simulate::world::World;
+use crate::simulate::value::{Values, number, rounded, whole, word};
 
 /// A power-bank cabinet.
 #[derive(Debug)]
@@ -25,7 +26,9 @@ impl PowerBank {
 }
 
 impl Unit for PowerBank {
-    fn pass(&mut self, _now: i64, ms: f64, random: &mut Random, _world: &World, pace: f64) {
+    fn pass(&mut self, moment: &mut Moment<'_>, ms: f64) -> Values {
+        let pace = moment.pace;
+        let random = &mut *moment.random;
         let room = self.slots - self.faulty;
         // Thirty times a day each way.
         let probability = ms * pace / (86_400_000.0 / 30.0);
@@ -36,15 +39,13 @@ impl Unit for PowerBank {
             self.banks += 1;
         }
         self.temp = (self.temp + 0.03 * random.normal()).clamp(20.0, 42.0);
-    }
-
-    fn registers(&self) -> Registers {
-        let free = self.slots - self.faulty - self.banks;
-        Registers {
-            input: vec![self.slots, self.banks, free, self.faulty, tenths(self.temp)],
-            holding: Vec::new(),
-            discrete: vec![false],
-            ..Registers::default()
-        }
+        vec![
+            whole("slots", self.slots),
+            whole("banks", self.banks),
+            whole("free", self.slots - self.faulty - self.banks),
+            whole("faulty", self.faulty),
+            number("slot_temp", rounded(self.temp, 1)),
+            word("heat", "no"),
+        ]
     }
 }

@@ -1,8 +1,16 @@
 //! A guidance sign: shows the free bays of its parking zone, in green, amber or red.
 
-use super::{Registers, Unit};
-use crate::simulate::random::Random;
-use crate::simulate::world::{PARKING_ZONES, World};
+use orderly_core::value::Missing;
+
+use super::Unit;
+use crate::simulate::models::Moment;
+use crate::simulate::value::{Values, missing, whole, word};
+use crate::simulate::world::PARKING_ZONES;
+
+/// What was written by hand stays so long before the count of the zone is shown again.
+const BY_HAND_MS: f64 = 60_000.0;
+/// A register that says: nothing is shown.
+const BLANK: u16 = u16::MAX;
 
 /// A guidance sign.
 #[derive(Debug)]
@@ -11,44 +19,51 @@ pub struct Sign {
     capacity: u32,
     shown: u16,
     written: u32,
-    since_write_ms: f64,
+    next_write_ms: f64,
 }
 
 impl Sign {
     /// The sign of a parking zone with so many bays.
     #[must_use]
     pub const fn new(zone: usize, capacity: u32) -> Self {
-        Self { zone: zone % PARKING_ZONES, capacity, shown: u16::MAX, written: 0, since_write_ms: 5_000.0 }
+        Self { zone: zone % PARKING_ZONES, capacity, shown: BLANK, written: 0, next_write_ms: 0.0 }
     }
 }
 
 impl Unit for Sign {
-    fn pass(&mut self, _now: i64, ms: f64, _random: &mut Random, world: &World, _pace: f64) {
-        self.since_write_ms += ms;
-        if self.since_write_ms >= 5_000.0 {
-            self.since_write_ms = 0.0;
-            self.shown = u16::try_from(world.free_bays[self.zone]).unwrap_or(9_999).min(9_999);
+    fn pass(&mut self, moment: &mut Moment<'_>, ms: f64) -> Values {
+        self.next_write_ms -= ms;
+        if self.next_write_ms <= 0.0 {
+            self.next_write_ms = 5_000.0;
+            self.shown = u16::try_from(moment.world.free_bays[self.zone]).unwrap_or(9_999).min(9_999);
             self.written = self.written.wrapping_add(1);
         }
-    }
-
-    fn registers(&self) -> Registers {
         let free = f64::from(self.shown) / f64::from(self.capacity.max(1));
         let colour = match self.shown {
-            u16::MAX => 0,
-            0..=3 => 3,
-            _ if free <= 0.02 => 3,
-            _ if free <= 0.1 => 2,
-            _ => 1,
+            BLANK => "blank",
+            0..=3 => "red",
+            _ if free <= 0.02 => "red",
+            _ if free <= 0.1 => "amber",
+            _ => "green",
         };
-        let status = u16::from(self.shown == u16::MAX);
-        // The counter has its low word first, as the sheet says.
-        Registers {
-            input: vec![status, self.written as u16, (self.written >> 16) as u16],
-            holding: vec![self.shown, colour, 80],
-            discrete: Vec::new(),
-            coils: Vec::new(),
-            settable: true,
+        let shown = match self.shown {
+            BLANK => missing("shown", Missing::Absent),
+            shown => whole("shown", shown),
+        };
+        vec![
+            shown,
+            word("colour", colour),
+            whole("brightness", 80),
+            word("status", "ok"),
+            whole("acks", self.written),
+        ]
+    }
+
+    fn written(&mut self, register: &str, value: u16, _moment: &mut Moment<'_>) {
+        if register == "holding 0" {
+            self.shown = value;
+            self.written = self.written.wrapping_add(1);
+            self.next_write_ms = BY_HAND_MS;
         }
     }
 }
