@@ -235,7 +235,7 @@ async fn write(
         seen.requests.len() - 1
     };
     shared.changed.send_modify(|n| *n += 1);
-    while step == Step::Stall || matches!(step, Step::InTimeAtMost(most) if lines.len() > most) {
+    while step == Step::Stall {
         plan.changed().await.expect("the store lives");
         step = lock(&shared.plan).next();
     }
@@ -263,6 +263,7 @@ fn answer(shared: &Shared, step: &Step, lines: &[Line]) -> (u16, Option<String>,
         }
         Step::Close | Step::Stall => said(0),
         Step::AtMost(n) if lines.len() > *n => said(413),
+        Step::AnswersAtMost(n) if lines.len() > *n => said(0),
         Step::KeepButSay(status) => {
             keep(shared, lines);
             said(*status)
@@ -271,7 +272,7 @@ fn answer(shared: &Shared, step: &Step, lines: &[Line]) -> (u16, Option<String>,
             keep(shared, lines);
             said(0)
         }
-        Step::Keep | Step::AtMost(_) | Step::InTimeAtMost(_) | Step::Slow(_) => match keep(shared, lines) {
+        Step::Keep | Step::AtMost(_) | Step::AnswersAtMost(_) | Step::Slow(_) => match keep(shared, lines) {
             None => said(204),
             Some((status, why)) => (status, None, why),
         },

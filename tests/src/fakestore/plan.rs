@@ -19,8 +19,8 @@ pub enum Step {
     KeepButSay(u16),
     /// Refuse with 413 when the request holds more lines than this, else keep.
     AtMost(usize),
-    /// Never answer a request with more lines than this, until the plan is changed; keep the others.
-    InTimeAtMost(usize),
+    /// Close without keeping anything when the request holds more lines than this, as a proxy that gave up; else keep.
+    AnswersAtMost(usize),
     /// Take the request and never answer, until the plan is changed; then go on with the new plan.
     Stall,
     /// Keep the lines, then never answer.

@@ -33,6 +33,10 @@ pub(super) type Refused = (usize, &'static str, String);
 /// away is asked with little.
 const LEAST_LINES: usize = 100;
 
+/// When one size was too much and half of it was not, so many requests of that half go before the double is tried again: a
+/// request that is given up costs the whole time-out.
+const CONTENT_FOR: u32 = 32;
+
 /// The sending half of the sink.
 pub(super) struct Sender {
     store: Store,
@@ -41,6 +45,10 @@ pub(super) struct Sender {
     engine: super::config::Engine,
     most: usize,
     limit: usize,
+    /// Requests in a row that were too large, or not answered well.
+    in_vain: u32,
+    /// Requests of this size that go before larger ones are tried.
+    content_for: u32,
     refused_in_a_row: u32,
     /// A line that the store took: sent again to see whether it still takes anything.
     known_good: Option<Vec<u8>>,
@@ -77,6 +85,8 @@ impl Sender {
             engine: config.engine,
             most: limit.min(FIRST_LINES),
             limit,
+            in_vain: 0,
+            content_for: 0,
             refused_in_a_row: 0,
             known_good: None,
         }
@@ -131,6 +141,7 @@ impl Sender {
                     }
                 }
                 Verdict::Halve => {
+                    self.in_vain += 1;
                     self.most = (lines.len() / 2).max(1);
                     if let Some(line) = split.too_large() {
                         refused.push((line, "store_too_large", why));
@@ -152,6 +163,7 @@ impl Sender {
             Reply::None(why) => (Verdict::Retry, why, None),
         };
         if matches!(verdict, Verdict::Retry | Verdict::Unknown) && pause.is_none() {
+            self.in_vain = self.in_vain.saturating_add(1);
             self.most = (self.most / 2).max(self.most.min(LEAST_LINES));
         }
         (verdict, why, pause)
@@ -161,8 +173,15 @@ impl Sender {
         self.asking.reset();
         self.refused_in_a_row = 0;
         self.known_good = Some(first_line.to_vec());
+        // After many in vain the store was away, whatever the size.
+        if std::mem::take(&mut self.in_vain) == 1 {
+            self.content_for = CONTENT_FOR;
+        }
         if lines >= self.most {
-            self.most = (self.most * 2).min(self.limit);
+            match self.content_for.checked_sub(1) {
+                Some(left) => self.content_for = left,
+                None => self.most = (self.most * 2).min(self.limit),
+            }
         }
     }
 
