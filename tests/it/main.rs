@@ -46,3 +46,4 @@ mod standing;
 mod systemd_unit;
 mod tidy;
 mod webhook;
+mod worklist;

@@ -69,7 +69,12 @@ impl Live {
 fn commit(server: &Server, number: u64, sys: f64) {
     server.memory.with(|m| m.readings.push(reading("bp-0001", 100 + number, T0.plus_ms(900_000), sys)));
     let changed = alert("a1", Severity::P1);
-    server.feed.publish(News { commit: number, devices: vec![id("bp-0001")], alerts: vec![changed] });
+    server.feed.publish(News {
+        commit: number,
+        devices: vec![id("bp-0001")],
+        alerts: vec![changed],
+        ..News::default()
+    });
 }
 
 #[tokio::test]
@@ -141,7 +146,7 @@ async fn a_store_that_cannot_be_read_ends_in_a_resync_not_in_silence() {
     let mut live = Live::open(&server, None).await;
     live.until("7").await;
     server.memory.with(|m| m.broken = true);
-    server.feed.publish(News { commit: 8, devices: vec![id("bp-0001")], alerts: vec![] });
+    server.feed.publish(News { commit: 8, devices: vec![id("bp-0001")], ..News::default() });
     assert_eq!(live.event("resync").await["commit"], 8);
 }
 

@@ -199,6 +199,27 @@ pub enum What {
     Reopened,
 }
 
+impl What {
+    /// Its name, as it is shown.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::Joined => "joined",
+            Self::Cleared => "cleared",
+            Self::Settled => "settled",
+            Self::Seen => "seen",
+            Self::Claimed => "claimed",
+            Self::Released => "released",
+            Self::HandedOver => "handed_over",
+            Self::Attempted => "attempted",
+            Self::Snoozed => "snoozed",
+            Self::Finished => "finished",
+            Self::Reopened => "reopened",
+        }
+    }
+}
+
 /// One step of a task: what the audit can prove and the page shows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Step {

@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use orderly_core::alert::Alert;
 use orderly_core::ids::DeviceId;
+use orderly_core::task::Task;
 use tokio::sync::watch;
 
 /// How many commits are kept.
 const MOST_COMMITS: usize = 4_096;
-/// How many changes (devices and alerts) are kept over all commits. In a flood each commit changes a thousand devices:
+/// How many changes (devices, alerts and tasks) are kept over all commits. In a flood each commit changes a thousand devices:
 /// a board that was away for longer then gets everything anew, which is as quick.
 const MOST_CHANGES: usize = 50_000;
 
@@ -22,6 +23,8 @@ pub struct News {
     pub devices: Vec<DeviceId>,
     /// Alerts that changed, whole.
     pub alerts: Vec<Alert>,
+    /// Tasks that changed, whole.
+    pub tasks: Vec<Task>,
 }
 
 /// A bounded ring of what the last commits changed.
@@ -48,7 +51,7 @@ pub(crate) enum Since {
         /// The last commit.
         head: u64,
     },
-    /// These changed; the last state of each alert.
+    /// These changed; the last state of each alert and task.
     Changed {
         /// The last commit.
         head: u64,
@@ -56,6 +59,8 @@ pub(crate) enum Since {
         devices: Vec<DeviceId>,
         /// The alerts.
         alerts: Vec<Alert>,
+        /// The tasks.
+        tasks: Vec<Task>,
     },
 }
 
@@ -91,15 +96,17 @@ impl Feed {
             return Since::Missed { head: ring.head };
         }
         let mut devices = BTreeSet::new();
-        let mut alerts = BTreeMap::new();
+        let (mut alerts, mut tasks) = (BTreeMap::new(), BTreeMap::new());
         for news in ring.news.iter().filter(|news| news.commit > commit) {
             devices.extend(news.devices.iter().cloned());
             alerts.extend(news.alerts.iter().map(|alert| (Arc::clone(&alert.id), alert.clone())));
+            tasks.extend(news.tasks.iter().map(|task| (Arc::clone(&task.id), task.clone())));
         }
         Since::Changed {
             head: ring.head,
             devices: devices.into_iter().collect(),
             alerts: alerts.into_values().collect(),
+            tasks: tasks.into_values().collect(),
         }
     }
 
@@ -109,14 +116,20 @@ impl Feed {
     }
 }
 
+impl News {
+    fn changes(&self) -> usize {
+        self.devices.len() + self.alerts.len() + self.tasks.len()
+    }
+}
+
 impl Ring {
     fn push(&mut self, news: News) {
         self.head = news.commit;
-        self.changes += news.devices.len() + news.alerts.len();
+        self.changes += news.changes();
         self.news.push_back(news);
         while self.news.len() > MOST_COMMITS || self.changes > MOST_CHANGES {
             let Some(oldest) = self.news.pop_front() else { break };
-            self.changes -= oldest.devices.len() + oldest.alerts.len();
+            self.changes -= oldest.changes();
             self.base = oldest.commit;
         }
     }
@@ -127,7 +140,7 @@ mod tests {
     use super::*;
 
     fn news(commit: u64, device: &str) -> News {
-        News { commit, devices: vec![DeviceId::new(device).expect("a name")], alerts: Vec::new() }
+        News { commit, devices: vec![DeviceId::new(device).expect("a name")], ..News::default() }
     }
 
     fn names(since: Since) -> Option<(u64, Vec<String>)> {
@@ -169,7 +182,7 @@ mod tests {
     fn one_huge_commit_does_not_grow_the_ring() {
         let feed = Feed::new(0);
         let many = vec![DeviceId::new("d").expect("a name"); MOST_CHANGES + 1];
-        feed.publish(News { commit: 1, devices: many, alerts: Vec::new() });
+        feed.publish(News { commit: 1, devices: many, ..News::default() });
         assert_eq!(feed.ring().news.len(), 0);
         assert_eq!(feed.since(0), Since::Missed { head: 1 });
         feed.publish(news(2, "a"));

@@ -30,6 +30,7 @@ mod status;
 mod strangers;
 mod twins;
 mod web;
+mod worklist;
 
 pub use error::ApiError;
 pub use feed::{Feed, News};
@@ -39,7 +40,7 @@ pub use openapi::document;
 pub use orders::{OrderError, Orders};
 pub use reads::{
     AlertQuery, Bucket, Claim, ClaimRefused, DeviceQuery, DeviceView, QuarantineQuery, ReadError,
-    ReadingQuery, Reads, Stranger, TwinRule, TwinStream, TwinView, Unreadable,
+    ReadingQuery, Reads, Stranger, TaskQuery, TwinRule, TwinStream, TwinView, Unreadable,
 };
 pub use router::{Parts, paths, router};
 pub use serve::{BindError, bind, serve};

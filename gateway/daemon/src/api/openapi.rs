@@ -7,7 +7,7 @@ use utoipa::OpenApi;
 use super::error::{ApiError, ErrorBody};
 use super::{
     alerts, commands, devices, dto, events, health, inventory, metrics, profiles, quarantine, readings,
-    status, strangers, twins,
+    status, strangers, twins, worklist,
 };
 
 #[derive(OpenApi)]
@@ -30,6 +30,12 @@ use super::{
         alerts::one,
         alerts::acknowledge,
         alerts::close,
+        worklist::list,
+        worklist::lists,
+        worklist::one,
+        worklist::create,
+        worklist::step,
+        worklist::hand_over,
         quarantine::list,
         inventory::enter,
         strangers::list,

@@ -2,11 +2,12 @@
 
 use orderly_core::alert::{Alert, Condition, Handling, Severity, Transition};
 use orderly_core::command::Command;
-use orderly_core::ids::{ClassId, DeviceId, MetricId, ProfileId, RuleId, StreamId, ZoneId};
+use orderly_core::ids::{ActorId, ClassId, DeviceId, ListId, MetricId, ProfileId, RuleId, StreamId, ZoneId};
 use orderly_core::output::DeviceRow;
 use orderly_core::profile::Suggestion;
 use orderly_core::reading::{Origin, Reading};
 use orderly_core::record::{Order, Seq};
+use orderly_core::task::{Step, Task};
 use orderly_core::time::Timestamp;
 
 /// Why something could not be read. The text is for the log; people outside are told only that it failed.
@@ -96,6 +97,19 @@ pub struct AlertQuery {
     /// Only those that are not over: still so, or not closed by a person.
     pub live: bool,
     /// At most so many, the newest first.
+    pub limit: usize,
+}
+
+/// Which tasks.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TaskQuery {
+    /// Only of this list.
+    pub list: Option<ListId>,
+    /// Only those that somebody has or had last.
+    pub owner: Option<ActorId>,
+    /// Those that ended since this moment, the last first; `None`: those that are open.
+    pub ended_from: Option<Timestamp>,
+    /// At most so many.
     pub limit: usize,
 }
 
@@ -244,6 +258,14 @@ pub trait Reads: Send + Sync + 'static {
     fn commands(&self, device: &DeviceId, limit: usize) -> Result<Vec<Command>, ReadError>;
     /// One command.
     fn command(&self, id: &str) -> Result<Option<Command>, ReadError>;
+    /// Tasks.
+    fn tasks(&self, _query: &TaskQuery) -> Result<Vec<Task>, ReadError> {
+        Ok(Vec::new())
+    }
+    /// One task and its steps in order.
+    fn task(&self, _id: &str) -> Result<Option<(Task, Vec<Step>)>, ReadError> {
+        Ok(None)
+    }
     /// Inputs that could not be read, the newest first, and how many there are in all.
     fn quarantine(&self, query: &QuarantineQuery) -> Result<(Vec<Unreadable>, u64), ReadError>;
     /// Devices that speak and are on no register, by name.

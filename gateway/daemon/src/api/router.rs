@@ -17,7 +17,7 @@ use super::stage::Stage;
 use super::{Feed, Health, OldHistory, Orders, Overview, ReadError, Reads};
 use super::{
     alerts, commands, devices, events, guard, health, inventory, metrics, openapi, profiles, quarantine,
-    readings, status, strangers, twins, web,
+    readings, status, strangers, twins, web, worklist,
 };
 use crate::catalog::Catalog;
 
@@ -99,6 +99,11 @@ fn table() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/api/v1/alerts/{id}", get(alerts::one)),
         ("/api/v1/alerts/{id}/acknowledge", post(alerts::acknowledge)),
         ("/api/v1/alerts/{id}/close", post(alerts::close)),
+        ("/api/v1/worklist", get(worklist::list).post(worklist::create)),
+        ("/api/v1/worklist/figures", get(worklist::lists)),
+        ("/api/v1/worklist/hand_over", post(worklist::hand_over)),
+        ("/api/v1/worklist/{id}", get(worklist::one)),
+        ("/api/v1/worklist/{id}/{step}", post(worklist::step)),
         ("/api/v1/quarantine", get(quarantine::list)),
         ("/api/v1/inventory", post(inventory::enter)),
         ("/api/v1/unknown", get(strangers::list)),

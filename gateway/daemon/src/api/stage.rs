@@ -9,6 +9,7 @@ use std::time::Duration;
 use axum::body::Bytes;
 use orderly_core::alert::Alert;
 use orderly_core::ids::DeviceId;
+use orderly_core::task::Task;
 use serde::Serialize;
 use tokio::sync::{broadcast, watch};
 use tokio::time::{Interval, MissedTickBehavior, interval};
@@ -104,11 +105,12 @@ impl Stage {
 /// The events that bring a board from commit `sent` to the present, and the commit it then stands at.
 /// When the ring does not reach back, or the store cannot be read, that is a single `resync`.
 pub(crate) async fn render_since(reads: Arc<dyn Reads>, feed: &Feed, sent: u64) -> (Bytes, u64) {
-    let (head, devices, alerts) = match feed.since(sent) {
+    let (head, devices, alerts, tasks) = match feed.since(sent) {
         Since::Missed { head } => return (resync(head), head),
-        Since::Changed { head, devices, alerts } => (head, devices, alerts),
+        Since::Changed { head, devices, alerts, tasks } => (head, devices, alerts, tasks),
     };
-    let text = tokio::task::spawn_blocking(move || render(reads.as_ref(), head, &devices, &alerts)).await;
+    let text =
+        tokio::task::spawn_blocking(move || render(reads.as_ref(), head, &devices, &alerts, &tasks)).await;
     match text {
         Ok(Ok(text)) => (text.into(), head),
         Ok(Err(error)) => {
@@ -137,7 +139,13 @@ fn resync(head: u64) -> Bytes {
     text.into()
 }
 
-fn render(reads: &dyn Reads, head: u64, devices: &[DeviceId], alerts: &[Alert]) -> Result<String, ReadError> {
+fn render(
+    reads: &dyn Reads,
+    head: u64,
+    devices: &[DeviceId],
+    alerts: &[Alert],
+    tasks: &[Task],
+) -> Result<String, ReadError> {
     let mut text = String::new();
     for names in devices.chunks(DEVICES_PER_EVENT) {
         let views = reads.devices_named(names)?;
@@ -147,6 +155,10 @@ fn render(reads: &dyn Reads, head: u64, devices: &[DeviceId], alerts: &[Alert]) 
     if !alerts.is_empty() {
         let alerts = alerts.iter().map(dto::Alert::from).collect();
         event(&mut text, "alerts", None, &dto::Alerts { alerts });
+    }
+    if !tasks.is_empty() {
+        let tasks = tasks.iter().map(dto::Task::from).collect();
+        event(&mut text, "tasks", None, &dto::Tasks { tasks });
     }
     // The id comes last and alone, so a board that was cut off in the middle asks for all of it again. An event
     // without data is not dispatched, but its id counts.

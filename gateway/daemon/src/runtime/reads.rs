@@ -10,17 +10,18 @@ use orderly_core::ids::{DeviceId, ProfileId, ZoneId};
 use orderly_core::output::DeviceRow;
 use orderly_core::reading::Reading;
 use orderly_core::record::Order;
+use orderly_core::task::{Step, Task};
 use orderly_core::time::{Clock, Timestamp};
 use orderly_core::topic::is_claim;
 use orderly_store::keys::KeyRing;
 use orderly_store::series::{self, Query, SeriesReader};
-use orderly_store::state::{AlertFilter, QuarantineFilter, StateReader};
+use orderly_store::state::{AlertFilter, QuarantineFilter, StateReader, TaskFilter};
 
 use super::claims::{Asked as Claimed, Claims};
 use super::{shown, strangers};
 use crate::api::{
     AlertQuery, Bucket, Claim, ClaimRefused, DeviceQuery, DeviceView, QuarantineQuery, ReadError,
-    ReadingQuery, Reads, Stranger, TwinView, Unreadable,
+    ReadingQuery, Reads, Stranger, TaskQuery, TwinView, Unreadable,
 };
 use crate::catalog::{Catalog, InForce};
 
@@ -197,6 +198,16 @@ impl Reads for StoreReads {
             let Some(alert) = c.state.alert(id).map_err(failed)? else { return Ok(None) };
             Ok(Some((alert, c.state.transitions(id).map_err(failed)?)))
         })
+    }
+
+    fn tasks(&self, query: &TaskQuery) -> Result<Vec<Task>, ReadError> {
+        let TaskQuery { list, owner, ended_from, limit } = query.clone();
+        let filter = TaskFilter { list, owner, ended_from, limit };
+        self.with(|c| c.state.tasks(&filter).map_err(failed))
+    }
+
+    fn task(&self, id: &str) -> Result<Option<(Task, Vec<Step>)>, ReadError> {
+        self.with(|c| c.state.task(id).map_err(failed))
     }
 
     fn commands(&self, device: &DeviceId, limit: usize) -> Result<Vec<Command>, ReadError> {

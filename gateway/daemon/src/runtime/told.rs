@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use orderly_core::alert::Alert;
 use orderly_core::ids::DeviceId;
 use orderly_core::output::DeviceRow;
+use orderly_core::task::Task;
 
 use super::commands::Dispatcher;
 use super::core::Found;
@@ -60,11 +61,16 @@ impl Told {
                 }
                 self.tallies.committed(commit, output);
                 let twins = output.twins.iter().map(|twin| &twin.device);
-                self.changed(commit, &output.devices, twins, &output.alerts);
+                self.changed(commit, &output.devices, twins, (&output.alerts, &output.tasks));
             }
             Event::Found { commit, snapshot } => {
                 self.tallies.begin(commit);
-                self.changed(commit, &snapshot.devices, std::iter::empty(), &snapshot.alerts);
+                self.changed(
+                    commit,
+                    &snapshot.devices,
+                    std::iter::empty(),
+                    (&snapshot.alerts, &snapshot.tasks),
+                );
             }
         }
     }
@@ -74,7 +80,7 @@ impl Told {
         commit: u64,
         rows: &'a [DeviceRow],
         twins: impl Iterator<Item = &'a DeviceId>,
-        alerts: &[Alert],
+        (alerts, tasks): (&[Alert], &[Task]),
     ) {
         let ended = self.register.changed(rows);
         if let Some(door) = self.door.get() {
@@ -91,7 +97,7 @@ impl Told {
                 let devices: BTreeSet<&DeviceId> = rows.iter().map(|row| &row.device).chain(twins).collect();
                 devices.into_iter().cloned().collect()
             };
-            feed.publish(News { commit, devices, alerts: alerts.to_vec() });
+            feed.publish(News { commit, devices, alerts: alerts.to_vec(), tasks: tasks.to_vec() });
         }
     }
 }

@@ -149,12 +149,7 @@ impl From<&core::Alert> for Alert {
             class: name(&alert.class),
             zone: alert.zone.as_ref().map(name),
             metric: alert.metric.as_ref().map(name),
-            severity: match alert.severity {
-                core::Severity::P1 => Severity::P1,
-                core::Severity::P2 => Severity::P2,
-                core::Severity::P3 => Severity::P3,
-                core::Severity::P4 => Severity::P4,
-            },
+            severity: alert.severity.into(),
             team: alert.team.to_string(),
             text: Text { zh: alert.text.zh.to_string(), en: alert.text.en.to_string() },
             condition: alert.condition.into(),
@@ -179,6 +174,17 @@ impl From<&core::Transition> for Transition {
             at: Moment(step.at),
             decided_at: Moment(step.decided_at),
             seq: step.seq,
+        }
+    }
+}
+
+impl From<core::Severity> for Severity {
+    fn from(severity: core::Severity) -> Self {
+        match severity {
+            core::Severity::P1 => Self::P1,
+            core::Severity::P2 => Self::P2,
+            core::Severity::P3 => Self::P3,
+            core::Severity::P4 => Self::P4,
         }
     }
 }

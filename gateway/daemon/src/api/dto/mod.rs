@@ -10,6 +10,7 @@ mod quarantine;
 mod reading;
 mod status;
 mod stranger;
+mod task;
 mod twin;
 
 use orderly_core::time::Timestamp;
@@ -30,6 +31,9 @@ pub use status::{
     Warning,
 };
 pub use stranger::{Adopt, Adopted, Claim, Stranger, Strangers, Suggestion};
+pub use task::{
+    HandedOver, ListFigures, Lists, Reason, Task, TaskDetail, TaskState, TaskStep, Tasks, Worked,
+};
 pub use twin::{Twin, TwinRule, TwinStream, Twins};
 
 /// A point in time, written as RFC 3339 in UTC with milliseconds.
