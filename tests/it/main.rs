@@ -37,6 +37,7 @@ mod privacy;
 mod profile_schema;
 mod profiles;
 mod redecode;
+mod replay;
 mod rules;
 mod simulate;
 mod simulate_all;

@@ -83,6 +83,7 @@ const CORE_RANKS: &[(&str, u8)] = &[
     ("twin", 5),
     ("rule", 5),
     ("worklist", 5),
+    ("assets", 5),
     ("engine", 6),
 ];
 

@@ -4,6 +4,7 @@
 //! knows no tokio: time and answers are arguments, so every decision can be replayed and tested.
 
 pub mod alert;
+pub mod assets;
 pub mod codec;
 pub mod command;
 pub mod dedupe;

@@ -38,6 +38,9 @@ pub enum Command {
     /// Say what a changed profile would make of the messages in the journal; nothing is changed.
     #[command(long_about = REDECODE)]
     Redecode(Redecode),
+    /// Say in which zones tags were, from a file of what readers heard; no gateway needed.
+    #[command(long_about = REPLAY)]
+    Replay(Replay),
     /// Make device profiles of another system's.
     #[command(subcommand)]
     Import(Import),
@@ -103,6 +106,25 @@ pub struct Decode {
     /// How a payload is written; without it hex for codecs of bytes, else text.
     #[arg(long, value_enum)]
     pub format: Option<PayloadFormat>,
+}
+
+/// What a replay reads and says.
+const REPLAY: &str = "\
+Say in which zones tags were, from a file of what readers heard; no gateway needed.
+
+Each line of the file is an object: {\"reader\": \"r-1\", \"tag\": \"chair-7\", \"rssi\": -71, \"time\": \
+\"2026-11-21T08:00:00+08:00\"}, and \"moving\": true or false where the tag says so. The readers stand in a list (CSV) with \
+the columns reader, zone, floor, kind (room, passage, exit) and offset_db. Lines may come up to 5 s out of order. Printed is \
+a line of JSON for each step of a tag: seen, moved, jumped, lost or left, the zone, since when, and when that was certain.";
+
+/// What is replayed.
+#[derive(Debug, clap::Args)]
+pub struct Replay {
+    /// The file, or - for standard input.
+    pub file: PathBuf,
+    /// The list of readers.
+    #[arg(long, value_name = "CSV")]
+    pub readers: PathBuf,
 }
 
 /// What a second decoding says.

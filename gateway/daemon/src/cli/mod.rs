@@ -13,6 +13,7 @@ mod inventory;
 mod lang;
 mod out;
 mod redecode;
+mod replay;
 mod run;
 mod session;
 mod simulate;
@@ -58,6 +59,7 @@ fn dispatch(context: &Context) -> Result<(), Failure> {
         Command::Simulate(what) => simulate::simulate(context, what),
         Command::Check(what) => check::check(context, what),
         Command::Decode(what) => decode::decode(context, what),
+        Command::Replay(what) => replay::replay(context, what),
         Command::Redecode(what) => redecode::redecode(context, what),
         Command::Import(what) => import::import(context, what),
         Command::PrintConfig => tools::print_config(context),
