@@ -205,8 +205,10 @@ async fn the_cap_holds_while_the_store_is_away() {
     store.plan(Plan::always(Step::refuse(500)));
     let short = InfluxConfig { backlog_bytes: Size(15_000), retry_most: Span::ms(1), ..config(store.url()) };
     let mut rig = Rig::start(short);
+    rig.commit("bp-1", 100);
+    rig.until_state(SinkState::Retrying).await;
     let mut last = 0;
-    for _ in 0..10 {
+    for _ in 0..9 {
         last = rig.commit("bp-1", 100);
     }
     rig.memory.until(|m| m.batches.lock().unwrap().len() <= 3).await;
