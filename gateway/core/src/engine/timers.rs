@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::record::Seq;
 use crate::rule::RuleSet;
-use crate::rule::{Change, Kind, NEVER, SETTLE_MS, Track};
+use crate::rule::{Change, Kind, NEVER, SETTLE_MS};
 use crate::time::Timestamp;
 
 use super::Engine;
@@ -151,19 +151,24 @@ impl Engine {
     /// When one rule of a device is due, gaps of ours taken into account.
     fn due_of(&self, number: usize, rule: usize) -> i64 {
         let due = self.step_due(number, rule);
-        match self.register.get(number).twin.rules.tracks.get(rule) {
-            Some(track) if track.edge != NEVER => due.min(self.look_due(number, rule, track)),
-            _ => due,
+        let device = self.register.get(number);
+        let set = self.config.rules(device.class);
+        if !set.has_edges {
+            return due;
+        }
+        match device.twin.rules.next_look(set, rule) {
+            NEVER => due,
+            look => due.min(self.look_due(number, rule, look)),
         }
     }
 
     /// When the calendar of a rule must be looked at.
-    fn look_due(&self, number: usize, rule: usize, track: &Track) -> i64 {
+    fn look_due(&self, number: usize, rule: usize, look: i64) -> i64 {
         let device = self.register.get(number);
         if device.row.revoked {
             return NEVER;
         }
-        let due = self.clock.clocks().ahead(Timestamp(track.edge));
+        let due = self.clock.clocks().ahead(Timestamp(look));
         match self.config.rules(device.class).rules.get(rule).map(|rule| &rule.kind) {
             // What was kept back while we were away comes first.
             Some(Kind::Threshold(_)) => {
@@ -219,12 +224,13 @@ impl Engine {
     /// Looks at the calendar of a rule, when that is what is due now. What was due before it goes first.
     fn look(&mut self, number: usize, set: &Arc<RuleSet>, rule: u16, seq: Seq) -> bool {
         let n = usize::from(rule);
-        let Some(track) = self.register.get(number).twin.rules.tracks.get(n).filter(|t| t.edge != NEVER)
-        else {
+        let rules = &self.register.get(number).twin.rules;
+        let (Some(track), look) = (rules.tracks.get(n), rules.next_look(set, n)) else { return false };
+        if look == NEVER {
             return false;
-        };
+        }
         let clocks = self.clock.clocks();
-        let edge = clocks.ahead(Timestamp(track.edge));
+        let edge = clocks.ahead(Timestamp(look));
         let before = match set.rules.get(n).map(|rule| &rule.kind) {
             Some(Kind::Threshold(_)) => track.due,
             Some(Kind::MetricSilence { .. } | Kind::DeviceSilence { .. }) | None => self.step_due(number, n),

@@ -1,10 +1,13 @@
 //! A condition in the form that runs: comparisons of numbered slots with numbers, in three-valued logic.
 
+use std::sync::Arc;
+
 use crate::diagnostic::nearest;
 use crate::ids::MetricId;
 use crate::reading::Measured;
 use crate::value::{Missing, Quality, Value};
 
+use super::over::{self, Over};
 use super::text::{Expr, ExprError, Literal, Op};
 
 /// What a rule may look at in a metric.
@@ -20,6 +23,8 @@ pub enum Aspect {
     Missing,
     /// Its quality (`sys.quality`).
     Quality,
+    /// What a function tells of it.
+    Over,
 }
 
 impl Aspect {
@@ -40,17 +45,34 @@ impl Aspect {
             Self::Missing => 2,
             Self::Quality => 3,
             Self::Usable => 4,
+            Self::Over => 5,
         }
     }
 }
 
 /// One thing that rules of a class look at.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Slot {
     /// The metric.
     pub metric: MetricId,
     /// What of it.
     pub aspect: Aspect,
+    /// The function, where that is the aspect.
+    pub over: Option<Arc<Over>>,
+}
+
+impl Slot {
+    /// What a metric itself says.
+    #[must_use]
+    pub const fn new(metric: MetricId, aspect: Aspect) -> Self {
+        Self { metric, aspect, over: None }
+    }
+
+    /// Its name among the slots of its class.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.over.as_ref().map_or(self.metric.as_str(), |over| &over.text)
+    }
 }
 
 /// What kind of value a metric has, as far as rules must know.
@@ -71,6 +93,8 @@ pub struct MetricInfo {
     pub metric: MetricId,
     /// Its kind.
     pub kind: MetricKind,
+    /// Its unit, when it is a number.
+    pub unit: Option<Arc<str>>,
 }
 
 /// What is known of a condition at one moment.
@@ -118,18 +142,15 @@ impl Lowered {
                 let refuse = |message| ExprError { at: *at, message };
                 let (info, aspect) = find(name, metrics).map_err(refuse)?;
                 let with = constant(info, aspect, *op, literal).map_err(refuse)?;
-                let slot = Slot { metric: info.metric.clone(), aspect };
-                let number = slots.iter().position(|known| *known == slot).unwrap_or_else(|| {
-                    slots.push(slot);
-                    slots.len() - 1
-                });
-                if number >= MAX_SLOTS {
-                    return Err(refuse(format!(
-                        "the rules of this class look at more than {MAX_SLOTS} things; merge or remove some"
-                    )));
-                }
-                #[expect(clippy::cast_possible_truncation, reason = "checked against MAX_SLOTS above")]
-                let slot = number as u8;
+                let slot = number_slot(Slot::new(info.metric.clone(), aspect), slots, *at)?;
+                Self::Compare { slot, op: *op, with }
+            }
+            Expr::Over { call, op, literal } => {
+                let (slot, kind) = over::lower(call, metrics, slots)?;
+                let info = MetricInfo { metric: slot.metric.clone(), kind, unit: None };
+                let with = constant(&info, Aspect::Over, *op, literal)
+                    .map_err(|message| ExprError { at: call.at, message })?;
+                let slot = number_slot(slot, slots, call.at)?;
                 Self::Compare { slot, op: *op, with }
             }
         })
@@ -146,15 +167,7 @@ impl Lowered {
                 if value.is_nan() {
                     return Truth::Unknown;
                 }
-                let so = match op {
-                    Op::Equal => value == *with,
-                    Op::NotEqual => value != *with,
-                    Op::Less => value < *with,
-                    Op::LessOrEqual => value <= *with,
-                    Op::Greater => value > *with,
-                    Op::GreaterOrEqual => value >= *with,
-                };
-                if so { Truth::True } else { Truth::False }
+                if op.is_so(value, *with) { Truth::True } else { Truth::False }
             }
         }
     }
@@ -185,6 +198,22 @@ impl Lowered {
     }
 }
 
+/// The number of a slot; a new one is added.
+pub(super) fn number_slot(slot: Slot, slots: &mut Vec<Slot>, at: usize) -> Result<u8, ExprError> {
+    let number = slots.iter().position(|known| *known == slot).unwrap_or_else(|| {
+        slots.push(slot);
+        slots.len() - 1
+    });
+    if number >= MAX_SLOTS {
+        let message =
+            format!("the rules of this class look at more than {MAX_SLOTS} things; merge or remove some");
+        return Err(ExprError { at, message });
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "checked against MAX_SLOTS above")]
+    let number = number as u8;
+    Ok(number)
+}
+
 fn lower_all(
     parts: &[Expr],
     metrics: &[MetricInfo],
@@ -193,7 +222,7 @@ fn lower_all(
     parts.iter().map(|part| Lowered::new(part, metrics, slots)).collect()
 }
 
-fn find<'m>(name: &str, metrics: &'m [MetricInfo]) -> Result<(&'m MetricInfo, Aspect), String> {
+pub(super) fn find<'m>(name: &str, metrics: &'m [MetricInfo]) -> Result<(&'m MetricInfo, Aspect), String> {
     let metric = |name: &str| metrics.iter().find(|info| info.metric.as_str() == name);
     if let Some(info) = metric(name) {
         return Ok((info, Aspect::Good));
@@ -225,12 +254,12 @@ pub fn unknown_metric(name: &str, metrics: &[MetricInfo]) -> String {
     }
 }
 
-fn constant(info: &MetricInfo, aspect: Aspect, op: Op, literal: &Literal) -> Result<f64, String> {
+pub(super) fn constant(info: &MetricInfo, aspect: Aspect, op: Op, literal: &Literal) -> Result<f64, String> {
     let name = &info.metric;
     let tokens: Option<Vec<&str>> = match aspect {
         Aspect::Missing => Some(vec!["none", "high", "low", "not_a_number", "absent", "sensor_fault"]),
         Aspect::Quality => Some(vec!["good", "uncertain", "bad"]),
-        Aspect::Good | Aspect::Usable | Aspect::Any => match &info.kind {
+        Aspect::Good | Aspect::Usable | Aspect::Any | Aspect::Over => match &info.kind {
             MetricKind::Number => None,
             MetricKind::State(tokens) => Some(tokens.iter().map(String::as_str).collect()),
             MetricKind::Text => Some(Vec::new()),
@@ -277,6 +306,7 @@ pub fn token_number(text: &str) -> f64 {
 #[must_use]
 pub fn slot_value(aspect: Aspect, measured: &Measured) -> Option<f64> {
     match aspect {
+        Aspect::Over => None,
         Aspect::Good if measured.quality != Quality::Good => None,
         Aspect::Usable if measured.quality == Quality::Bad => None,
         Aspect::Good | Aspect::Usable | Aspect::Any => match &measured.value {
@@ -306,10 +336,46 @@ mod tests {
     use super::*;
 
     fn metrics() -> Vec<MetricInfo> {
-        let number =
-            |name: &str| MetricInfo { metric: MetricId::new(name).unwrap(), kind: MetricKind::Number };
+        let number = |name: &str| MetricInfo {
+            metric: MetricId::new(name).unwrap(),
+            kind: MetricKind::Number,
+            unit: Some("mm[Hg]".into()),
+        };
         let state = MetricKind::State(vec!["locked".into(), "open".into(), "fault".into()]);
-        vec![number("sys"), number("dia"), MetricInfo { metric: MetricId::new("lock").unwrap(), kind: state }]
+        vec![
+            number("sys"),
+            number("dia"),
+            MetricInfo { metric: MetricId::new("lock").unwrap(), kind: state, unit: None },
+        ]
+    }
+
+    #[test]
+    fn functions_say_what_they_need() {
+        for (text, part) in [
+            ("means(sys, 10min) > 5", "did you mean \"mean\"?"),
+            ("mean(syss, 10min) > 5", "did you mean \"sys\"?"),
+            ("mean(lock, 10min) > 5", "is no number; mean needs one"),
+            ("mean(sys) > 5", "write mean(metric, 10min)"),
+            ("mean(sys, 2h) > 5", "at most 1h"),
+            ("mean(sys, 10mim) > 5", "is not a duration"),
+            ("mean(sys, 1000) > 5", "1 to 100"),
+            ("share(sys, 50) > 5", "write share("),
+            ("share(lock == \"faulty\", 50) > 5", "did you mean \"fault\"?"),
+            ("changes(lock, 10min) == \"open\"", "is a number"),
+            ("previous(lock) == \"opn\"", "did you mean \"open\"?"),
+            ("previous(lock) == 3", "is a state"),
+            ("difference(sys, lock) > 5", "is no number"),
+            ("mean(sys, 10min > 5", "expected"),
+            ("mean(sys, 10min", "never closed"),
+            ("predict(sys, 15min) > 5", "write predict("),
+        ] {
+            let error = lower(text).expect_err(text);
+            assert!(error.message.contains(part), "{text}: {error}");
+        }
+        let (rule, slots) = lower("share(sys > 180, 50) >= 5 or previous(lock) == \"open\"").unwrap();
+        let names: Vec<&str> = slots.iter().map(Slot::name).collect();
+        assert_eq!(names, ["sys", "share(sys > 180, 50)", "lock", "previous(lock)"]);
+        assert_eq!(rule.mask(), 0b1010);
     }
 
     fn lower(text: &str) -> Result<(Lowered, Vec<Slot>), ExprError> {

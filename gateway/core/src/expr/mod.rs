@@ -2,9 +2,11 @@
 //! commands are written in it.
 
 mod lower;
+mod over;
 mod text;
 
 pub use lower::{
     Aspect, Lowered, MAX_SLOTS, MetricInfo, MetricKind, Slot, Truth, slot_value, token_number, unknown_metric,
 };
-pub use text::{Expr, ExprError, Literal, Op, parse};
+pub use over::{Of, Over, Span};
+pub use text::{Arg, Call, Expr, ExprError, Literal, Op, parse};

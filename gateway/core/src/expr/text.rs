@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::duration::parse_millis;
+
 /// How a value is compared with a constant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Op {
@@ -19,7 +21,42 @@ pub enum Op {
     GreaterOrEqual,
 }
 
+impl fmt::Display for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Equal => "==",
+            Self::NotEqual => "!=",
+            Self::Less => "<",
+            Self::LessOrEqual => "<=",
+            Self::Greater => ">",
+            Self::GreaterOrEqual => ">=",
+        })
+    }
+}
+
+impl fmt::Display for Literal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(n) => write!(f, "{n}"),
+            Self::Token(text) => write!(f, "{text:?}"),
+        }
+    }
+}
+
 impl Op {
+    /// Whether a value is so.
+    #[must_use]
+    pub fn is_so(self, value: f64, with: f64) -> bool {
+        match self {
+            Self::Equal => value == with,
+            Self::NotEqual => value != with,
+            Self::Less => value < with,
+            Self::LessOrEqual => value <= with,
+            Self::Greater => value > with,
+            Self::GreaterOrEqual => value >= with,
+        }
+    }
+
     /// Whether it only asks for sameness, which states allow too.
     #[must_use]
     pub const fn is_sameness(self) -> bool {
@@ -65,6 +102,53 @@ pub enum Expr {
         /// With what.
         literal: Literal,
     },
+    /// What a function tells, compared.
+    Over {
+        /// The function.
+        call: Call,
+        /// How.
+        op: Op,
+        /// With what.
+        literal: Literal,
+    },
+}
+
+/// A function with its arguments, as it was written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Call {
+    /// Its name.
+    pub function: String,
+    /// Where it stands in the text, in bytes.
+    pub at: usize,
+    /// What stands in its parentheses.
+    pub args: Vec<Arg>,
+}
+
+/// An argument of a function.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Arg {
+    /// A metric.
+    Name {
+        /// As written.
+        name: String,
+        /// Where.
+        at: usize,
+    },
+    /// A comparison that is counted.
+    Compare {
+        /// The metric as written.
+        name: String,
+        /// Where.
+        at: usize,
+        /// How.
+        op: Op,
+        /// With what.
+        literal: Literal,
+    },
+    /// A duration in milliseconds.
+    Duration(i64),
+    /// A number.
+    Number(f64),
 }
 
 /// A mistake in a condition.
@@ -109,6 +193,8 @@ enum Token {
     Or,
     Open,
     Close,
+    Comma,
+    Duration(i64),
 }
 
 impl fmt::Display for Token {
@@ -122,6 +208,8 @@ impl fmt::Display for Token {
             Self::Or => f.write_str("or"),
             Self::Open => f.write_str("\"(\""),
             Self::Close => f.write_str("\")\""),
+            Self::Comma => f.write_str("\",\""),
+            Self::Duration(ms) => write!(f, "the duration {ms}ms"),
         }
     }
 }
@@ -164,6 +252,14 @@ impl Parser<'_> {
                     Err(ExprError { at, message: "this \"(\" is never closed".into() })
                 }
             }
+            Some((at, Token::Name(function))) if self.take(&Token::Open)? => {
+                let call = Call { function, at, args: self.args(at)? };
+                let op = self.op()?;
+                match self.next()? {
+                    Some((_, Token::Literal(literal))) => Ok(Expr::Over { call, op, literal }),
+                    other => Err(self.unexpected(other, "a number or a text in quotes")),
+                }
+            }
             Some((at, Token::Name(name))) => {
                 let op = self.op()?;
                 match self.next()? {
@@ -185,6 +281,37 @@ impl Parser<'_> {
                 }
             }
             other => Err(self.unexpected(other, "a comparison such as temp > 8")),
+        }
+    }
+
+    /// The arguments of a function, its closing parenthesis with them.
+    fn args(&mut self, open: usize) -> Result<Vec<Arg>, ExprError> {
+        let mut args = Vec::new();
+        loop {
+            args.push(match self.next()? {
+                Some((at, Token::Name(name))) => {
+                    let before = self.at;
+                    match self.next()? {
+                        Some((_, Token::Op(op))) => match self.next()? {
+                            Some((_, Token::Literal(literal))) => Arg::Compare { name, at, op, literal },
+                            other => return Err(self.unexpected(other, "a number or a text in quotes")),
+                        },
+                        _ => {
+                            self.at = before;
+                            Arg::Name { name, at }
+                        }
+                    }
+                }
+                Some((_, Token::Duration(ms))) => Arg::Duration(ms),
+                Some((_, Token::Literal(Literal::Number(n)))) => Arg::Number(n),
+                other => return Err(self.unexpected(other, "a metric, a duration or a number")),
+            });
+            match self.next()? {
+                Some((_, Token::Comma)) => {}
+                Some((_, Token::Close)) => return Ok(args),
+                None => return Err(ExprError { at: open, message: "this \"(\" is never closed".into() }),
+                other => return Err(self.unexpected(other, "\",\" or \")\"")),
+            }
         }
     }
 
@@ -228,6 +355,7 @@ impl Parser<'_> {
         let (token, length) = match first {
             '(' => (Token::Open, 1),
             ')' => (Token::Close, 1),
+            ',' => (Token::Comma, 1),
             '"' | '\'' => match trimmed[1..].find(first) {
                 Some(end) => (Token::Literal(Literal::Token(trimmed[1..=end].to_owned())), end + 2),
                 None => return Err(ExprError { at: start, message: "this quote is never closed".into() }),
@@ -266,6 +394,11 @@ fn number(text: &str, at: usize) -> Result<(Token, usize), ExprError> {
             !(c.is_ascii_digit() || matches!(c, '.' | 'e' | 'E') || (*n == 0 && matches!(c, '-' | '+')))
         })
         .map_or(text.len(), |(n, _)| n);
+    if text[length..].starts_with(|c: char| c.is_ascii_alphabetic()) {
+        let length = text.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(text.len());
+        let ms = parse_millis(&text[..length]).map_err(|message| ExprError { at, message })?;
+        return Ok((Token::Duration(i64::try_from(ms).unwrap_or(i64::MAX)), length));
+    }
     match text[..length].parse::<f64>() {
         Ok(n) if n.is_finite() => Ok((Token::Literal(Literal::Number(n)), length)),
         _ => Err(ExprError { at, message: format!("{:?} is not a number", &text[..length]) }),

@@ -333,6 +333,10 @@ fn interlock(section: &Section<'_, '_>, metrics: &[Metric]) -> Option<Interlock>
     let mut slots = Vec::new();
     let lowered = parse(text).and_then(|parsed| Lowered::new(&parsed, &infos, &mut slots));
     match lowered {
+        Ok(_) if slots.iter().any(|slot| slot.over.is_some()) => {
+            section.wrong("must", "an interlock looks at what stands now; functions are for rules", None);
+            None
+        }
         Ok(must) => Some(Interlock { must, slots, label: label? }),
         Err(error) => {
             section.wrong_within("must", error.at, error.message);
@@ -349,5 +353,5 @@ fn info(metric: &Metric) -> MetricInfo {
         }
         MetricKind::Text => expr::MetricKind::Text,
     };
-    MetricInfo { metric: metric.name.clone(), kind }
+    MetricInfo { metric: metric.name.clone(), kind, unit: None }
 }

@@ -1,10 +1,12 @@
 //! Carries the state of a device's rules from one layout to another, by name.
 
+use crate::expr::{Aspect, Over};
 use crate::record::Seq;
 
 use super::set::{Layout, RuleSet};
 use super::state::{Base, RuleState};
 use super::track::{Clocks, Track};
+use super::window::Window;
 
 impl RuleState {
     /// The same state under another set of rules; what the set does not know is dropped, what it knows
@@ -27,6 +29,16 @@ impl RuleState {
             let old = |rule: &Option<usize>| rule.and_then(|n| old.get(n).copied());
             rules.iter().zip(&fresh.tracks).map(|(rule, fresh)| old(rule).unwrap_or(*fresh)).collect()
         };
+        let old_overs: Vec<&str> = old_slots
+            .iter()
+            .filter(|slot| slot.1 == Aspect::Over.number())
+            .map(|slot| slot.0.as_str())
+            .collect();
+        let windows = |old: &[Window]| -> Vec<Window> {
+            let place = |over: &Over| old_overs.iter().position(|old| *old == over.text);
+            let one = |over: &Over| place(over).and_then(|n| old.get(n).cloned()).unwrap_or_default();
+            to.overs.iter().map(|(_, over)| one(over)).collect()
+        };
         let raised = self.raised.into_iter().filter_map(|mut raised| {
             let new = rules.iter().position(|rule| *rule == Some(usize::from(raised.rule)))?;
             raised.rule = u16::try_from(new).ok()?;
@@ -37,10 +49,12 @@ impl RuleState {
             tracks: tracks(&self.tracks),
             raised: raised.collect(),
             base: self.base.map(|base| {
-                Box::new(Base { values: values(&base.values), tracks: tracks(&base.tracks), at: base.at })
+                let (values, tracks) = (values(&base.values), tracks(&base.tracks));
+                Box::new(Base { values, tracks, windows: windows(&base.windows), at: base.at })
             }),
             kept: self.kept.renumbered(&slots),
             looked: self.looked,
+            windows: windows(&self.windows),
         }
     }
 }

@@ -2,6 +2,7 @@
 //! rule says otherwise (DESIGN section 3, Time).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::ids::ClassId;
 use crate::profile::{self, Profile};
@@ -71,16 +72,18 @@ impl ClassTable {
 
     /// Puts the profiles of one class in the place of those it had; without any the class is gone.
     pub fn set<'p>(&mut self, class: &ClassId, profiles: impl IntoIterator<Item = &'p Profile>) {
-        let mut metrics: BTreeMap<_, MetricKind> = BTreeMap::new();
+        let mut metrics: BTreeMap<_, (MetricKind, Option<Arc<str>>)> = BTreeMap::new();
         for profile in profiles {
             for metric in profile.metrics() {
-                merge(metrics.entry(metric.name.clone()).or_insert_with(|| kind(metric)), metric);
+                let entry = metrics.entry(metric.name.clone());
+                merge(&mut entry.or_insert_with(|| (kind(metric), unit(metric))).0, metric);
             }
         }
         if metrics.is_empty() {
             self.metrics.remove(class);
         } else {
-            let infos = metrics.into_iter().map(|(metric, kind)| MetricInfo { metric, kind }).collect();
+            let info = |(metric, (kind, unit))| MetricInfo { metric, kind, unit };
+            let infos = metrics.into_iter().map(info).collect();
             self.metrics.insert(class.clone(), infos);
         }
     }
@@ -116,6 +119,13 @@ fn kind(metric: &profile::Metric) -> MetricKind {
             MetricKind::State(states.tokens().map(|token| token.to_string()).collect())
         }
         profile::MetricKind::Text => MetricKind::Text,
+    }
+}
+
+fn unit(metric: &profile::Metric) -> Option<Arc<str>> {
+    match &metric.kind {
+        profile::MetricKind::Number(number) => Some(number.unit.to_string().into()),
+        profile::MetricKind::State(_) | profile::MetricKind::Text => None,
     }
 }
 

@@ -131,7 +131,8 @@ impl ParsedRule {
                     unless,
                     clear,
                     clear_after_ms: self.clear_after_ms,
-                    mask,
+                    mask: with_sources(mask, slots),
+                    overs: overs(mask, slots),
                 })
             }
             (Some(Silence::Device { after_ms }), _) => Kind::DeviceSilence { after_ms: *after_ms },
@@ -162,6 +163,18 @@ impl ParsedRule {
             source: self.source,
         })
     }
+}
+
+/// The slots of functions among these, as bits.
+fn overs(mask: u64, slots: &[Slot]) -> u64 {
+    let of = |n: usize| mask >> n & 1 == 1 && slots.get(n).is_some_and(|slot| slot.over.is_some());
+    (0..slots.len()).filter(|n| of(*n)).fold(0, |mask, n| mask | 1 << n)
+}
+
+/// These slots and those that functions among them are of, as bits.
+fn with_sources(mask: u64, slots: &[Slot]) -> u64 {
+    let over = |n: usize| slots.get(n).filter(|_| mask >> n & 1 == 1)?.over.as_deref();
+    (0..slots.len()).filter_map(over).fold(mask, |mask, over| mask | 1 << over.source | 1 << over.other)
 }
 
 impl ParsedRule {

@@ -18,6 +18,7 @@ mod tests;
 mod text;
 mod track;
 mod vectors;
+mod window;
 
 pub use crate::expr::{Aspect, Lowered, MAX_SLOTS, MetricInfo, MetricKind, Slot, Truth};
 pub use calendar::{Calendar, CalendarFile, Calendars, Hours, Year};
@@ -30,3 +31,4 @@ pub use set::{Layout, RuleSet};
 pub use state::{Base, Change, MAX_KEPT, Observed, RuleState, life};
 pub use text::{Fill, Template, Templates, show_number};
 pub use track::{Clocks, NEVER, Phase, SETTLE_MS, Step, Track};
+pub use window::{Bucket, Window, put as put_windows, read as read_windows};

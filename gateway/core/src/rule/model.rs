@@ -22,8 +22,10 @@ pub struct Threshold {
     pub clear: Option<Lowered>,
     /// For how long that must be so.
     pub clear_after_ms: i64,
-    /// The slots that its conditions look at, as bits.
+    /// The slots that its conditions look at, as bits; of functions those that they are of, too.
     pub mask: u64,
+    /// The slots of functions among them.
+    pub overs: u64,
 }
 
 impl Threshold {

@@ -5,11 +5,12 @@
 
 use crate::time::Timestamp;
 
-use super::look::look_at;
+use super::look::Head;
 use super::model::Threshold;
 use super::set::RuleSet;
 use super::state::{Change, RuleState, sees, threshold};
 use super::track::{Clocks, NEVER, Phase, Step, Track};
+use super::window::{self, Window};
 
 /// An alert that was raised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,13 +119,22 @@ impl RuleState {
     fn run(&self, set: &RuleSet, n: usize, clocks: Clocks) -> Option<(Track, Vec<Episode>)> {
         let base = self.base.as_deref()?;
         let mut values = base.values.clone();
-        let mut track = *base.tracks.get(n)?;
+        let track = base.tracks.get(n)?;
         let mut episodes: Vec<Episode> = Vec::new();
         if track.is_firing() {
             episodes.push(Episode { began: track.began, fired: track.began, ended: None, alert: None });
         }
-        let edges = |track: &mut Track, values: &[f64], until, episodes: &mut Vec<Episode>| {
-            look_at(set, n, track, values, until, clocks, &self.raised, |track, at, step| match step {
+        let mut windows = base.windows.clone();
+        let mut tracks = base.tracks.clone();
+        // Passing time, on the way to a moment.
+        let pass = |tracks: &mut [Track],
+                    values: &mut [f64],
+                    windows: &mut [Window],
+                    until,
+                    episodes: &mut Vec<Episode>| {
+            let head = Head { values, tracks, windows };
+            let due = |due| clocks.due(due);
+            head.pass(set, n..n + 1, until, due, &self.raised, |_, track, at, step| match step {
                 Some(Step::Cleared { at, .. }) => {
                     if let Some(last) = episodes.last_mut() {
                         last.ended = Some(at);
@@ -139,11 +149,17 @@ impl RuleState {
             });
         };
         for sample in self.kept.iter() {
-            edges(&mut track, &values, sample.at, &mut episodes);
+            if set.has_edges {
+                pass(&mut tracks, &mut values, &mut windows, sample.at, &mut episodes);
+            }
             sample.apply(&mut values);
+            if !set.overs.is_empty() {
+                window::add(set, &mut windows, &mut values, sample.mask, sample.at);
+            }
+            let track = &mut tracks[n];
             let Some((rule, threshold)) = sees(set, n, &sample) else { continue };
-            if recall(&mut track, threshold, rule, sample.at, &self.raised) {
-                remember(&mut episodes, &track, threshold, sample.at);
+            if recall(track, threshold, rule, sample.at, &self.raised) {
+                remember(&mut episodes, track, threshold, sample.at);
             }
             match track.step(threshold, &values, sample.at, sample.stream, clocks) {
                 Some(Step::Fired { began, at }) => {
@@ -158,8 +174,9 @@ impl RuleState {
             }
         }
         if let Some(looked) = self.looked {
-            edges(&mut track, &values, looked, &mut episodes);
+            pass(&mut tracks, &mut values, &mut windows, looked, &mut episodes);
         }
+        let mut track = *tracks.get(n)?;
         // A timer may have decided after the last sample.
         let (rule, threshold) = (u16::try_from(n).ok()?, threshold(set, u16::try_from(n).ok()?)?);
         if recall(&mut track, threshold, rule, Timestamp(i64::MAX), &self.raised) {

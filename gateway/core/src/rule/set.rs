@@ -1,10 +1,12 @@
 //! The rules of one class together: numbered slots, windows and the layout that twins on disk refer to.
 
+use std::sync::Arc;
+
 use crate::ids::{ClassId, RuleId};
 use crate::reading::Measured;
 
 use super::model::{Kind, Rule};
-use crate::expr::{Slot, slot_value};
+use crate::expr::{Over, Slot, Span, slot_value};
 
 /// All rules of one class.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,13 +17,16 @@ pub struct RuleSet {
     pub rules: Vec<Rule>,
     /// What they look at.
     pub slots: Vec<Slot>,
+    /// The functions among them, each with its slot.
+    pub overs: Vec<(u8, Arc<Over>)>,
     /// For each rule, how old a reading may be for it.
     pub late_ms: Vec<i64>,
     /// The longest of those among rules on values: how long samples are kept for stragglers.
     pub window_ms: i64,
     /// Whether a rule looks at values at all.
     pub has_thresholds: bool,
-    /// Whether a rule must be looked at when nothing is measured: it has a calendar.
+    /// Whether a rule must be looked at when nothing is measured: it has a calendar
+    /// or a window in time.
     pub has_edges: bool,
     /// Whether a rule looks at the silence of the device.
     pub has_device_silence: bool,
@@ -37,7 +42,7 @@ impl Layout {
     /// The layout of these slots and rules.
     #[must_use]
     pub fn new(slots: &[Slot], rules: &[Rule]) -> Self {
-        let slots: Vec<_> = slots.iter().map(|slot| (slot.metric.as_str(), slot.aspect.number())).collect();
+        let slots: Vec<_> = slots.iter().map(|slot| (slot.name(), slot.aspect.number())).collect();
         let rules: Vec<_> = rules.iter().map(|rule| &rule.id).collect();
         // Texts and numbers always have a MessagePack form.
         Self(rmp_serde::to_vec(&(slots, rules)).unwrap_or_default())
@@ -81,12 +86,16 @@ impl RuleSet {
         let window_ms =
             rules.iter().zip(&late).filter(|(rule, _)| on_values(rule)).map(|(_, late)| *late).max();
         let layout = Layout::new(&slots, &rules);
+        let of = |(n, slot): (u8, &Slot)| Some((n, slot.over.clone()?));
+        let overs: Vec<_> = (0..).zip(&slots).filter_map(of).collect();
+        let timed = |(_, over): &(u8, Arc<Over>)| matches!(over.span, Span::Time { .. });
         Self {
             class,
             late_ms: late,
             window_ms: window_ms.unwrap_or(0),
             has_thresholds: window_ms.is_some(),
-            has_edges: rules.iter().any(|rule| rule.hours.is_some()),
+            has_edges: rules.iter().any(|rule| rule.hours.is_some()) || overs.iter().any(timed),
+            overs,
             has_device_silence: rules.iter().any(|rule| matches!(rule.kind, Kind::DeviceSilence { .. })),
             rules,
             slots,

@@ -7,11 +7,12 @@ use crate::record::Seq;
 use crate::time::Timestamp;
 
 use super::kept::{Kept, Sample, SlotValue};
-use super::look::look_at;
+use super::look::Head;
 use super::model::{Kind, Threshold};
 use super::replay::{Raised, recall};
 use super::set::RuleSet;
 use super::track::{Clocks, Phase, Step, Track};
+use super::window::{self, Window};
 
 /// The most samples that are kept for one device; beyond that a straggler counts as history.
 pub const MAX_KEPT: usize = 32;
@@ -56,6 +57,8 @@ pub struct RuleState {
     pub raised: Vec<Raised>,
     /// Until when calendars were looked at while nothing was measured; a sample from before is a straggler.
     pub looked: Option<Timestamp>,
+    /// What functions remember, in the order of their slots.
+    pub windows: Vec<Window>,
 }
 
 /// Where a replay begins.
@@ -65,6 +68,8 @@ pub struct Base {
     pub values: Vec<f64>,
     /// One per rule.
     pub tracks: Vec<Track>,
+    /// What functions remember.
+    pub windows: Vec<Window>,
     /// When the last sample in it was taken.
     pub at: Timestamp,
 }
@@ -76,6 +81,7 @@ impl RuleState {
         let mut state = Self {
             values: vec![f64::NAN; set.slots.len()],
             tracks: vec![Track::default(); set.rules.len()],
+            windows: vec![Window::default(); set.overs.len()],
             ..Self::default()
         };
         for (rule, track) in set.rules.iter().zip(&mut state.tracks) {
@@ -131,6 +137,9 @@ impl RuleState {
             };
             self.values = self.kept.insert(sample, &values, base.values.clone());
             let mask = values.iter().fold(0, |mask, (slot, _)| mask | 1 << slot);
+            if !set.overs.is_empty() {
+                self.fold_windows(set);
+            }
             self.replay(set, seen.at, mask, clocks, out);
         } else if beyond && self.kept.is_empty() {
             let mut seen_by_a_rule = false;
@@ -141,7 +150,7 @@ impl RuleState {
                 self.begin_keeping(seen.at);
             }
             if set.has_edges {
-                self.look_until(set, seen.at, clocks, out);
+                self.look_until(set, seen.at, |due| clocks.due(due), out);
             }
             let values = &mut self.values;
             set.slot_values(seen.values, |slot, value| {
@@ -151,6 +160,9 @@ impl RuleState {
             });
             if sample.mask == 0 {
                 return true;
+            }
+            if !set.overs.is_empty() {
+                window::add(set, &mut self.windows, &mut self.values, sample.mask, seen.at);
             }
             self.step(set, &sample, clocks, out);
             self.kept.push(&sample);
@@ -247,6 +259,20 @@ impl RuleState {
         }
     }
 
+    /// Puts together anew what functions remember, when a straggler has changed what was kept.
+    fn fold_windows(&mut self, set: &RuleSet) {
+        let Some(base) = self.base.as_deref() else { return };
+        let (mut values, mut windows) = (base.values.clone(), base.windows.clone());
+        let mut at = base.at;
+        for sample in self.kept.iter() {
+            sample.apply(&mut values);
+            window::add(set, &mut windows, &mut values, sample.mask, sample.at);
+            at = sample.at;
+        }
+        window::pass(set, &mut windows, &mut values, self.looked.map_or(at, |looked| looked.max(at)));
+        (self.values, self.windows) = (values, windows);
+    }
+
     /// Drops what no straggler can reach any more.
     fn forget(&mut self, set: &RuleSet, clocks: Clocks) {
         let oldest = clocks.wall.plus_ms(-set.window_ms);
@@ -277,7 +303,8 @@ impl RuleState {
 
     pub(super) fn begin_keeping(&mut self, at: Timestamp) {
         let at = self.base.as_ref().map_or(Timestamp(i64::MIN), |base| base.at).min(at);
-        self.base = Some(Box::new(Base { values: self.values.clone(), tracks: self.tracks.clone(), at }));
+        let (values, tracks, windows) = (self.values.clone(), self.tracks.clone(), self.windows.clone());
+        self.base = Some(Box::new(Base { values, tracks, windows, at }));
     }
 
     /// Moves the start of replays past the first kept sample.
@@ -288,14 +315,25 @@ impl RuleState {
         if self.kept.is_empty() && !set.has_edges {
             base.values.clone_from(&self.values);
             base.tracks.clone_from(&self.tracks);
+            base.windows.clone_from(&self.windows);
             return;
         }
         if set.has_edges {
-            for (n, track) in base.tracks.iter_mut().enumerate() {
-                look_at(set, n, track, &base.values, first.at, clocks, &self.raised, |_, _, _| {});
-            }
+            let head =
+                Head { values: &mut base.values, tracks: &mut base.tracks, windows: &mut base.windows };
+            head.pass(
+                set,
+                0..set.rules.len(),
+                first.at,
+                |due| clocks.due(due),
+                &self.raised,
+                |_, _, _, _| {},
+            );
         }
         first.apply(&mut base.values);
+        if !set.overs.is_empty() {
+            window::add(set, &mut base.windows, &mut base.values, first.mask, first.at);
+        }
         for n in 0..set.rules.len() {
             let Some((rule, threshold)) = sees(set, n, &first) else { continue };
             let track = &mut base.tracks[n];

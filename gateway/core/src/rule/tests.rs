@@ -2,6 +2,7 @@
 
 mod hours;
 mod overlay;
+mod windows;
 
 use proptest::prelude::*;
 

@@ -164,7 +164,7 @@ impl Track {
     ///
     /// It begins and breaks what a sample would begin and break, but it does not prove that something was so: whether
     /// what was measured last was still so then, only a later sample or the silence of the stream can tell. That a
-    /// calendar is closed is certain, and ends what it ends.
+    /// calendar is closed, or that readings have left a window, is certain, and ends what it ends.
     pub fn look(
         &mut self,
         rule: &Threshold,
@@ -173,7 +173,8 @@ impl Track {
         was_closed: bool,
         due: impl Fn(Timestamp) -> i64,
     ) -> Option<Step> {
-        let over = if was_closed && self.phase == Phase::Clearing { self.over(rule, at) } else { None };
+        let clearing = self.phase == Phase::Clearing;
+        let over = if clearing && (was_closed || rule.overs != 0) { self.over(rule, at) } else { None };
         match self.phase {
             Phase::Calm if self.is_so(rule, values) => {
                 self.phase = Phase::Pending;
@@ -192,7 +193,11 @@ impl Track {
             }
             Phase::Calm | Phase::Pending | Phase::Firing | Phase::Clearing => {}
         }
-        if self.closed && self.phase == Phase::Clearing { over.or(self.over(rule, at)) } else { over }
+        if self.phase == Phase::Clearing && (self.closed || rule.overs != 0) {
+            over.or(self.over(rule, at))
+        } else {
+            over
+        }
     }
 
     fn is_so(&self, rule: &Threshold, values: &[f64]) -> bool {

@@ -231,7 +231,8 @@ impl Bench {
             } else {
                 let clocks = self.clocks(look);
                 let edge = clocks.wall.0;
-                let rule = self.state.tracks.iter().position(|track| track.edge == edge).unwrap_or(0);
+                let at_edge = |n: &usize| self.state.next_look(&self.set, *n) == edge;
+                let rule = (0..self.state.tracks.len()).find(at_edge).unwrap_or(0);
                 self.state.look(&self.set, u16::try_from(rule).unwrap_or(0), clocks, &mut changes);
             }
             changes.iter().for_each(|change| self.note(change.step));
@@ -240,7 +241,8 @@ impl Bench {
 
     /// When a calendar is looked at next.
     fn next_look(&self) -> i64 {
-        let edge = self.state.tracks.iter().map(|track| track.edge).min().unwrap_or(NEVER);
+        let looks = (0..self.state.tracks.len()).map(|n| self.state.next_look(&self.set, n));
+        let edge = looks.min().unwrap_or(NEVER);
         if edge == NEVER { NEVER } else { Timestamp(edge).since(self.start) }
     }
 

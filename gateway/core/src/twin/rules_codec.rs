@@ -1,6 +1,6 @@
 //! The rule state of a twin as bytes: most tracks are calm, most values short.
 
-use crate::rule::{Base, Kept, NEVER, Phase, Raised, RuleState, Track};
+use crate::rule::{Base, Kept, NEVER, Phase, Raised, RuleState, Track, put_windows, read_windows};
 use crate::time::Timestamp;
 use crate::wire::{DecodeError, Reader, put_number, put_varint, put_zigzag};
 
@@ -32,25 +32,39 @@ pub(super) fn put(out: &mut Vec<u8>, rules: &RuleState) {
         return;
     }
     put_option(out, rules.looked, put_time);
+    put_windows(out, &rules.windows);
+    if let Some(base) = rules.base.as_deref() {
+        put_windows(out, &base.windows);
+    }
 }
 
 /// Whether there is nothing in it that only the newer format can say.
 pub(super) fn is_plain(rules: &RuleState) -> bool {
     let plain = |track: &Track| track.edge == NEVER && !track.closed;
-    rules.looked.is_none() && rules.tracks.iter().all(plain)
+    rules.looked.is_none() && rules.windows.is_empty() && rules.tracks.iter().all(plain)
 }
 
 pub(super) fn read(r: &mut Reader<'_>, plain: bool) -> Result<RuleState, DecodeError> {
     let values = many(r, value)?;
     let tracks = read_tracks(r)?;
-    let base =
-        option(r, |r| Ok(Box::new(Base { values: many(r, value)?, tracks: read_tracks(r)?, at: time(r)? })))?;
+    let mut base = option(r, |r| {
+        let (values, tracks) = (many(r, value)?, read_tracks(r)?);
+        Ok(Box::new(Base { values, tracks, windows: Vec::new(), at: time(r)? }))
+    })?;
     let kept = Kept::read(r)?;
     let raised = many(r, |r| {
         Ok(Raised { rule: small(r, "rule")?, began: time(r)?, fired: time(r)?, ended: option(r, time)? })
     })?;
-    let looked = if plain { None } else { option(r, time)? };
-    Ok(RuleState { values, tracks, kept, base, raised, looked })
+    let mut state = RuleState { values, tracks, kept, raised, ..RuleState::default() };
+    if !plain {
+        state.looked = option(r, time)?;
+        state.windows = read_windows(r)?;
+        if let Some(base) = base.as_deref_mut() {
+            base.windows = read_windows(r)?;
+        }
+    }
+    state.base = base;
+    Ok(state)
 }
 
 fn put_values(out: &mut Vec<u8>, values: &[f64]) {

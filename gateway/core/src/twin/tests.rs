@@ -117,7 +117,7 @@ proptest! {
             edge: if mark == 0 { NEVER } else { due - 9 },
             closed: due == 2,
         }).collect();
-        let base = Base { values: values.clone(), tracks: tracks.clone(), at: Timestamp(3) };
+        let base = Base { values: values.clone(), tracks: tracks.clone(), windows: Vec::new(), at: Timestamp(3) };
         let rules = RuleState { values: values.clone(), base: Some(Box::new(base)), tracks, ..RuleState::default() };
         let twin = Twin { streams, boots, source, heard_at: Timestamp(7), heard_listening: 8, said_offline: true, too_large: 2, rules };
         let blob = encode(&twin, &Layout::new(&[], &[]));

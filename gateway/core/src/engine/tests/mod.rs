@@ -19,3 +19,4 @@ mod tasks;
 mod technical;
 mod told_times;
 mod variants;
+mod windows;
