@@ -157,5 +157,18 @@ async fn a_value_counts_before_its_context_comes_and_both_are_one_reading_afterw
     let points = store.ask(|seen| seen.rows.values().filter(|fields| fields.contains_key("glucose")).count());
     assert_eq!(points, 2);
     assert!(store.ask(|seen| seen.rows.values().any(|fields| says(fields, 9.5, "after_meal"))));
+
+    // The same profile reads each half as it was read; what was sent again is a repeat.
+    let mut again = Command::new(binary().unwrap());
+    again.args(["redecode", "ascensia-contour-next-one", "--config"]).arg(site.config_file());
+    let said = String::from_utf8(again.env("LANG", "C.UTF-8").output().unwrap().stdout).unwrap();
+    assert!(
+        said.starts_with("ascensia-contour-next-one: 8 messages of 1 devices\n  4 stay, 0 would change"),
+        "{said}"
+    );
+    assert!(
+        said.contains("; 4 are not in the history") && said.ends_with("nothing would change\n"),
+        "{said}"
+    );
     gateway.stop().unwrap();
 }

@@ -2,6 +2,8 @@
 //!
 //! Nothing is decided here. What stands in the history is what was decided; beside it is put what would be decoded now.
 
+mod versions;
+
 use std::collections::BTreeMap;
 
 use crate::ids::{DeviceId, MetricId};
@@ -11,11 +13,16 @@ use crate::record::Seq;
 use crate::time::Timestamp;
 use crate::value::{Quality, Value};
 
+pub use versions::{Version, Versions};
+
 /// What is compared beside the metrics of a reading.
 const TIME: &str = "(time)";
 const STREAM: &str = "(stream)";
 /// So many different reasons of refusal are told apart.
 const REASONS: usize = 20;
+
+/// Reasons that another profile may do away with; all others are not about what the payload says.
+const ABOUT_DECODING: [&str; 4] = ["malformed", "bad_field", "no_firmware", "no_profile"];
 
 /// A message that was decided, and what the history has of it.
 #[derive(Debug, Clone, Copy)]
@@ -28,8 +35,8 @@ pub struct Told<'a> {
     pub received_at: Timestamp,
     /// The readings that were kept of it.
     pub kept: &'a [Reading],
-    /// It stands in quarantine.
-    pub refused: bool,
+    /// Why it stands in quarantine, if it does: the code of the reason.
+    pub refused: Option<&'a str>,
 }
 
 /// How one metric would change.
@@ -83,6 +90,10 @@ pub struct Diff {
     pub unreadable: u64,
     /// Those that were read and would be refused.
     pub refused: u64,
+    /// Those in quarantine for a reason that is none of the profile's, by its code.
+    pub elsewhere: BTreeMap<String, u64>,
+    /// Those of a version of the firmware that nobody knows any more.
+    pub unversioned: u64,
     /// Those of which the history has nothing: repeats, and what its retention has let go.
     pub unknown: u64,
     /// By metric.
@@ -116,8 +127,10 @@ impl Diff {
     pub fn compare(&mut self, told: Told<'_>, now: Result<Vec<Decoded>, DecodeError>) {
         self.messages += 1;
         match (told.kept, now) {
-            ([], Ok(_)) if !told.refused => self.unknown += 1,
-            ([], Err(_)) if !told.refused => self.unknown += 1,
+            ([], _) if told.refused.is_none() => self.unknown += 1,
+            ([], _) if told.refused.is_some_and(|code| !ABOUT_DECODING.contains(&code)) => {
+                *self.elsewhere.entry(told.refused.unwrap_or_default().to_owned()).or_default() += 1;
+            }
             ([], Ok(decoded)) => {
                 self.readable += 1;
                 for measured in decoded.iter().flat_map(|decoded| &decoded.values) {
@@ -303,18 +316,24 @@ temp = 5
         let new = Profile::parse(&text, "new").unwrap();
         let device: DeviceId = "f1".parse().unwrap();
         let mut diff = Diff::new(1, &["door".to_owned()]);
-        let mut compare = |seq, payload: &str, stood: bool, refused| {
+        let mut compare = |seq, payload: &str, stood: bool, refused: Option<&str>| {
             let kept = if stood { kept(&old, seq, payload) } else { Vec::new() };
             let told = Told { seq, device: &device, received_at: Timestamp(0), kept: &kept, refused };
             diff.compare(told, decode(&new, payload));
         };
-        compare(1, r#"{"temp":5}"#, true, false);
-        compare(2, r#"{"temp":9,"door":"open"}"#, true, false);
-        compare(3, r#"{"temp":10,"d":"closed"}"#, true, false);
-        compare(4, r#"{"temp":5}"#, false, false);
-        compare(5, r#"{"temp":5}"#, false, true);
-        compare(6, "nothing", false, true);
-        assert_eq!((diff.messages, diff.same, diff.changed), (6, 1, 2));
+        compare(1, r#"{"temp":5}"#, true, None);
+        compare(2, r#"{"temp":9,"door":"open"}"#, true, None);
+        compare(3, r#"{"temp":10,"d":"closed"}"#, true, None);
+        compare(4, r#"{"temp":5}"#, false, None);
+        compare(5, r#"{"temp":5}"#, false, Some("bad_field"));
+        compare(6, "nothing", false, Some("malformed"));
+        // What is wrong with these is not what they say.
+        for (seq, code) in [(7, "wrong_class"), (8, "revoked"), (9, "revoked")] {
+            compare(seq, r#"{"temp":5}"#, false, Some(code));
+        }
+        assert_eq!((diff.messages, diff.same, diff.changed), (9, 1, 2));
+        let elsewhere: Vec<_> = diff.elsewhere.iter().map(|(code, n)| (code.as_str(), *n)).collect();
+        assert_eq!(elsewhere, [("revoked", 2), ("wrong_class", 1)]);
         assert_eq!((diff.readable, diff.unreadable, diff.refused, diff.unknown), (1, 1, 0, 1));
         let temp = &diff.metrics["temp"];
         assert_eq!((temp.same, temp.changed, temp.added, temp.gone), (1, 2, 1, 0));
@@ -343,7 +362,7 @@ temp = 5
         .unwrap();
         let device: DeviceId = "f1".parse().unwrap();
         let stood = kept(&old, 7, r#"{"temp":5}"#);
-        let told = Told { seq: 7, device: &device, received_at: Timestamp(0), kept: &stood, refused: false };
+        let told = Told { seq: 7, device: &device, received_at: Timestamp(0), kept: &stood, refused: None };
         let mut diff = Diff::new(3, &[]);
         diff.compare(told, decode(&old, r#"{"temp":5}"#));
         assert!(diff.is_empty());

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use orderly_core::ids::{DeviceId, FirmwareId};
 use orderly_core::output::DeviceRow;
-use orderly_core::profile::{Codec, Input, Profile};
+use orderly_core::overlay::{lay_over, split};
+use orderly_core::profile::{Codec, Input, NO_FIRMWARE, Profile};
 use orderly_core::reading::Reading;
-use orderly_core::record::{Flags, Kind, Record, Seq};
-use orderly_core::redecode::{Diff, Told};
+use orderly_core::record::{ConfigKind, Flags, Kind, Record, Seq};
+use orderly_core::redecode::{Diff, Told, Version, Versions};
 use orderly_core::time::{Clock, Timestamp};
 use orderly_core::topic::{Leaf, Topic};
 use orderly_store::disk::RealDisk;
@@ -30,13 +31,19 @@ const PAGE: usize = 10_000;
 /// Compares the history with what a profile makes of the same messages, and prints what would change.
 pub fn redecode(context: &Context, what: &Redecode) -> Result<(), Failure> {
     let settings = context.load()?.settings;
-    let profile = Arc::new(profile(context, &what.profile)?);
+    let profile = Arc::new(as_in_force(profile(context, &what.profile)?, &settings.data_dir)?);
     if *profile.codec() == Codec::Line {
         return Err(Failure::Other(
             context.lang.pick("行协议的消息不能重新解码", "line protocol is not decoded again").to_owned(),
         ));
     }
-    let mut again = Again::open(&settings.data_dir, profile, what).map_err(Failure::Other)?;
+    let dir = settings.data_dir.join("journal");
+    let mut versions = Versions::default();
+    if !profile.variants().is_empty() {
+        let mut note = |record: &Record<'_>| versions.note(record);
+        journal::dump(&RealDisk, &dir, 1, u64::MAX, &mut note).map_err(Failure::because)?;
+    }
+    let mut again = Again::open(&settings.data_dir, profile, versions, what).map_err(Failure::Other)?;
     let from = what.from.max(1);
     let mut failed = None;
     let mut one = |record: &Record<'_>| {
@@ -44,7 +51,6 @@ pub fn redecode(context: &Context, what: &Redecode) -> Result<(), Failure> {
             failed = again.record(record).err();
         }
     };
-    let dir = settings.data_dir.join("journal");
     journal::dump(&RealDisk, &dir, from, u64::MAX, &mut one).map_err(Failure::because)?;
     match failed {
         Some(why) => Err(Failure::Other(why)),
@@ -55,11 +61,29 @@ pub fn redecode(context: &Context, what: &Redecode) -> Result<(), Failure> {
     }
 }
 
+/// A profile with what the site has laid over the one of its name that is in force.
+fn as_in_force(profile: Profile, dir: &Path) -> Result<Profile, Failure> {
+    let texts = StateReader::open(dir).and_then(|state| state.texts()).map_err(Failure::because)?;
+    let what = ConfigKind::Profile(profile.id().clone());
+    let in_force = texts.iter().find(|row| row.what == what).and_then(|row| row.text.as_deref());
+    let layers = in_force.map(|text| split(text).1).unwrap_or_default();
+    if layers.is_empty() || !split(profile.text()).1.is_empty() {
+        return Ok(profile);
+    }
+    let laid =
+        |text: String, layer: &orderly_core::overlay::Layer<'_>| lay_over(&text, layer.name, layer.text);
+    let text = layers.iter().fold(profile.text().to_string(), laid);
+    Profile::parse(&text, profile.id().as_str())
+        .map_err(|found| Failure::Other(found.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))
+}
+
 /// The messages of one profile, read again.
 struct Again {
     profile: Arc<Profile>,
     /// The devices that have it, and the version of the firmware of each on the register.
     devices: BTreeMap<DeviceId, Option<FirmwareId>>,
+    /// The versions that they had before.
+    versions: Versions,
     only: Option<DeviceId>,
     since: Timestamp,
     series: SeriesReader,
@@ -68,7 +92,8 @@ struct Again {
     /// Readings of the records up to `through`.
     window: HashMap<Seq, Vec<Reading>>,
     through: Seq,
-    quarantined: HashSet<Seq>,
+    /// Why something of a record stands in quarantine.
+    quarantined: HashMap<Seq, String>,
     diff: Diff,
     met: HashSet<DeviceId>,
     /// Records that are too young for the history.
@@ -78,7 +103,7 @@ struct Again {
 }
 
 impl Again {
-    fn open(dir: &Path, profile: Arc<Profile>, what: &Redecode) -> Result<Self, String> {
+    fn open(dir: &Path, profile: Arc<Profile>, versions: Versions, what: &Redecode) -> Result<Self, String> {
         let state = StateReader::open(dir).map_err(|e| e.to_string())?;
         let series = SeriesReader::open(dir).map_err(|e| e.to_string())?;
         let rows = state.devices().map_err(|e| e.to_string())?;
@@ -90,6 +115,7 @@ impl Again {
         Ok(Self {
             diff: Diff::of(what.examples, &profile),
             devices,
+            versions,
             only: what.device.clone(),
             since: Timestamp(now.saturating_sub(ago)),
             applied: series.applied().map_err(|e| e.to_string())?,
@@ -138,9 +164,18 @@ impl Again {
             device: &device,
             received_at: record.now.wall,
             kept: &kept,
-            refused: self.quarantined.contains(&record.seq),
+            refused: self.quarantined.get(&record.seq).map(String::as_str),
         };
-        self.diff.compare(told, self.profile.decode_for(input, firmware.as_ref()));
+        match self.versions.at(&device, record.seq, firmware.as_ref()) {
+            Version::Entered(firmware) => {
+                self.diff.compare(told, self.profile.decode_for(input, firmware));
+            }
+            // The message may tell it itself.
+            Version::Untold => match self.profile.decode_for(input, None) {
+                Err(error) if error.code == NO_FIRMWARE => self.diff.unversioned += 1,
+                decoded => self.diff.compare(told, decoded),
+            },
+        }
         self.met.insert(device);
         Ok(())
     }
@@ -171,8 +206,9 @@ impl Again {
     fn look(&mut self, from: Seq) -> Result<(), String> {
         let (readings, through) =
             self.series.range_by_origin(from, self.applied, WINDOW).map_err(|e| e.to_string())?;
+        let replaced = self.series.replaced_by_origin(from, through).map_err(|e| e.to_string())?;
         self.window.clear();
-        for reading in readings {
+        for reading in readings.into_iter().chain(replaced) {
             self.window.entry(reading.origin.seq).or_default().push(reading);
         }
         self.through = through;
@@ -196,6 +232,23 @@ impl Again {
                  could be read and {unreadable} not; {unknown} are not in the history (repeats, or past its retention)"
             ),
         });
+        for (code, count) in &self.diff.elsewhere {
+            out::line(&match lang {
+                Lang::Zh => format!("  隔离区中另有 {count} 条与档案无关（{code}），档案改了也读不出"),
+                Lang::En => {
+                    format!("  {count} more in quarantine are there for {code}, which no profile changes")
+                }
+            });
+        }
+        if self.diff.unversioned > 0 {
+            let count = self.diff.unversioned;
+            out::line(&match lang {
+                Lang::Zh => format!("  {count} 条当时的固件版本已不可考，未予比较"),
+                Lang::En => format!(
+                    "  {count} are of a version of the firmware that the journal no longer tells, and were not compared"
+                ),
+            });
+        }
         if self.sealed > 0 {
             out::line(&match lang {
                 Lang::Zh => format!("  日志中 {} 条消息已加密，未予比较", self.sealed),
@@ -248,13 +301,13 @@ impl Again {
     }
 }
 
-/// The records of which something stands in quarantine.
-fn quarantined(state: &StateReader) -> Result<HashSet<Seq>, String> {
-    let mut found = HashSet::new();
+/// The records of which something stands in quarantine, and why.
+fn quarantined(state: &StateReader) -> Result<HashMap<Seq, String>, String> {
+    let mut found = HashMap::new();
     let mut filter = QuarantineFilter { limit: PAGE, ..QuarantineFilter::default() };
     loop {
         let rows = state.quarantine(&filter).map_err(|e| e.to_string())?;
-        found.extend(rows.iter().map(|row| row.seq));
+        found.extend(rows.iter().map(|row| (row.seq, row.code.clone())));
         match rows.last() {
             Some(last) if rows.len() == PAGE => filter.before = Some((last.seq, last.index)),
             _ => return Ok(found),

@@ -171,6 +171,18 @@ impl SeriesReader {
         found.sort_by_key(|r| r.origin);
         Ok((found, through))
     }
+
+    /// Readings that a correction has replaced, of records in `from..=to`, in order of origin. All of them are looked
+    /// through: for people, not for sinks.
+    pub fn replaced_by_origin(&mut self, from: Seq, to: Seq) -> Result<Vec<Reading>, SeriesError> {
+        let tx = self.db.unchecked_transaction()?;
+        self.catalog.refresh(&tx)?;
+        let mut found = Vec::new();
+        supersede::of_records(&tx, &self.catalog, (from, to), &mut found)?;
+        tx.commit()?;
+        found.sort_by_key(|r| r.origin);
+        Ok(found)
+    }
 }
 
 /// How far from `from` about `limit` readings reach, taking the readings of a part as evenly spread over its records.

@@ -6,6 +6,7 @@
 
 use orderly_core::dedupe::{Lookup, matches, replaces};
 use orderly_core::reading::{Marks, Origin, Reading};
+use orderly_core::record::Seq;
 use orderly_core::time::Timestamp;
 use rusqlite::{Transaction, params};
 
@@ -240,6 +241,25 @@ fn each(
     while let Some(row) = rows.next()? {
         let blob = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
         part::of_stream(blob, catalog.stream(stream)?, catalog, &Pick::ALL, found)
+            .map_err(SeriesError::row("superseded"))?;
+    }
+    Ok(())
+}
+
+/// Replaced readings whose record is in `from..=to`.
+pub(super) fn of_records(
+    tx: &Transaction<'_>,
+    catalog: &Catalog,
+    (from, to): (Seq, Seq),
+    found: &mut Vec<Reading>,
+) -> Result<(), SeriesError> {
+    let (from, to) = (from.min(i64::MAX as u64) as i64, to.min(i64::MAX as u64) as i64);
+    let mut statement =
+        tx.prepare_cached("SELECT stream, blob FROM superseded WHERE seq >= ?1 AND seq <= ?2")?;
+    let mut rows = statement.query(params![from, to])?;
+    while let Some(row) = rows.next()? {
+        let blob = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+        part::of_stream(blob, catalog.stream(row.get(0)?)?, catalog, &Pick::ALL, found)
             .map_err(SeriesError::row("superseded"))?;
     }
     Ok(())
