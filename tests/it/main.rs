@@ -41,6 +41,7 @@ mod replay;
 mod rules;
 mod simulate;
 mod simulate_all;
+mod simulate_line;
 mod sink;
 mod spine;
 mod standing;

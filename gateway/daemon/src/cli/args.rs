@@ -223,6 +223,9 @@ pub struct Simulate {
     /// Serve the Modbus devices here.
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub modbus: Option<SocketAddr>,
+    /// Serve the Modbus devices as RTU on a pseudo-terminal; its path is printed, for `address` of a Modbus link.
+    #[arg(long)]
+    pub modbus_rtu: bool,
     /// One device of each shipped model of a maker too; put them on the register first, see --describe.
     #[arg(long)]
     pub makers: bool,

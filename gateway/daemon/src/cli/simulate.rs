@@ -26,6 +26,7 @@ pub fn simulate(context: &Context, what: &Simulate) -> Result<(), Failure> {
         makers: what.makers,
         broker: what.broker.clone(),
         modbus: what.modbus,
+        modbus_rtu: what.modbus_rtu,
         ledger: what.ledger.clone(),
         duration_ms: what.duration.map(|span| u64::try_from(span.as_ms()).unwrap_or(u64::MAX)),
     };
@@ -41,6 +42,9 @@ pub fn simulate(context: &Context, what: &Simulate) -> Result<(), Failure> {
             Lang::Zh => format!("模拟 {publishing} 台 MQTT 设备和 {polled} 台 Modbus 设备"),
             Lang::En => format!("simulating {publishing} devices over MQTT and {polled} over Modbus"),
         });
+        if let Some(line) = simulation.line() {
+            out::line(&line.display().to_string());
+        }
         let ended = stop.clone();
         let interrupt = tokio::spawn(async move {
             if tokio::signal::ctrl_c().await.is_ok() {

@@ -1,4 +1,4 @@
-//! The simulated hospital: devices of every class over real MQTT and real Modbus TCP, and a ledger of what they did.
+//! The simulated hospital: devices of every class over real MQTT and real Modbus, and a ledger of what they did.
 //!
 //! What the devices do is a function of seed and time ([`Hospital`]); this file gives it a clock, connections
 //! and a file. `orderly simulate` and `orderly demo` run it; tests compare what arrived with the ledger.
@@ -25,6 +25,7 @@ mod world;
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,14 +53,15 @@ pub struct Simulation {
     /// What the registers hold until the first change.
     first: Vec<Changed>,
     modbus: Option<SocketAddr>,
+    line: Option<PathBuf>,
     stop: CancellationToken,
 }
 
 impl Simulation {
-    /// Sets the hospital up and opens the Modbus port, if one is wanted.
+    /// Sets the hospital up and opens the Modbus port and the serial line, if they are wanted.
     ///
     /// # Errors
-    /// When the port cannot be opened.
+    /// When one of them cannot be opened.
     pub async fn open(options: Options, clock: Arc<dyn Clock>, stop: CancellationToken) -> io::Result<Self> {
         // The port first: who picked it a moment ago finds it still free.
         let listener = match options.modbus {
@@ -75,13 +77,23 @@ impl Simulation {
         }
         let modbus =
             listener.map(|listener| modbus::serve(listener, registers.clone(), stop.clone())).transpose()?;
-        Ok(Self { options, clock, hospital, registers, first, modbus, stop })
+        let line = match options.modbus_rtu {
+            true => Some(modbus::serve_line(registers.clone(), stop.clone())?),
+            false => None,
+        };
+        Ok(Self { options, clock, hospital, registers, first, modbus, line, stop })
     }
 
     /// Where the Modbus server listens.
     #[must_use]
     pub const fn modbus(&self) -> Option<SocketAddr> {
         self.modbus
+    }
+
+    /// The path of the serial line, as a settings file names a port.
+    #[must_use]
+    pub fn line(&self) -> Option<&Path> {
+        self.line.as_deref()
     }
 
     /// The units on the Modbus link, for the configuration of whoever polls them.

@@ -1,15 +1,20 @@
-//! A Modbus TCP server with the registers of all simulated units.
+//! Modbus servers with the registers of all simulated units: over TCP, and over a pseudo-terminal as on a serial line.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::future::{Ready, ready};
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::net::TcpListener;
 use tokio_modbus::server::Service;
+use tokio_modbus::server::rtu;
 use tokio_modbus::server::tcp::{Server, accept_tcp_connection};
 use tokio_modbus::{ExceptionCode, Request, Response, SlaveRequest};
+use tokio_serial::{SerialPort as _, SerialStream};
 use tokio_util::sync::CancellationToken;
 
 use super::units::Registers;
@@ -121,6 +126,46 @@ impl Service for Shared {
     fn call(&self, request: Self::Request) -> Self::Future {
         ready(self.answer(&request))
     }
+}
+
+/// The same on a serial line, where nobody answers for a unit that is not there.
+struct OnLine(Shared);
+
+impl Service for OnLine {
+    type Request = SlaveRequest<'static>;
+    type Response = Option<Response>;
+    type Exception = ExceptionCode;
+    type Future = Ready<Result<Option<Response>, ExceptionCode>>;
+
+    fn call(&self, request: Self::Request) -> Self::Future {
+        ready(match self.0.answer(&request) {
+            Err(ExceptionCode::GatewayTargetDevice) => Ok(None),
+            answer => answer.map(Some),
+        })
+    }
+}
+
+/// `O_NOCTTY` of Linux: the terminal does not become that of our process.
+const NO_CONTROL: i32 = 0o400;
+
+/// Opens a pseudo-terminal and serves RTU on it until `stop`; gives the path at which others find it.
+///
+/// # Errors
+/// When there is no pseudo-terminal.
+pub(super) fn serve_line(shared: Shared, stop: CancellationToken) -> io::Result<PathBuf> {
+    let (near, far) = SerialStream::pair()?;
+    let path = far.name().ok_or_else(|| io::Error::other("the pseudo-terminal has no name"))?;
+    // A line on which nobody is would end. Whoever opens it as a port locks it, and a plain file does not.
+    let open = File::options().read(true).write(true).custom_flags(NO_CONTROL).open(&path)?;
+    drop(far);
+    tokio::spawn(async move {
+        let ended = rtu::Server::new(near).serve_until(OnLine(shared), stop.cancelled_owned()).await;
+        if let Err(error) = ended {
+            tracing::warn!(%error, "the simulated serial line ended");
+        }
+        drop(open);
+    });
+    Ok(path.into())
 }
 
 /// Serves an open port until `stop`; gives its address.

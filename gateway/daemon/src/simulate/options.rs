@@ -30,6 +30,8 @@ pub struct Options {
     pub broker: Option<String>,
     /// Where the Modbus server listens; none: there is none.
     pub modbus: Option<SocketAddr>,
+    /// Whether the same devices are on a serial line too: RTU on a pseudo-terminal.
+    pub modbus_rtu: bool,
     /// The file that gets a line for every message.
     pub ledger: Option<PathBuf>,
     /// Ends by itself after so many milliseconds.
@@ -50,6 +52,7 @@ impl Default for Options {
             makers: false,
             broker: None,
             modbus: None,
+            modbus_rtu: false,
             ledger: None,
             duration_ms: None,
         }
