@@ -82,6 +82,8 @@ async fn the_board_shows_what_the_hospital_sent() -> anyhow::Result<()> {
         .current_dir(web())
         .env("BASE_URL", site.url(""))
         .env("LEDGER", &ledger)
+        // Every class, and a page for one device of each.
+        .env("DEVICES_PER_CLASS", "1")
         .output()?;
     print!("{}", String::from_utf8_lossy(&output.stdout));
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -137,6 +137,13 @@ impl Frame {
                 (report.to_string().into_bytes(), values, None)
             }
         };
+        for metric in &self.sheet.metrics {
+            if let Some(word) = &metric.without
+                && find(&values, &metric.name).is_none()
+            {
+                values.push((metric.name.clone().into(), Value::State(Arc::from(word.as_str()))));
+            }
+        }
         let topic = match &self.foreign {
             Some(pattern) => self.foreign_topic(pattern, device, said, &mut values),
             None => {

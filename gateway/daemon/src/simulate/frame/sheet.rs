@@ -52,6 +52,8 @@ pub struct Metric {
     pub shape: Shape,
     /// What is sent for no value, by the reason.
     pub missing: Vec<(Missing, String)>,
+    /// What counts while a second message that would say it has not come.
+    pub without: Option<String>,
 }
 
 /// Where a value stands.
@@ -205,7 +207,8 @@ impl Metric {
             Some((reason, first.as_str().map_or_else(|| first.to_string(), str::to_owned)))
         };
         let missing = reasons.into_iter().filter_map(word).collect();
-        Some(Self { name: text(table, &["name"])?, place, shape, missing })
+        let without = text(table, &["without"]);
+        Some(Self { name: text(table, &["name"])?, place, shape, missing, without })
     }
 }
 

@@ -112,3 +112,20 @@ fn registers_are_read_as_what_they_mean() {
     assert_eq!(heard.len(), hospital.units().map(|name| &*name.profile).collect::<BTreeSet<_>>().len());
     assert_eq!(heard.len(), 11);
 }
+
+#[test]
+fn without_a_broker_models_of_makers_speak_on_our_topics_and_within_seconds() {
+    let options = Options { makers: true, incidents: true, scale: 0.1, ..Options::default() };
+    let models = models(&options);
+    let mut silent: BTreeSet<&str> = models.values().map(String::as_str).collect();
+    assert!(!silent.contains("bthome-th"), "half of what it says would stand in the topic");
+    assert_eq!(models.len(), Hospital::new(&options, MORNING).unwrap().sizes().0, "no name is given twice");
+    let evening = MORNING + 15 * 3_600_000;
+    let mut hospital = Hospital::new(&options, evening).unwrap();
+    let heard = (0..600).flat_map(|tick| hospital.messages(evening + tick * 97)).collect::<Vec<_>>();
+    for message in heard {
+        assert!(message.topic.starts_with("orderly/v1/main/"), "{}", message.topic);
+        silent.remove(models[&*message.device].as_str());
+    }
+    assert!(silent.is_empty(), "{silent:?} have said nothing for a minute");
+}
