@@ -1,6 +1,7 @@
 //! The board in a real browser: what it shows is what the simulated hospital sent.
 
 mod orders;
+mod worklist;
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};

@@ -6,6 +6,7 @@ import { DevicesPage } from "./pages/devices";
 import { OverviewPage } from "./pages/overview";
 import { QuarantinePage } from "./pages/quarantine";
 import { SystemPage } from "./pages/system";
+import { WorklistPage } from "./pages/worklist";
 import { Empty, Frame } from "./parts/frame";
 import { route } from "./route";
 
@@ -21,6 +22,7 @@ export function App() {
       {at.room === "device" && <DevicePage key={at.id} id={at.id} />}
       {at.room === "alerts" && <AlertsPage chosen={null} />}
       {at.room === "alert" && <AlertsPage chosen={at.id} />}
+      {at.room === "worklist" && <WorklistPage list={at.list} />}
       {at.room === "quarantine" && <QuarantinePage />}
       {at.room === "system" && <SystemPage />}
       {at.room === "nowhere" && <Empty title={t("app.missingPage")} hint={t("app.missingPage.hint")} />}

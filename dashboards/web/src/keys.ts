@@ -2,7 +2,7 @@ import { signal } from "@preact/signals";
 import { go } from "./route";
 
 const KEPT_AS = "orderly.keys";
-const ROOMS: Record<string, string> = { o: "/", d: "/devices", a: "/alerts", q: "/quarantine", s: "/system" };
+const ROOMS: Record<string, string> = { o: "/", w: "/worklist", d: "/devices", a: "/alerts", q: "/quarantine", s: "/system" };
 
 /** Whether single keys do something; people who dictate turn them off (WCAG 2.1.4). */
 export const singleKeys = signal(true);

@@ -2,6 +2,7 @@ import "uplot/dist/uPlot.min.css";
 import "./tokens.css";
 import "./board.css";
 import "./phone.css";
+import "./worklist.css";
 import { render } from "preact";
 import { App } from "./app";
 import { startLanguage } from "./i18n";

@@ -4,6 +4,7 @@ export type Route =
   | { room: "overview" | "devices" | "alerts" | "quarantine" | "system" }
   | { room: "device"; id: string }
   | { room: "alert"; id: string }
+  | { room: "worklist"; list: string }
   | { room: "nowhere" };
 
 const ROOMS = ["devices", "alerts", "quarantine", "system"] as const;
@@ -15,6 +16,7 @@ export function parse(path: string): Route {
   if (rest.length > 0) return { room: "nowhere" };
   if (first === "devices" && id) return { room: "device", id: decode(id) };
   if (first === "alerts" && id) return { room: "alert", id: decode(id) };
+  if (first === "worklist") return { room: "worklist", list: decode(id) };
   const room = ROOMS.find((known) => known === first);
   return room && !id ? { room } : { room: "nowhere" };
 }
@@ -39,6 +41,10 @@ export function go(to: string, replace = false): void {
 
 export function devicePath(id: string): string {
   return `/devices/${encodeURIComponent(id)}`;
+}
+
+export function listPath(list: string): string {
+  return list === "" ? "/worklist" : `/worklist/${encodeURIComponent(list)}`;
 }
 
 export function alertPath(id: string): string {

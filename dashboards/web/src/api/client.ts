@@ -3,10 +3,12 @@ import type {
   Command,
   Commands,
   Device,
+  ListFigures,
   Profile,
   QuarantineItem,
   Reading,
   Stranger,
+  Task,
   Transition,
   Why,
 } from "./types";
@@ -117,4 +119,38 @@ export function command(device: string, key: string, body: object): Promise<Comm
     headers: { "content-type": "application/json", "idempotency-key": key },
     body: JSON.stringify(body),
   });
+}
+
+/** Open tasks, and those that ended since midnight. */
+export async function tasks(): Promise<Task[]> {
+  const [open, done] = await Promise.all(
+    ["limit=5000", "state=done&limit=1000"].map((query) => ask<{ tasks: Task[] }>(`/api/v1/worklist?${query}`)),
+  );
+  return [...(open?.tasks ?? []), ...(done?.tasks ?? [])];
+}
+
+export async function figures(): Promise<ListFigures[]> {
+  return (await ask<{ lists: ListFigures[] }>("/api/v1/worklist/figures")).lists;
+}
+
+export type Step = "claim" | "release" | "hand_over" | "attempt" | "finish" | "reopen";
+
+/** Does something about a task; the same key twice is one order. */
+export async function work(id: string, step: Step, key: string, body: object): Promise<Task> {
+  const answer = await ask<{ task: Task }>(`/api/v1/worklist/${encodeURIComponent(id)}/${step}`, {
+    method: "POST",
+    headers: { "content-type": "application/json", "idempotency-key": key },
+    body: JSON.stringify(body),
+  });
+  return answer.task;
+}
+
+/** Gives all tasks that somebody has to the next one. */
+export async function handOver(key: string, body: object): Promise<number> {
+  const answer = await ask<{ tasks: number }>("/api/v1/worklist/hand_over", {
+    method: "POST",
+    headers: { "content-type": "application/json", "idempotency-key": key },
+    body: JSON.stringify(body),
+  });
+  return answer.tasks;
 }

@@ -185,3 +185,57 @@ export interface Commands {
   possible: Possible[];
   commands: Command[];
 }
+
+/** Why there is a task: an alert, or what a person said. */
+export interface Reason {
+  alert: string | null;
+  rule: string | null;
+  severity: Severity;
+  text: { zh: string; en: string };
+  at: string;
+  excess: number;
+  cleared_at: string | null;
+  settled: boolean;
+  times: number;
+}
+
+/** What somebody has to do about one subject. */
+export interface Task {
+  id: string;
+  list: string;
+  subject: string;
+  device: string | null;
+  class: string | null;
+  zone: string | null;
+  severity: Severity;
+  reasons: Reason[];
+  state: "open" | "claimed" | "done";
+  owner: string | null;
+  created_at: string;
+  opened_at: string;
+  due_at: string;
+  claimed_at: string | null;
+  waits_until: string | null;
+  attempts: number;
+  reopened: number;
+  ended_at: string | null;
+  outcome: string | null;
+  note: string | null;
+  signer: string | null;
+  outcomes: string[];
+  note_for: string[];
+  second_for: string[];
+  steps: number;
+}
+
+/** The figures of one list since midnight. */
+export interface ListFigures {
+  list: string;
+  open: number;
+  unclaimed: number;
+  overdue: number;
+  done: number;
+  to_claim_s: number | null;
+  to_finish_s: number | null;
+  outcomes: Record<string, number>;
+}

@@ -1,4 +1,5 @@
 import { enDevices } from "./en.devices";
+import { enWorklist } from "./en.worklist";
 import type { Key } from "./zh";
 
 /** Every word of the boards in English. */
@@ -329,4 +330,5 @@ export const en: Record<Key, string> = {
   "unit.min": "min",
 
   ...enDevices,
+  ...enWorklist,
 };

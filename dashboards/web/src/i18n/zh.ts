@@ -1,4 +1,5 @@
 import { zhDevices } from "./zh.devices";
+import { zhWorklist } from "./zh.worklist";
 
 /** Every word of the boards in Chinese; the keys of this file are the keys of all languages. */
 export const zh = {
@@ -328,6 +329,7 @@ export const zh = {
   "unit.min": "分钟",
 
   ...zhDevices,
+  ...zhWorklist,
 } as const;
 
 export type Key = keyof typeof zh;

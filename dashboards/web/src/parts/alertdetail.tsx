@@ -6,10 +6,11 @@ import type { Alert, Transition } from "../api/types";
 import { refused } from "../format/reason";
 import { moment, span } from "../format/time";
 import { type Key, name, pick, t } from "../i18n";
-import { devicePath } from "../route";
+import { devicePath, listPath } from "../route";
 import { link } from "../state/live";
 import { began } from "../state/merge";
 import { loaded, now, takeAlerts } from "../state/store";
+import { taskOf } from "../state/tasks";
 import { Empty, Panel } from "./frame";
 import { Icon, SeverityChip, SeverityShape } from "./icons";
 import { outcomes } from "./outcomes";
@@ -108,6 +109,7 @@ function Handle({ alert, reload }: { alert: Alert; reload: () => void }) {
   const [attempts] = useState(() => new Attempts());
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<string | null>(null);
+  const task = taskOf(alert.id);
   const off = busy || link.value.state !== "live";
   const order = async (verb: "acknowledge" | "close", outcome?: string) => {
     setBusy(true);
@@ -129,6 +131,11 @@ function Handle({ alert, reload }: { alert: Alert; reload: () => void }) {
             {busy ? t("alerts.acking") : t("alerts.ack.long")} <kbd>A</kbd>
           </button>
         )}
+        {task && (
+          <a class="btn pri" href={listPath(task.list)} data-testid="task-link">
+            {t("alerts.task")}
+          </a>
+        )}
         <a class="btn" href={devicePath(alert.device)}>
           {t("alerts.openDevice")} {alert.device}
         </a>
@@ -145,7 +152,7 @@ function Handle({ alert, reload }: { alert: Alert; reload: () => void }) {
           </button>
         </div>
       )}
-      {alert.handling !== "closed" && alert.handling !== "open" && (
+      {!task && alert.handling !== "closed" && alert.handling !== "open" && (
         <fieldset class="outcomes" disabled={off}>
           <legend>{t("alerts.outcome")}</legend>
           {outcomes(alert.team).map((code) => (

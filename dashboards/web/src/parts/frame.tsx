@@ -5,11 +5,13 @@ import { helpOpen } from "../keys";
 import { route } from "../route";
 import { link } from "../state/live";
 import { now, status, waiting } from "../state/store";
+import { openTasks } from "../state/tasks";
 import { Help } from "./help";
 import { Icon, type IconName, Logo, SeverityShape } from "./icons";
 
 const ROOMS: { path: string; label: Key; icon: IconName; rooms: string[] }[] = [
   { path: "/", label: "room.overview", icon: "overview", rooms: ["overview"] },
+  { path: "/worklist", label: "room.worklist", icon: "worklist", rooms: ["worklist"] },
   { path: "/devices", label: "room.devices", icon: "devices", rooms: ["devices", "device"] },
   { path: "/alerts", label: "room.alerts", icon: "alerts", rooms: ["alerts", "alert"] },
   { path: "/quarantine", label: "room.quarantine", icon: "quarantine", rooms: ["quarantine"] },
@@ -129,6 +131,7 @@ function Rail() {
   const at = route.value.room;
   const badge = (path: string) => {
     if (path === "/alerts") return { n: waiting.value.length, urgent: waiting.value.some((a) => a.severity === "P1") };
+    if (path === "/worklist") return { n: openTasks.value.length, urgent: openTasks.value.some((task) => task.severity === "P1") };
     if (path === "/quarantine") return { n: status.value?.counts.quarantined ?? 0, urgent: false };
     return { n: 0, urgent: false };
   };
@@ -140,7 +143,7 @@ function Rail() {
           <a key={path} href={path} class={rooms.includes(at) ? "on" : ""} aria-current={rooms.includes(at) ? "page" : undefined}>
             <Icon name={icon} size={22} />
             {t(label)}
-            {n > 0 && <span class={`n ${urgent ? "c" : path === "/alerts" ? "" : "q"}`}>{n > 999 ? "999+" : n}</span>}
+            {n > 0 && <span class={`n ${urgent ? "c" : path === "/quarantine" ? "q" : ""}`}>{n > 999 ? "999+" : n}</span>}
           </a>
         );
       })}

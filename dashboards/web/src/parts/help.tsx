@@ -4,10 +4,11 @@ import { helpOpen, setSingleKeys, singleKeys } from "../keys";
 
 const KEYS: [string, Key][] = [
   ["Ctrl K", "keys.find"],
-  ["g o/d/a/q/s", "keys.go"],
+  ["g o/w/d/a/q/s", "keys.go"],
   ["j k", "keys.move"],
   ["Enter", "keys.open"],
   ["a", "keys.ack"],
+  ["c f p", "keys.task"],
   ["?", "keys.help"],
 ];
 

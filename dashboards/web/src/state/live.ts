@@ -1,7 +1,8 @@
 import { signal } from "@preact/signals";
 import * as api from "../api/client";
-import type { Alert, Device, Status } from "../api/types";
+import type { Alert, Device, Status, Task } from "../api/types";
 import { takeProfiles } from "./profiles";
+import { replaceTasks, takeTasks } from "./tasks";
 import { now, replaceAll, skew, takeAlerts, takeDevices, takeStatus } from "./store";
 
 /** How things stand with the gateway. */
@@ -52,6 +53,7 @@ function open(): void {
   };
   on<{ devices: Device[] }>(source, "devices", (data) => takeDevices(data.devices));
   on<{ alerts: Alert[] }>(source, "alerts", (data) => takeAlerts(data.alerts));
+  on<{ tasks: Task[] }>(source, "tasks", (data) => takeTasks(data.tasks));
   on<Status>(source, "status", takeStatus);
   on<unknown>(source, "resync", () => void snapshot());
 }
@@ -88,9 +90,10 @@ async function snapshot(): Promise<void> {
   }
   loading = true;
   try {
-    const [profiles, devices, alerts] = await Promise.all([api.profiles(), api.devices(), api.alerts()]);
+    const [profiles, devices, alerts, tasks] = await Promise.all([api.profiles(), api.devices(), api.alerts(), api.tasks()]);
     takeProfiles(profiles);
     replaceAll(devices, alerts);
+    replaceTasks(tasks);
     snapshotAt = Date.now();
   } catch {
     setTimeout(() => void snapshot(), RETRY_MS);
