@@ -27,6 +27,7 @@ mod modbus_dead;
 mod modbus_peers;
 mod modbus_tls;
 mod modbus_truth;
+mod modbus_ways;
 mod mqtt_client;
 mod mqtt_door;
 mod older;
