@@ -44,6 +44,10 @@ impl Engine {
     pub(super) fn carry_out(&mut self, number: usize, set: &Arc<RuleSet>, changes: &[Change], seq: Seq) {
         for change in changes {
             let Some(rule) = set.rules.get(usize::from(change.rule)) else { continue };
+            if rule.group.is_some() {
+                self.member(number, rule, change.rule);
+                continue;
+            }
             let device = self.register.get(number);
             let life = device.twin.rules.tracks.get(usize::from(change.rule)).map_or(0, |track| track.life);
             let name = |began| alert_id(&rule.id, &device.row.device, began, life);

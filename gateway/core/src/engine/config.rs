@@ -134,6 +134,11 @@ impl Config {
         &self.sets[class]
     }
 
+    /// The rules of all classes.
+    pub(super) fn all_rules(&self) -> impl Iterator<Item = &Arc<RuleSet>> {
+        self.sets.iter()
+    }
+
     /// A profile by name.
     pub(super) fn profile(&self, id: &ProfileId) -> Option<&Arc<Profile>> {
         self.profiles.get(id)

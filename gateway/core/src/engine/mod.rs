@@ -14,6 +14,7 @@ mod config;
 mod decide;
 mod evaluate;
 mod filed;
+mod groups;
 mod import;
 mod input;
 mod join;
@@ -53,6 +54,7 @@ use clock::EngineClock;
 use commands::Commands;
 use config::Config;
 use decide::Outcome;
+use groups::Groups;
 use keys::Keys;
 use parts::Parts;
 use prepared::{Item, Message, Target, Work};
@@ -81,6 +83,7 @@ pub struct Engine {
     commands: Commands,
     worklist: Worklist,
     timers: Timers,
+    groups: Groups,
     batch: Batch,
 }
 
@@ -91,9 +94,9 @@ impl Engine {
     /// # Errors
     /// When a part of the snapshot is damaged or was written by a newer version.
     pub fn new(settings: EngineSettings, snapshot: Snapshot) -> Result<Self, RestoreError> {
-        let (clock, keys) = match &snapshot.engine {
+        let (clock, keys, groups) = match &snapshot.engine {
             Some(blob) => state_codec::decode(blob)?,
-            None => (EngineClock::default(), Keys::default()),
+            None => (EngineClock::default(), Keys::default(), Vec::new()),
         };
         let mut engine = Self {
             settings,
@@ -106,6 +109,7 @@ impl Engine {
             commands: Commands::new(),
             worklist: Worklist::default(),
             timers: Timers::default(),
+            groups: Groups::new(groups),
             batch: Batch { number: 1, ..Batch::default() },
         };
         engine.restore_texts(&snapshot);
@@ -181,6 +185,7 @@ impl Engine {
             (Kind::TimerRun, _) => self.timer_run(&record),
             (Kind::Outcome, _) => self.outcome(&record),
         }
+        self.run_groups(record.seq);
     }
 
     /// How many readings were decided since the last drain.
@@ -252,7 +257,7 @@ impl Engine {
             released: batch.released,
             audit: batch.audit,
             presence: batch.presence,
-            engine: Some(state_codec::encode(&self.clock, &self.keys)),
+            engine: Some(state_codec::encode(&self.clock, &self.keys, &self.groups.written())),
             answers: batch.answers,
             counts: batch.counts,
         }
@@ -364,6 +369,9 @@ impl Engine {
     }
 
     fn touch_row(&mut self, number: usize) {
+        if self.config.rules(self.register.get(number).class).has_groups {
+            self.groups.count_again();
+        }
         let device = self.register.get_mut(number);
         if !device.row_changed {
             device.row_changed = true;

@@ -31,6 +31,8 @@ pub(super) struct Device {
     pub(super) row_changed: bool,
     /// For each stream, its last reading of the present batch.
     pub(super) chains: Vec<Chain>,
+    /// The rules of groups in which it is counted, by place.
+    pub(super) counted: Vec<u16>,
 }
 
 /// The readings of one stream in the present batch, linked from last to first.
@@ -55,6 +57,7 @@ impl Device {
             twin_changed: false,
             row_changed: false,
             chains: Vec::new(),
+            counted: Vec::new(),
         }
     }
 

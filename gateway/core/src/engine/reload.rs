@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::ids::ClassId;
 use crate::output::TextRow;
 use crate::record::{ConfigKind, ConfigText, Record, Reload, Seq};
-use crate::rule::{Kind, NEVER, Phase, RuleSet, RuleState, Track, holds_calendars, life};
+use crate::rule::{Kind, NEVER, Phase, Rule, RuleSet, RuleState, Track, holds_calendars, life};
 
 use super::Engine;
 use super::config::{Config, Recompiled};
@@ -114,14 +114,14 @@ impl Engine {
     fn swap(&mut self, class: &ClassId, recompiled: &Recompiled, record: &Record<'_>) {
         let (before, after) = (&recompiled.before, &recompiled.after);
         let stays = |id: &crate::ids::RuleId| {
-            let find =
-                |set: &RuleSet| set.rules.iter().find(|rule| rule.id == *id).map(|rule| number(&rule.kind));
+            let find = |set: &RuleSet| set.rules.iter().find(|rule| rule.id == *id).map(number);
             find(after).is_some() && (find(before).is_none() || find(before) == find(after))
         };
         self.clear_where(RULE_REMOVED, record.seq, |alert| {
             alert.class == *class && !is_technical(alert) && !stays(&alert.rule)
         });
         self.put_standing_on_lists(after, record.seq);
+        self.groups.count_again();
         if before == after {
             return;
         }
@@ -150,7 +150,7 @@ impl Engine {
                 None => (NEVER, false),
             };
             let old = before.rules.iter().find(|old| old.id == rule.id);
-            match (&rule.kind, old.map(|old| number(&old.kind) == number(&rule.kind))) {
+            match (&rule.kind, old.map(|old| number(old) == number(rule))) {
                 (_, Some(false)) => {
                     let (edge, closed) = (track.edge, track.closed);
                     let fresh = Track { mark: clocks.wall, life: life(seq), ..Track::default() };
@@ -176,10 +176,12 @@ impl Engine {
 }
 
 /// What kind of rule it is, to see whether a changed rule can keep its state.
-const fn number(kind: &Kind) -> u8 {
-    match kind {
-        Kind::Threshold(_) => 0,
-        Kind::MetricSilence { .. } => 1,
-        Kind::DeviceSilence { .. } => 2,
-    }
+const fn number(rule: &Rule) -> u8 {
+    let of_group = if rule.group.is_some() { 3 } else { 0 };
+    of_group
+        + match rule.kind {
+            Kind::Threshold(_) => 0,
+            Kind::MetricSilence { .. } => 1,
+            Kind::DeviceSilence { .. } => 2,
+        }
 }

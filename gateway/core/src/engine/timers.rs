@@ -50,7 +50,9 @@ impl Engine {
     pub fn next_timeout(&mut self) -> Option<u64> {
         let command = self.first_deadline().and_then(|due| self.clock.steady(due));
         let rule = self.next_rule();
-        command.into_iter().chain(rule).min()
+        let group =
+            Some(self.groups.due()).filter(|due| *due != NEVER).and_then(|due| self.clock.steady(due));
+        command.into_iter().chain(rule).chain(group).min()
     }
 
     fn next_rule(&mut self) -> Option<u64> {

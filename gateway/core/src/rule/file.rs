@@ -12,6 +12,7 @@ use crate::overlay::split;
 
 use super::calendar::{self, CalendarFile, Hours};
 use super::classes::{ClassTable, late_ms};
+use super::group::Group;
 use super::model::{Kind, Rule, Source, TaskRule, Threshold};
 use super::text::{Template, Templates};
 use super::vectors::{self, Vector};
@@ -40,6 +41,7 @@ pub struct ParsedRule {
     clear_after_ms: i64,
     silence: Option<Silence>,
     calendar: Option<String>,
+    group: Option<Group>,
     severity: Severity,
     team: Arc<str>,
     text: Templates,
@@ -157,6 +159,7 @@ impl ParsedRule {
             severity: self.severity,
             team: Arc::clone(&self.team),
             text: self.text.clone(),
+            group: self.group,
             hours: hours.map(Arc::new),
             task: self.task.clone(),
             late_ms: self.late_ms,
@@ -264,6 +267,10 @@ fn rule(section: &Section<'_, '_>, classes: &ClassTable) -> Option<ParsedRule> {
         (true, false) if section.has("by") => section.wrong("by", "by belongs to no_data", None),
         (true, false) => {}
     }
+    let group = Group::read(section, hold_ms.unwrap_or(0), clear_after_ms.unwrap_or(0));
+    if group.is_some() && section.has("no_data") {
+        section.wrong("group_by", "a group counts what devices say; name it with when", None);
+    }
     let tests = vectors::read(section, metrics);
     let rule = ParsedRule {
         id: id?,
@@ -271,10 +278,12 @@ fn rule(section: &Section<'_, '_>, classes: &ClassTable) -> Option<ParsedRule> {
         when,
         unless,
         clear,
-        hold_ms: hold_ms.unwrap_or(0),
-        clear_after_ms: clear_after_ms.unwrap_or(0),
+        // In a group the hold is that of the group: a device counts at once.
+        hold_ms: hold_ms.filter(|_| group.is_none()).unwrap_or(0),
+        clear_after_ms: clear_after_ms.filter(|_| group.is_none()).unwrap_or(0),
         silence,
         calendar,
+        group,
         severity: severity?,
         team: team?,
         text: text?,
@@ -315,7 +324,10 @@ fn millis(section: &Section<'_, '_>, key: &str) -> Option<i64> {
 
 fn texts(section: &Section<'_, '_>, metrics: Option<&[MetricInfo]>) -> Option<Templates> {
     let text = section.need_section("text")?;
-    let names = metrics.unwrap_or(&[]).iter().map(|info| info.metric.as_str());
+    // What a group says of itself.
+    let own: &[&str] = if section.has("group_by") { &["share", "count", "members"] } else { &[] };
+    let metrics = metrics.filter(|_| own.is_empty()).unwrap_or(&[]);
+    let names = metrics.iter().map(|info| info.metric.as_str()).chain(own.iter().copied());
     let language = |key: &str| {
         text.need_text(key)?;
         text.parsed(key, |text| Template::parse(text, names.clone()))

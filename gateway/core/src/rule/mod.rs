@@ -6,6 +6,7 @@ mod calendar;
 mod carry;
 mod classes;
 mod file;
+mod group;
 mod kept;
 mod look;
 mod model;
@@ -24,6 +25,7 @@ pub use crate::expr::{Aspect, Lowered, MAX_SLOTS, MetricInfo, MetricKind, Slot, 
 pub use calendar::{Calendar, CalendarFile, Calendars, Hours, Year};
 pub use classes::{ClassTable, is_clinical, is_kept_exactly, late_ms};
 pub use file::{ParsedRule, RuleFile, TECHNICAL, holds_calendars};
+pub use group::{Group, GroupBy, GroupTrack, Tally};
 pub use kept::{Kept, Sample, SlotValue};
 pub use model::{Kind, Rule, Source, TaskRule, Threshold};
 pub use replay::Raised;

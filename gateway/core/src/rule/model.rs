@@ -6,6 +6,7 @@ use crate::alert::Severity;
 use crate::ids::{ClassId, ListId, MetricId, RuleId};
 
 use super::calendar::Hours;
+use super::group::Group;
 use super::text::Templates;
 use crate::expr::{Lowered, Slot, Truth};
 
@@ -111,6 +112,8 @@ pub struct Rule {
     pub team: Arc<str>,
     /// What its alerts say.
     pub text: Templates,
+    /// The group that it counts devices of; `None`: each device is told.
+    pub group: Option<Group>,
     /// When it looks; `None`: always.
     pub hours: Option<Arc<Hours>>,
     /// The task that its alerts make; `None`: none.

@@ -28,6 +28,8 @@ pub struct RuleSet {
     /// Whether a rule must be looked at when nothing is measured: it has a calendar
     /// or a window in time.
     pub has_edges: bool,
+    /// Whether a rule counts the devices of a group.
+    pub has_groups: bool,
     /// Whether a rule looks at the silence of the device.
     pub has_device_silence: bool,
     /// The names of slots and rules in order; twins on disk carry it.
@@ -96,6 +98,7 @@ impl RuleSet {
             has_thresholds: window_ms.is_some(),
             has_edges: rules.iter().any(|rule| rule.hours.is_some()) || overs.iter().any(timed),
             overs,
+            has_groups: rules.iter().any(|rule| rule.group.is_some()),
             has_device_silence: rules.iter().any(|rule| matches!(rule.kind, Kind::DeviceSilence { .. })),
             rules,
             slots,

@@ -16,6 +16,7 @@ use crate::reading::Measured;
 use crate::time::Timestamp;
 use crate::value::{Missing, Quality, Reason, Value};
 
+use super::group::{Group, GroupTrack, Tally};
 use super::model::{Kind, Rule};
 use super::set::RuleSet;
 use super::state::{Observed, RuleState};
@@ -30,12 +31,14 @@ pub struct Vector {
     until_ms: Option<i64>,
     every_ms: Option<i64>,
     start: Option<DateTime>,
+    devices: u32,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 struct Given {
     taken_ms: i64,
     received_ms: i64,
+    device: u32,
     values: SmallVec<[Measured; 1]>,
 }
 
@@ -62,7 +65,8 @@ fn vector(section: &Section<'_, '_>, metrics: &[MetricInfo]) -> Option<Vector> {
             let received_ms = millis(given, "received").unwrap_or(taken_ms);
             let values =
                 given.section("values").map_or(Some(SmallVec::new()), |values| measured(&values, metrics))?;
-            Some(Given { taken_ms, received_ms, values })
+            let device = given.integer("device").and_then(|n| u32::try_from(n).ok()).unwrap_or(1);
+            Some(Given { taken_ms, received_ms, device, values })
         })
         .collect::<Option<Vec<_>>>()?;
     let expect = section
@@ -90,7 +94,12 @@ fn vector(section: &Section<'_, '_>, metrics: &[MetricInfo]) -> Option<Vector> {
         None => None,
     };
     let (until_ms, every_ms) = (millis(section, "until"), millis(section, "every"));
-    Some(Vector { given, expect, until_ms, every_ms, start })
+    let devices = section.integer("devices").and_then(|n| u32::try_from(n).ok()).unwrap_or(1).clamp(1, 1_000);
+    if given.iter().any(|given| given.device == 0 || given.device > devices) {
+        section.wrong("given", format!("the devices of this test are 1 to {devices}"), None);
+        return None;
+    }
+    Some(Vector { given, expect, until_ms, every_ms, start, devices })
 }
 
 fn expected(text: &str) -> Result<(bool, i64), String> {
@@ -162,6 +171,9 @@ pub fn run(test: &Vector, rule: &Rule, slots: &[Slot], late_ms: i64) -> Result<(
         (Some(_), None) => return Err("start has a meaning only for a rule with a calendar".to_owned()),
         (None, _) => START,
     };
+    if let Some(group) = rule.group {
+        return run_group(test, &set, &group, start);
+    }
     let mut bench = Bench {
         state: RuleState::new(&set, Clocks { wall: start, even: 0 }),
         silent_after: match &rule.kind {
@@ -186,6 +198,55 @@ pub fn run(test: &Vector, rule: &Rule, slots: &[Slot], late_ms: i64) -> Result<(
         return Ok(());
     }
     Err(format!("expected {}, got {}", show(&test.expect), show(&bench.steps)))
+}
+
+/// A test of a group: each device has a state of its own, and the group counts them.
+fn run_group(test: &Vector, set: &RuleSet, group: &Group, start: Timestamp) -> Result<(), String> {
+    let clocks = |ms: i64| Clocks { wall: start.plus_ms(ms), even: ms };
+    let mut states: Vec<RuleState> = (0..test.devices).map(|_| RuleState::new(set, clocks(0))).collect();
+    let (mut track, mut steps) = (GroupTrack::default(), Vec::new());
+    let mut note = |step: Option<Step>| match step {
+        Some(Step::Fired { at, .. }) => steps.push((true, at.since(start))),
+        Some(Step::Cleared { at, .. }) => steps.push((false, at.since(start))),
+        None => {}
+    };
+    let last = test.given.last().map_or(0, |given| given.received_ms);
+    let mut given = test.given.iter().peekable();
+    let mut now = 0;
+    loop {
+        let looks = states.iter().map(|state| state.next_look(set, 0)).min().unwrap_or(NEVER);
+        let looks = if looks == NEVER { NEVER } else { Timestamp(looks).since(start) };
+        let due = states.iter().map(RuleState::next_due).min().unwrap_or(NEVER);
+        let next = given.peek().map_or(NEVER, |given| given.received_ms).min(looks).min(due).min(track.due);
+        if next > test.until_ms.unwrap_or(last) {
+            break;
+        }
+        now = next.max(now);
+        let mut changes = Vec::new();
+        note(track.expire(group, clocks(now)));
+        for state in &mut states {
+            if state.next_due() <= now {
+                state.expire(set, 0, &mut changes);
+            }
+            if state.next_look(set, 0) <= start.plus_ms(now).0 {
+                state.look(set, 0, clocks(now), &mut changes);
+            }
+        }
+        while let Some(given) = given.next_if(|given| given.received_ms <= now) {
+            let seen = Observed { at: start.plus_ms(given.taken_ms), stream: 0, values: &given.values };
+            if let Some(state) = states.get_mut(given.device as usize - 1) {
+                state.heard(set, 0, clocks(now));
+                state.take(set, &seen, clocks(now), &mut changes);
+            }
+        }
+        let so = states.iter().filter(|state| state.tracks.iter().any(Track::is_firing)).count();
+        let tally = Tally { devices: test.devices, so: u32::try_from(so).unwrap_or(u32::MAX) };
+        note(track.look(group, tally, clocks(now)));
+    }
+    if steps == test.expect {
+        return Ok(());
+    }
+    Err(format!("expected {}, got {}", show(&test.expect), show(&steps)))
 }
 
 fn show(steps: &[(bool, i64)]) -> String {

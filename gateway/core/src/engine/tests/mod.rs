@@ -4,6 +4,7 @@ mod adopt;
 mod bench;
 mod commands;
 mod filed;
+mod groups;
 mod holds;
 mod hours;
 mod identity;

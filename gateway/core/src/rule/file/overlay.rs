@@ -59,7 +59,10 @@ fn adjust(section: &Section<'_, '_>, rule: &mut ParsedRule, metrics: &[MetricInf
             Some(Silence::Metric { after_ms, .. }) if after > 0 => *after_ms = after,
             Some(Silence::Day { .. }) => section.wrong("for", "the rule asks at a time of day", None),
             Some(Silence::Metric { .. }) => section.wrong("for", "silence needs more than no time", None),
-            None => rule.hold_ms = after,
+            None => match &mut rule.group {
+                Some(group) => group.hold_ms = after,
+                None => rule.hold_ms = after,
+            },
         }
     }
     if let Some(severity) = section.choice("severity", &["P1", "P2", "P3", "P4"]) {
