@@ -38,6 +38,7 @@ mod privacy;
 mod profile_schema;
 mod profiles;
 mod redecode;
+mod registry;
 mod replay;
 mod rules;
 mod simulate;

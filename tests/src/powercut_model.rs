@@ -8,6 +8,7 @@ use orderly_core::alert::{Alert, Transition};
 use orderly_core::ids::DeviceId;
 use orderly_core::output::{AuditEntry, DeviceRow, Output, Snapshot};
 use orderly_core::record::{ConfigKind, Seq};
+use orderly_core::registry::{self, Change};
 use orderly_core::time::Timestamp;
 use orderly_store::batch;
 use orderly_store::state::{
@@ -36,6 +37,8 @@ pub struct Model {
     pub alerts: BTreeMap<Arc<str>, Alert>,
     /// Every step of every alert.
     pub transitions: BTreeMap<(Arc<str>, u32), Transition>,
+    /// Rows of the registry.
+    pub registry: BTreeMap<registry::Key, registry::Row>,
     /// Texts in force.
     pub texts: BTreeMap<ConfigKind, String>,
     /// Stored batches by their last record: the first one, and a hash of the readings.
@@ -81,6 +84,12 @@ impl Model {
         self.alerts.extend(out.alerts.iter().map(|alert| (Arc::clone(&alert.id), alert.clone())));
         let key = |t: &Transition| (Arc::clone(&t.alert), t.number);
         self.transitions.extend(out.transitions.iter().map(|t| (key(t), t.clone())));
+        for change in &out.registry {
+            match change {
+                Change::Put(row) => self.registry.insert(row.key(), row.clone()),
+                Change::Remove(key) => self.registry.remove(key),
+            };
+        }
         for row in &out.texts {
             match &row.text {
                 Some(text) => self.texts.insert(row.what.clone(), text.clone()),
@@ -172,6 +181,7 @@ impl Model {
                 .into_iter()
                 .map(|t| ((Arc::clone(&t.alert), t.number), t))
                 .collect(),
+            registry: snapshot.registry.iter().map(|row| (row.key(), row.clone())).collect(),
             texts: snapshot.texts.iter().map(text).collect(),
             batches: batches.iter().map(|b| (b.last, (b.first, blake3::hash(&b.blob)))).collect(),
             audit: state
@@ -198,6 +208,7 @@ impl Model {
             ("twins", self.twins == found.twins),
             ("alerts", self.alerts == found.alerts),
             ("transitions", self.transitions == found.transitions),
+            ("registry", self.registry == found.registry),
             ("texts", self.texts == found.texts),
             ("batches", self.batches == found.batches),
             ("audit_out", self.audit == found.audit),

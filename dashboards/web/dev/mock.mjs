@@ -46,6 +46,7 @@ function answer(path, query, request) {
   if (path === "/api/v1/devices") return { devices, next: null };
   if (path === "/api/v1/status") return status();
   if (path === "/api/v1/profiles") return { profiles: [] };
+  if (path === "/api/v1/zones") return { zones: [], ways: [], next: null };
   if (path === "/api/v1/alerts") return { alerts: query.get("condition") ? alerts.filter((a) => a.condition === query.get("condition")) : alerts };
   if (path === "/api/v1/quarantine") return { items: quarantined.slice(0, 50), total: quarantined.length, next: null };
   const [kind, id, verb] = path.slice("/api/v1/".length).split("/").map(decodeURIComponent);

@@ -9,6 +9,7 @@ use crate::command::Command;
 use crate::ids::{ActorId, ClassId, DeviceId, FirmwareId, ProfileId, ZoneId};
 use crate::reading::{Origin, Reading};
 use crate::record::{ConfigKind, Credential, Seq};
+use crate::registry;
 use crate::task::{Step, Task};
 use crate::time::Timestamp;
 
@@ -29,6 +30,8 @@ pub struct Output {
     pub alerts: Vec<Alert>,
     /// Steps that alerts made, in order.
     pub transitions: Vec<Transition>,
+    /// Rows of the registry that came, changed or went, in order.
+    pub registry: Vec<registry::Change>,
     /// Texts that came into force or were taken away.
     pub texts: Vec<TextRow>,
     /// Notices to send, in order.
@@ -217,6 +220,8 @@ pub struct Snapshot {
     pub commands: Vec<Command>,
     /// Tasks that are open, and at least those that ended within the last day.
     pub tasks: Vec<Task>,
+    /// The rows of the registry.
+    pub registry: Vec<registry::Row>,
     /// Profile and rule texts in force.
     pub texts: Vec<TextRow>,
     /// Engine-wide state.

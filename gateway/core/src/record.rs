@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{ActorId, ClassId, DeviceId, FirmwareId, ListId, ProfileId, RuleId, ZoneId};
 use crate::inventory::Listed;
+use crate::registry;
 use crate::time::{Now, Timestamp};
 
 /// Sequence number of a journal record; the first is 1, and 0 stands for "before all".
@@ -157,6 +158,11 @@ pub enum Order {
         lines: Vec<Listed>,
         /// Only say what would become of them.
         dry_run: bool,
+    },
+    /// Change rows of the registry. One that cannot be changed holds up no other.
+    ChangeRegistry {
+        /// The changes, each possible after those before it.
+        changes: Vec<registry::Change>,
     },
     /// Put a device on the register that spoke without being on it, and read what it said.
     AdoptDevice {

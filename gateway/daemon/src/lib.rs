@@ -1,6 +1,7 @@
 //! The Orderly daemon as a library: sources, sinks, notices, API and the runtime that joins them.
 
 pub mod api;
+pub mod book;
 pub mod catalog;
 pub mod cli;
 pub mod config;

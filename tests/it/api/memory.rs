@@ -310,6 +310,7 @@ impl Server {
             profiles: Arc::new(Catalog::new(vec![Arc::new(
                 Profile::parse(FRIDGE, "orderly-cs-1.toml").expect("a shipped profile"),
             )])),
+            registry: Arc::default(),
             older: Arc::new(NoStore),
             orders: Arc::<Shared>::clone(&memory),
             overview: Arc::<Shared>::clone(&memory),

@@ -11,6 +11,7 @@ import type {
   Task,
   Transition,
   Why,
+  Zone,
 } from "./types";
 
 /** An answer that was not what was asked for, with the gateway's own words. */
@@ -53,6 +54,11 @@ export async function devices(): Promise<Device[]> {
 /** What each model measures, and what it is called. */
 export async function profiles(): Promise<Profile[]> {
   return (await ask<{ profiles: Profile[] }>("/api/v1/profiles")).profiles;
+}
+
+/** The places of the hospital. */
+export async function zones(): Promise<Zone[]> {
+  return (await ask<{ zones: Zone[] }>("/api/v1/zones")).zones;
 }
 
 /** Alerts that are not over, and the latest ones that are. */

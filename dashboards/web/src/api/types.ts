@@ -5,6 +5,17 @@ export type Condition = "pending" | "firing" | "cleared";
 export type Handling = "open" | "acknowledged" | "assigned" | "in_progress" | "closed";
 export type Severity = "P1" | "P2" | "P3" | "P4";
 
+/** A place of the hospital. */
+export interface Zone {
+  id: string;
+  kind: string;
+  in: string | null;
+  name: { zh: string; en: string };
+  level: number | null;
+  capacity: number | null;
+  marks: string[];
+}
+
 export interface Value {
   value: number | string | null;
   unit: string;

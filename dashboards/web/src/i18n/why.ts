@@ -247,6 +247,8 @@ export const why: Record<string, string> = {
   task_reopen_open: "任务 {task} 没有结束，不必重新打开",
   task_reopen_other: "同一对象的任务 {task} 没有结束，请处理那一项",
   asked_no_alert: "没有未关闭的告警“{alert}”",
+  asked_no_place_near: "登记表中没有位置“{zone}”；是不是“{near}”？",
+  asked_no_place: "登记表中没有位置“{zone}”",
   asked_no_outcome_near: "没有结果码“{outcome}”；是不是“{near}”？",
   asked_no_outcome: "没有结果码“{outcome}”",
   asked_profile_near: "没有档案“{profile}”；是不是“{near}”？",

@@ -12,6 +12,7 @@ import { Icon } from "../parts/icons";
 import { DeviceState, Marks, OneValue } from "../parts/value";
 import { alertPath } from "../route";
 import { freshness, newest } from "../state/fresh";
+import { placeName } from "../state/places";
 import { alerts, device as deviceById, loaded, now } from "../state/store";
 
 const SPANS: { key: Key; ms: number | null }[] = [
@@ -50,7 +51,7 @@ export function DevicePage({ id }: { id: string }) {
 function Facts({ device }: { device: Device }) {
   const every = device.expect_every_s;
   const facts: [Key, string][] = [
-    ["device.zone", device.zone ?? "—"],
+    ["device.zone", device.zone === null ? "—" : placeName(device.zone)],
     ["device.profile", device.profile],
     ["device.epoch", String(device.epoch)],
   ];

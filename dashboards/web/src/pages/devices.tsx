@@ -8,6 +8,7 @@ import { DeviceState, LatestValues, Marks, ValueAge } from "../parts/value";
 import { devicePath, go, query } from "../route";
 import { newest } from "../state/fresh";
 import { type Filter, filterDevices } from "../state/merge";
+import { placeName } from "../state/places";
 import { alarmed, classes, devices, loaded, now } from "../state/store";
 
 const PAGE = 100;
@@ -143,7 +144,7 @@ function Row({ device }: { device: Device }) {
         </a>
       </td>
       <td class="c2">{name("class", device.class)}</td>
-      <td class={`c3 ${device.zone === null ? "none" : ""}`}>{device.zone ?? "—"}</td>
+      <td class={`c3 ${device.zone === null ? "none" : ""}`}>{device.zone === null ? "—" : placeName(device.zone)}</td>
       <td class="wide">
         <LatestValues device={device} latest={latest} />
       </td>

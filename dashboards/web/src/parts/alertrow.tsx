@@ -1,6 +1,7 @@
 import type { Alert } from "../api/types";
 import { name, pick, t } from "../i18n";
 import { began } from "../state/merge";
+import { placeName } from "../state/places";
 import { Age } from "./frame";
 import { SeverityChip } from "./icons";
 
@@ -21,7 +22,7 @@ export function AlertRow({ alert, href, chosen }: { alert: Alert; href: string; 
       <Age at={began(alert)} />
       <span class="d">
         {name("class", alert.class)} · {alert.device}
-        {alert.zone && ` · ${alert.zone}`}
+        {alert.zone && ` · ${placeName(alert.zone)}`}
       </span>
       <span class="st">
         {t(`condition.${alert.condition}`)} · <span class={alert.handling === "open" && !quiet ? "t2" : ""}>{t(`handling.${alert.handling}`)}</span>

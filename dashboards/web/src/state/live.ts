@@ -1,6 +1,7 @@
 import { signal } from "@preact/signals";
 import * as api from "../api/client";
 import type { Alert, Device, Status, Task } from "../api/types";
+import { takeZones } from "./places";
 import { takeProfiles } from "./profiles";
 import { replaceTasks, takeTasks } from "./tasks";
 import { now, replaceAll, skew, takeAlerts, takeDevices, takeStatus } from "./store";
@@ -90,8 +91,15 @@ async function snapshot(): Promise<void> {
   }
   loading = true;
   try {
-    const [profiles, devices, alerts, tasks] = await Promise.all([api.profiles(), api.devices(), api.alerts(), api.tasks()]);
+    const [profiles, zones, devices, alerts, tasks] = await Promise.all([
+      api.profiles(),
+      api.zones(),
+      api.devices(),
+      api.alerts(),
+      api.tasks(),
+    ]);
     takeProfiles(profiles);
+    takeZones(zones);
     replaceAll(devices, alerts);
     replaceTasks(tasks);
     snapshotAt = Date.now();

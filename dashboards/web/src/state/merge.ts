@@ -1,5 +1,6 @@
 import type { Alert, Device } from "../api/types";
 import { silent } from "./fresh";
+import { placeName } from "./places";
 
 /**
  * Takes devices in. A snapshot and the live updates may cross on the way, so an object that is older than the
@@ -122,7 +123,7 @@ export function filterDevices(
     if (filter.class && device.class !== filter.class) return false;
     if (filter.state === "silent" && !silent(device, nowMs)) return false;
     if (filter.state === "alert" && !alarmed.has(device.id)) return false;
-    const text = `${device.id} ${device.class} ${device.zone ?? ""} ${device.profile}`.toLowerCase();
+    const text = `${device.id} ${device.class} ${device.zone ?? ""} ${device.zone === null ? "" : placeName(device.zone)} ${device.profile}`.toLowerCase();
     return words.every((word) => text.includes(word));
   };
   return [...devices].filter(fits);

@@ -41,7 +41,7 @@ impl Engine {
         };
         let wall = record.now.wall;
         // Lines that are entered again change nothing: their answers, which may be long, need not be remembered.
-        let remembered = !matches!(action.order, Order::ImportDevices { .. });
+        let remembered = !matches!(action.order, Order::ImportDevices { .. } | Order::ChangeRegistry { .. });
         if remembered && let Some(result) = self.keys.find(&action.actor, &action.idempotency_key, wall) {
             return self.batch.answers.push(Answer { seq: record.seq, result });
         }
@@ -78,7 +78,9 @@ impl Engine {
                 let known = self.register.find(device.as_str()).map(|n| self.register.get(n).row.clone());
                 let kept = known.as_ref().filter(|row| row.class == *class);
                 let wanted = profile.as_ref().or(kept.map(|row| &row.profile));
-                let result = self.wanted_profile(class, wanted).map(|profile| {
+                let place = zone.as_ref().map_or(Ok(()), |zone| self.registry.knows(zone));
+                let profile_of = |()| self.wanted_profile(class, wanted);
+                let result = place.and_then(profile_of).map(|profile| {
                     let row = DeviceRow {
                         device: device.clone(),
                         class: class.clone(),
@@ -111,6 +113,18 @@ impl Engine {
                         "refused": entered.refused.len(), "dry_run": dry_run,
                     }),
                     result: serde_json::to_value(entered).map_err(|error| error.to_string()),
+                }
+            }
+            Order::ChangeRegistry { changes } => {
+                let report = self.change_registry(changes, action, record);
+                Done {
+                    verb: "registry.change",
+                    subject: format!("{} rows", changes.len()),
+                    detail: json!({
+                        "created": report.created, "changed": report.changed, "removed": report.removed,
+                        "refused": report.refused.len(),
+                    }),
+                    result: serde_json::to_value(report).map_err(|error| error.to_string()),
                 }
             }
             Order::WrongClaim { tries } => Done {

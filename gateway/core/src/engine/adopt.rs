@@ -30,6 +30,7 @@ impl Engine {
         if self.register.find(device.as_str()).is_some() {
             return Err(format!("{device:?} is on the register already"));
         }
+        zone.map_or(Ok(()), |zone| self.registry.knows(zone))?;
         let row = DeviceRow {
             device: device.clone(),
             class: class.clone(),

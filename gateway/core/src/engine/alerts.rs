@@ -79,7 +79,7 @@ impl Engine {
             rule: rule.id.clone(),
             device: device.row.device.clone(),
             class: device.row.class.clone(),
-            zone: device.row.zone.clone(),
+            zone: self.zone_of(&device.row.device, device.row.zone.as_ref(), began),
             metric: rule.metric(&set.slots).cloned(),
             severity: rule.severity,
             team: Arc::clone(&rule.team),

@@ -8,6 +8,7 @@ use crate::command::Command;
 use crate::output::{Answer, AuditEntry, Counts, Notice, PresenceChange, Quarantined, TextRow};
 use crate::reading::{Origin, Reading};
 use crate::record::{Flags, Record, Seq};
+use crate::registry::Change;
 use crate::{refusal, sealed};
 
 use super::register::Chain;
@@ -29,6 +30,7 @@ pub(super) struct Batch {
     pub(super) devices: Vec<usize>,
     pub(super) alerts: BTreeSet<Arc<str>>,
     pub(super) transitions: Vec<Transition>,
+    pub(super) registry: Vec<Change>,
     pub(super) texts: Vec<TextRow>,
     pub(super) notices: Vec<Notice>,
     pub(super) quarantined: Vec<Quarantined>,

@@ -125,7 +125,10 @@ impl Engine {
         }
         count(&mut self.batch.counts, marks);
         // A correction is the same act of measuring: in a store outside it overwrites the point that it corrects.
-        let (offset_ns, zone) = replaced.unwrap_or_else(|| (identity.offset_ns, device.row.zone.clone()));
+        let (offset_ns, zone) = replaced.unwrap_or_else(|| {
+            let bound = self.registry.zone_at(&device.row.device, moment.taken_at);
+            (identity.offset_ns, bound.or(device.row.zone.as_ref()).cloned())
+        });
         let timeless = identity.device_time.is_none() && identity.sequence.is_none();
         let (values, replaces) = match joined {
             Some((values, replaces)) => (values, Some(replaces)),

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::ids::ClassId;
-use crate::inventory::{Entered, Listed, Refused};
+use crate::inventory::{Change, Entered, Listed, Refused};
 use crate::output::{AuditEntry, DeviceRow};
 use crate::record::{Action, Record};
 
@@ -106,6 +106,9 @@ impl Engine {
                 found.map_err(|why| wrong("profile", why, String::new()))?
             }
         };
+        if let Change::Set(zone) = &listed.zone {
+            self.registry.knows(zone).map_err(|why| wrong("zone", why, String::new()))?;
+        }
         let row = DeviceRow {
             device: device.clone(),
             class,

@@ -24,6 +24,7 @@ mod prepared;
 mod presence;
 mod refused;
 mod register;
+mod registry;
 mod reload;
 mod shared;
 mod state_codec;
@@ -39,6 +40,7 @@ use crate::dedupe::Seen;
 use crate::ids::SiteId;
 use crate::output::{Output, Snapshot, TwinRow};
 use crate::record::{Flags, Kind, Record, TimerRun};
+use crate::registry::Registry;
 use crate::rule::NEVER;
 use crate::twin::{self, Held};
 use crate::worklist::Worklist;
@@ -79,6 +81,8 @@ pub struct Engine {
     /// Texts that were in force and that this version does not take.
     refused: Vec<RefusedText>,
     register: Register,
+    /// Places and things.
+    registry: Registry,
     alerts: Alerts,
     commands: Commands,
     worklist: Worklist,
@@ -105,6 +109,7 @@ impl Engine {
             config: Config::default(),
             refused: Vec::new(),
             register: Register::default(),
+            registry: Registry::default(),
             alerts: Alerts::new(),
             commands: Commands::new(),
             worklist: Worklist::default(),
@@ -113,6 +118,7 @@ impl Engine {
             batch: Batch { number: 1, ..Batch::default() },
         };
         engine.restore_texts(&snapshot);
+        engine.registry = Registry::restore(snapshot.registry.iter().cloned());
         engine.restore_devices(snapshot)?;
         Ok(engine)
     }
@@ -248,6 +254,7 @@ impl Engine {
             twins,
             alerts,
             transitions: batch.transitions,
+            registry: batch.registry,
             texts: batch.texts,
             notices: batch.notices,
             quarantined: batch.quarantined,

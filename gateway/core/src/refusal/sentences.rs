@@ -283,6 +283,8 @@ pub const SENTENCES: &[Sentence] = &[
     say("asked_reason_long", "the reason may have {most} bytes"),
     say("asked_alert_closed", "the alert {alert} is already closed with \"{outcome}\""),
     say("asked_no_alert", "there is no open alert \"{alert}\""),
+    say("asked_no_place_near", "\"{zone}\" is no place of the registry; did you mean \"{near}\"?"),
+    say("asked_no_place", "\"{zone}\" is no place of the registry"),
     say("asked_no_outcome_near", "\"{outcome}\" is no outcome code; did you mean \"{near}\"?"),
     say("asked_no_outcome", "\"{outcome}\" is no outcome code"),
     say("asked_profile_near", "there is no profile \"{profile}\"; did you mean \"{near}\"?"),

@@ -27,7 +27,7 @@ pub use words::{PlaceKind, SpotKind, Table, WayKind};
 pub use write::{cell, csv, toml};
 
 /// So many changes go into one order: it is decided and committed as a whole.
-pub const TOGETHER: usize = 1_000;
+pub const TOGETHER: usize = 400;
 /// Among more names than these the nearest is not looked for.
 const LIKELY: usize = 5_000;
 /// So many places in one another are followed.
@@ -76,7 +76,7 @@ impl Fault {
 }
 
 /// The registry.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Registry {
     rows: BTreeMap<Key, Row>,
     /// How many rows name each.
@@ -106,6 +106,11 @@ impl Registry {
     #[must_use]
     pub fn len(&self) -> usize {
         self.rows.len()
+    }
+
+    /// Every row, by table and key.
+    pub fn rows(&self) -> impl Iterator<Item = &Row> {
+        self.rows.values()
     }
 
     /// The row with this key.

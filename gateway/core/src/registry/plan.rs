@@ -60,6 +60,15 @@ pub struct Report {
 }
 
 impl Report {
+    /// Adds what became of further changes.
+    pub fn add(&mut self, more: Self) {
+        self.created += more.created;
+        self.changed += more.changed;
+        self.removed += more.removed;
+        self.unchanged += more.unchanged;
+        self.refused.extend(more.refused);
+    }
+
     /// Counts one change.
     pub const fn count(&mut self, applied: Applied) {
         match applied {
@@ -78,6 +87,16 @@ pub struct Plan {
     pub changes: Vec<Change>,
     /// What becomes of the files by it.
     pub report: Report,
+}
+
+impl Plan {
+    /// The changes as orders, and what is told already before any is carried out.
+    #[must_use]
+    pub fn orders(self) -> (Vec<Vec<Change>>, Report) {
+        let orders = self.changes.chunks(super::TOGETHER).map(<[Change]>::to_vec).collect();
+        let Report { unchanged, refused, .. } = self.report;
+        (orders, Report { unchanged, refused, ..Report::default() })
+    }
 }
 
 /// A row that a file names.

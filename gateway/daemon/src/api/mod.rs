@@ -23,6 +23,7 @@ mod profiles;
 mod quarantine;
 mod readings;
 mod reads;
+mod registry;
 mod router;
 mod serve;
 mod stage;

@@ -7,7 +7,7 @@ use utoipa::OpenApi;
 use super::error::{ApiError, ErrorBody};
 use super::{
     alerts, commands, devices, dto, events, health, inventory, metrics, profiles, quarantine, readings,
-    status, strangers, twins, worklist,
+    registry, status, strangers, twins, worklist,
 };
 
 #[derive(OpenApi)]
@@ -38,6 +38,11 @@ use super::{
         worklist::hand_over,
         quarantine::list,
         inventory::enter,
+        registry::zones,
+        registry::bays,
+        registry::items,
+        registry::export,
+        registry::enter,
         strangers::list,
         strangers::adopt,
         strangers::claim,

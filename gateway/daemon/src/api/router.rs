@@ -17,8 +17,9 @@ use super::stage::Stage;
 use super::{Feed, Health, OldHistory, Orders, Overview, ReadError, Reads};
 use super::{
     alerts, commands, devices, events, guard, health, inventory, metrics, openapi, profiles, quarantine,
-    readings, status, strangers, twins, web, worklist,
+    readings, registry, status, strangers, twins, web, worklist,
 };
+use crate::book::Book;
 use crate::catalog::Catalog;
 
 /// How many reads may run on blocking threads at once.
@@ -37,6 +38,8 @@ pub struct Parts {
     pub reads: Arc<dyn Reads>,
     /// The profiles in force.
     pub profiles: Arc<Catalog>,
+    /// Places and things.
+    pub registry: Arc<Book>,
     /// What stores outside hold from before the local history.
     pub older: Arc<dyn OldHistory>,
     /// Where orders go.
@@ -106,6 +109,10 @@ fn table() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/api/v1/worklist/{id}/{step}", post(worklist::step)),
         ("/api/v1/quarantine", get(quarantine::list)),
         ("/api/v1/inventory", post(inventory::enter)),
+        ("/api/v1/registry", get(registry::export).post(registry::enter)),
+        ("/api/v1/zones", get(registry::zones)),
+        ("/api/v1/bays", get(registry::bays)),
+        ("/api/v1/items", get(registry::items)),
         ("/api/v1/unknown", get(strangers::list)),
         ("/api/v1/unknown/claim", post(strangers::claim)),
         ("/api/v1/unknown/{id}/adopt", post(strangers::adopt)),

@@ -53,6 +53,9 @@ pub enum Command {
     /// The register of devices.
     #[command(subcommand)]
     Device(Device),
+    /// The registry of places and things.
+    #[command(subcommand)]
+    Registry(Registry),
     /// Tell a device to do something, and say what became of it.
     #[command(name = "command")]
     Tell(Order),
@@ -270,6 +273,35 @@ there (also in Chinese: 设备, 类别, 型号, 位置, 固件, 启用时间). T
 server that is its DevEUI. A new device needs its class or its profile. An empty field changes nothing, `-` takes \
 away. The file is UTF-8; commas, semicolons or tabs separate. Good lines go in, 500 at a time, each wholly or not at \
 all; the same table twice changes nothing. No secrets are made: `orderly device add` gives a device its own.";
+
+/// What files of the registry are.
+const REGISTRY: &str = "\
+Enter tables of places and things; say line by line what cannot be entered.
+
+A file's name says what it holds: places.csv, ways.csv, parts.csv, pars.csv, spots.csv (or bays, docks, cabinets, slots, beds, \
+fridges, points), items.csv, bindings.csv, shifts.csv, also bays-north.csv; a .toml holds any of them. A folder stands \
+for all of its files. The first line names the columns, in English or Chinese. An import adds and changes and takes \
+nothing away; the same files twice change nothing. What a line names must be there, or be in another of the files.";
+
+/// What to do with the registry of places and things.
+#[derive(Debug, Subcommand)]
+pub enum Registry {
+    /// Enter tables of places and things; say line by line what cannot be entered.
+    #[command(long_about = REGISTRY)]
+    Import {
+        /// The files, or folders of them.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// Only say what would become of them.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Write what is in the registry: a table for each kind into a folder, or all into one .toml file.
+    Export {
+        /// The folder, or the .toml file.
+        to: PathBuf,
+    },
+}
 
 /// What a claim code is.
 const CLAIM: &str = "\

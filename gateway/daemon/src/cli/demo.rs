@@ -13,7 +13,7 @@ use crate::config::{ModbusDevice, ModbusSettings, Settings, Span};
 use crate::observe::log;
 use crate::runtime::clock::SystemClock;
 use crate::runtime::daemon::{Daemon, Start};
-use crate::simulate::{Options, Simulation};
+use crate::simulate::{self, Options, Simulation};
 
 /// Ports that are tried in turn before any free one is taken.
 const NEXT_PORTS: u16 = 20;
@@ -59,8 +59,12 @@ async fn show(
         ..Options::default()
     };
     drop(modbus);
+    let tables = simulate::tables(&options);
     let simulation =
         Simulation::open(options, Arc::clone(&clock) as _, stop.clone()).await.map_err(Failure::because)?;
+    if settings.registry_folder().is_none() {
+        settings.registry.dir = Some(places(&settings.data_dir, &tables)?);
+    }
     settings.modbus.insert("demo".to_owned(), polled(&simulation));
     // Nothing real moves here.
     settings.commands.allow = vec!["*/*".to_owned()];
@@ -108,6 +112,15 @@ fn announce(lang: Lang, daemon: &Daemon, simulation: &Simulation) {
     } {
         out::line(&line);
     }
+}
+
+/// The registry of the simulated hospital, as a site would keep its own.
+fn places(data: &Path, tables: &[(&str, String)]) -> Result<PathBuf, Failure> {
+    let folder = data.join("registry");
+    let written = std::fs::create_dir_all(&folder)
+        .and_then(|()| tables.iter().try_for_each(|(name, text)| std::fs::write(folder.join(name), text)));
+    written.map_err(|error| Failure::Other(format!("{}: {error}", folder.display())))?;
+    Ok(folder)
 }
 
 /// The simulated Modbus devices as a settings file would name them.

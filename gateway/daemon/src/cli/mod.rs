@@ -13,6 +13,7 @@ mod inventory;
 mod lang;
 mod out;
 mod redecode;
+mod registry;
 mod replay;
 mod run;
 mod session;
@@ -64,6 +65,7 @@ fn dispatch(context: &Context) -> Result<(), Failure> {
         Command::Import(what) => import::import(context, what),
         Command::PrintConfig => tools::print_config(context),
         Command::Device(what) => device::device(context, what),
+        Command::Registry(what) => registry::registry(context, what),
         Command::Tell(what) => command::command(context, what),
         Command::Journal(what) => tools::journal(context, what),
         Command::Audit(what) => tools::audit(context, what),

@@ -25,6 +25,14 @@ impl Default for ProfilesSettings {
     }
 }
 
+/// Where the site keeps its registry of places and things.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RegistrySettings {
+    /// A folder of tables that name all rows of theirs. Without it `registry` beside the settings file, if it is there.
+    pub dir: Option<PathBuf>,
+}
+
 /// Where the site keeps rules of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -32,7 +32,7 @@ use serde::{Deserialize, Serialize};
 
 pub use amount::{Size, Span};
 pub use commands::CommandSettings;
-pub use files::{ProfilesSettings, RulesSettings};
+pub use files::{ProfilesSettings, RegistrySettings, RulesSettings};
 pub use hooks::{HookEncoding, HookSettings, HookSigned};
 pub use http::HttpSettings;
 pub use journal::JournalSettings;
@@ -78,6 +78,8 @@ pub struct Settings {
     pub profiles: ProfilesSettings,
     /// The site's own rules.
     pub rules: RulesSettings,
+    /// The site's registry of places and things.
+    pub registry: RegistrySettings,
     /// What people may tell devices to do.
     pub commands: CommandSettings,
     /// How long things are kept.
@@ -105,11 +107,21 @@ impl Default for Settings {
             notify: BTreeMap::new(),
             profiles: ProfilesSettings::default(),
             rules: RulesSettings::default(),
+            registry: RegistrySettings::default(),
             commands: CommandSettings::default(),
             retention: RetentionSettings::default(),
             privacy: PrivacySettings::default(),
             beside: None,
         }
+    }
+}
+
+impl Settings {
+    /// The folder of the registry: the one that is named, or else the one beside the settings file, if it is there.
+    #[must_use]
+    pub fn registry_folder(&self) -> Option<PathBuf> {
+        let beside = || Some(self.beside.as_ref()?.join("registry")).filter(|folder| folder.is_dir());
+        self.registry.dir.clone().or_else(beside)
     }
 }
 

@@ -80,6 +80,10 @@ impl Desk {
                 let said = self.order(Order::ImportDevices { lines, dry_run }, key).await?;
                 serde_json::from_str(&said).map_err(|e| e.to_string())
             }
+            Request::RegistryChange { changes, key } => {
+                let said = self.order(Order::ChangeRegistry { changes }, key).await?;
+                serde_json::from_str(&said).map_err(|e| e.to_string())
+            }
             Request::DeviceRevoke { device, key } => {
                 let name = device.to_string();
                 self.order(Order::RevokeDevice { device }, key).await?;

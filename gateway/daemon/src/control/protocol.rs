@@ -2,6 +2,7 @@
 
 use orderly_core::ids::{ClassId, DeviceId, FirmwareId, ProfileId, ZoneId};
 use orderly_core::inventory::Listed;
+use orderly_core::registry::Change;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -33,6 +34,14 @@ pub enum Request {
         lines: Vec<Listed>,
         /// Only say what would become of them.
         dry_run: bool,
+        /// Chosen by the client.
+        key: String,
+    },
+    /// Change rows of the registry of places and things.
+    #[serde(rename = "registry.change")]
+    RegistryChange {
+        /// The changes.
+        changes: Vec<Change>,
         /// Chosen by the client.
         key: String,
     },

@@ -12,6 +12,7 @@ use orderly_core::engine::EngineSettings;
 use orderly_core::ids::SiteId;
 use orderly_core::output::{DeviceRow, TextRow};
 use orderly_core::record::Seq;
+use orderly_core::registry::Row;
 use orderly_core::time::Clock;
 use orderly_store::disk::RealDisk;
 use orderly_store::journal::{Journal, JournalOptions, Recovered};
@@ -86,6 +87,8 @@ pub struct Core {
 pub struct Found {
     /// The register.
     pub devices: Vec<DeviceRow>,
+    /// The rows of the registry of places and things.
+    pub registry: Vec<Row>,
     /// Texts in force.
     pub texts: Vec<TextRow>,
     /// Last record that was committed before.
@@ -150,6 +153,7 @@ impl Core {
         let (committed_tx, committed) = watch::channel(snapshot.cursor);
         let found = Found {
             devices: snapshot.devices.clone(),
+            registry: snapshot.registry.clone(),
             texts: snapshot.texts.clone(),
             cursor: snapshot.cursor,
             commit,

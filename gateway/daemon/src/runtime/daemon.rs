@@ -20,6 +20,7 @@ use super::older::OldStores;
 use super::outlets::Outlets;
 use super::overview::{Last, Overseer};
 use super::reads::StoreReads;
+use super::registry::Follower;
 use super::reload::{Reloader, Troubles};
 use super::service::Service;
 use super::texts::Force;
@@ -233,6 +234,7 @@ impl Opening {
         sources.extend(ingest.probes());
         let own_port = ingest.open(&settings.http.ingest_bind, doors.clone())?;
 
+        let misfits = Arc::new(Troubles::default());
         let overseer = Arc::new(Overseer {
             site: settings.site.clone(),
             started: core.clock.now(),
@@ -248,6 +250,7 @@ impl Opening {
             notices: outlets.notices.clone(),
             refusals: Arc::clone(&core.refusals),
             broken: Arc::clone(&broken),
+            misfits: Arc::clone(&misfits),
             sources,
             last: Mutex::new(Last::default()),
         });
@@ -258,11 +261,13 @@ impl Opening {
             Arc::clone(&catalog),
             Arc::clone(&core.keys),
             Arc::clone(&claims),
+            Arc::clone(&self.told.book),
         ));
         let figures = self.figures.clone();
         let parts = api::Parts {
             reads,
             profiles: Arc::clone(&catalog),
+            registry: Arc::clone(&self.told.book),
             older: Arc::new(OldStores::new(
                 settings,
                 SiteId::new(&settings.site)?,
@@ -320,6 +325,18 @@ impl Opening {
                 polls,
             };
             tasks.push(("reload", tokio::spawn(reloader.follow(self.looked.clone(), doors.clone()))));
+        }
+
+        if let Some(folder) = settings.registry_folder() {
+            let follower = Follower {
+                folder,
+                every: settings.profiles.watch.0,
+                book: Arc::clone(&self.told.book),
+                orders: core.orders.clone(),
+                clock: Arc::clone(&core.clock),
+                troubles: Arc::clone(&misfits),
+            };
+            tasks.push(("registry", tokio::spawn(follower.follow(doors.clone()))));
         }
 
         let (journal, committer, clock) =

@@ -22,6 +22,7 @@ mod private;
 pub mod random;
 pub mod reads;
 pub mod register;
+mod registry;
 pub mod reload;
 pub mod salts;
 pub mod service;

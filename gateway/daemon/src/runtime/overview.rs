@@ -78,6 +78,8 @@ pub struct Overseer {
     pub refusals: Arc<Refusals>,
     /// Files of profiles and rules that cannot be used, each with what is wrong.
     pub broken: Arc<Troubles>,
+    /// What is wrong with the folder of the registry.
+    pub misfits: Arc<Troubles>,
     /// The sources.
     pub sources: Vec<SourceProbe>,
     /// Used from one call to the next.
@@ -147,6 +149,13 @@ impl Overseer {
                 "text_broken",
                 &format!("配置文件有错误，仍按原有内容运行：{why}"),
                 &format!("a file of profiles or rules has an error, what was in force stays: {why}"),
+            ));
+        }
+        for why in self.misfits.list() {
+            warnings.push(warning(
+                "registry_line",
+                &format!("登记表中有一行未导入：{why}"),
+                &format!("a line of the registry's folder did not go in: {why}"),
             ));
         }
         if let Some(why) = trouble {

@@ -10,6 +10,7 @@ use orderly_core::ids::{DeviceId, ProfileId, ZoneId};
 use orderly_core::output::DeviceRow;
 use orderly_core::reading::Reading;
 use orderly_core::record::Order;
+use orderly_core::registry::Registry;
 use orderly_core::task::{Step, Task};
 use orderly_core::time::{Clock, Timestamp};
 use orderly_core::topic::is_claim;
@@ -23,6 +24,7 @@ use crate::api::{
     AlertQuery, Bucket, Claim, ClaimRefused, DeviceQuery, DeviceView, QuarantineQuery, ReadError,
     ReadingQuery, Reads, Stranger, TaskQuery, TwinView, Unreadable,
 };
+use crate::book::Book;
 use crate::catalog::{Catalog, InForce};
 
 /// Connections that are kept open for the next call.
@@ -35,6 +37,7 @@ pub struct StoreReads {
     catalog: Arc<Catalog>,
     keys: Arc<KeyRing>,
     claims: Arc<Claims>,
+    book: Arc<Book>,
     idle: Mutex<Vec<Connections>>,
 }
 
@@ -42,6 +45,7 @@ pub struct StoreReads {
 struct Asked {
     now: Timestamp,
     in_force: Arc<InForce>,
+    registry: Arc<Registry>,
 }
 
 struct Connections {
@@ -68,12 +72,13 @@ impl StoreReads {
         catalog: Arc<Catalog>,
         keys: Arc<KeyRing>,
         claims: Arc<Claims>,
+        book: Arc<Book>,
     ) -> Self {
-        Self { dir, clock, catalog, keys, claims, idle: Mutex::new(Vec::new()) }
+        Self { dir, clock, catalog, keys, claims, book, idle: Mutex::new(Vec::new()) }
     }
 
     fn asked(&self) -> Asked {
-        Asked { now: self.clock.now().wall, in_force: self.catalog.now() }
+        Asked { now: self.clock.now().wall, in_force: self.catalog.now(), registry: self.book.now() }
     }
 
     fn with<T>(&self, call: impl FnOnce(&mut Connections) -> Result<T, ReadError>) -> Result<T, ReadError> {
@@ -123,7 +128,11 @@ impl Connections {
 
     fn views(&self, rows: Vec<DeviceRow>, asked: &Asked) -> Result<Vec<DeviceView>, ReadError> {
         let twins = self.twins(&rows)?;
-        let view = |row: DeviceRow| {
+        let view = |mut row: DeviceRow| {
+            // Where it hangs by the registry, as its readings and alerts have it.
+            if let Some(zone) = asked.registry.zone_at(&row.device, asked.now) {
+                row.zone = Some(zone.clone());
+            }
             let (twin, expect_ms) = (twins.get(&row.device), asked.expect(&row));
             shown::device(row, twin.map(Vec::as_slice), expect_ms, asked.now).map_err(failed)
         };

@@ -33,6 +33,11 @@ impl Troubles {
         self.0.subscribe()
     }
 
+    /// These are the troubles now; whoever finds them logs them.
+    pub fn replace(&self, troubles: Vec<String>) {
+        self.0.send_replace(troubles);
+    }
+
     /// These are the troubles now; what is new is logged.
     pub fn set(&self, troubles: Vec<String>) {
         let known = self.list();

@@ -13,6 +13,7 @@ use super::core::Found;
 use super::overview::Tallies;
 use super::register::Register;
 use crate::api::{Feed, News};
+use crate::book::Book;
 use crate::pipeline::Event;
 use crate::sources::mqtt_door::Door;
 
@@ -21,6 +22,8 @@ use crate::sources::mqtt_door::Door;
 pub struct Told {
     /// The register.
     pub register: Arc<Register>,
+    /// Places and things.
+    pub book: Arc<Book>,
     /// Counts.
     pub tallies: Arc<Tallies>,
     feed: OnceLock<Arc<Feed>>,
@@ -32,6 +35,7 @@ impl Told {
     /// Begins with what the start found.
     pub fn begin(&self, found: &Found) {
         self.register.changed(&found.devices);
+        self.book.begin(&found.registry);
         self.tallies.begin(found.commit);
         self.feed.get_or_init(|| Arc::new(Feed::new(found.commit)));
     }
@@ -60,11 +64,13 @@ impl Told {
                     dispatcher.committed(output);
                 }
                 self.tallies.committed(commit, output);
+                self.book.follow(&output.registry);
                 let twins = output.twins.iter().map(|twin| &twin.device);
                 self.changed(commit, &output.devices, twins, (&output.alerts, &output.tasks));
             }
             Event::Found { commit, snapshot } => {
                 self.tallies.begin(commit);
+                self.book.begin(&snapshot.registry);
                 self.changed(
                     commit,
                     &snapshot.devices,

@@ -14,6 +14,7 @@ mod models;
 mod obey;
 mod options;
 mod outgoing;
+mod places;
 mod publish;
 mod random;
 mod scene;
@@ -38,6 +39,7 @@ pub use hospital::{Changed, Hospital};
 pub use ledger::Summary;
 pub use options::{Faults, Options, Sizes};
 pub use outgoing::{Outgoing, UnitName};
+pub use places::tables;
 pub use units::Registers;
 
 use ledger::Ledger;

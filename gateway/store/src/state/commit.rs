@@ -6,6 +6,7 @@ use orderly_core::ids::DeviceId;
 use orderly_core::output::{AuditEntry, DeviceRow, Notice, Output, Quarantined, TextRow, TwinRow};
 use orderly_core::reading::Origin;
 use orderly_core::record::ConfigKind;
+use orderly_core::registry::Change;
 use orderly_core::task::{Step, Task};
 use rusqlite::{Transaction, TransactionBehavior, params};
 
@@ -45,6 +46,7 @@ pub(super) fn commit(store: &mut StateStore, out: &Output) -> Result<Done, State
     let new_twins = twins(&tx, &store.twins, &out.twins)?;
     alerts(&tx, &out.alerts)?;
     transitions(&tx, &out.transitions)?;
+    registry(&tx, &out.registry)?;
     texts(&tx, &out.texts)?;
     notices(&tx, &out.notices)?;
     commands(&tx, &out.commands)?;
@@ -164,6 +166,22 @@ fn transitions(tx: &Transaction<'_>, rows: &[Transition]) -> Result<(), StateErr
     for t in rows {
         tx.prepare_cached("INSERT INTO alert_transition(alert, number, blob) VALUES(?1, ?2, ?3)")?
             .execute(params![&*t.alert, t.number, pack("alert_transition", t)?])?;
+    }
+    Ok(())
+}
+
+fn registry(tx: &Transaction<'_>, changes: &[Change]) -> Result<(), StateError> {
+    for change in changes {
+        match change {
+            Change::Put(row) => {
+                let key = row.key();
+                tx.prepare_cached("INSERT OR REPLACE INTO registry(kind, id, blob) VALUES(?1, ?2, ?3)")?
+                    .execute(params![key.table.name(), key.id, pack("registry", row)?])?
+            }
+            Change::Remove(key) => tx
+                .prepare_cached("DELETE FROM registry WHERE kind = ?1 AND id = ?2")?
+                .execute(params![key.table.name(), key.id])?,
+        };
     }
     Ok(())
 }

@@ -41,6 +41,7 @@ pub(super) fn snapshot(db: &Connection, cursor: Seq) -> Result<Snapshot, StateEr
         alerts: packed::<Alert>(db, "alert", &live, [])?,
         commands: packed(db, "command", "SELECT blob FROM command WHERE state = 'sent' ORDER BY n", [])?,
         tasks: tasks(db)?,
+        registry: packed(db, "registry", "SELECT blob FROM registry ORDER BY kind, id", [])?,
         texts: texts(db)?,
         engine: db.query_row("SELECT blob FROM engine", [], |row| row.get(0)).optional()?,
     })

@@ -8,6 +8,7 @@ use orderly_core::ids::{ClassId, DeviceId};
 use orderly_core::output::{AuditEntry, DeviceRow, TextRow, TwinRow};
 use orderly_core::reading::Reading;
 use orderly_core::record::Seq;
+use orderly_core::registry::Row;
 use orderly_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -187,6 +188,11 @@ impl StateReader {
     /// One device of the register.
     pub fn device(&self, device: &DeviceId) -> Result<Option<DeviceRow>, StateError> {
         load::device(&self.db, device)
+    }
+
+    /// The rows of the registry.
+    pub fn registry(&self) -> Result<Vec<Row>, StateError> {
+        load::packed(&self.db, "registry", "SELECT blob FROM registry ORDER BY kind, id", [])
     }
 
     /// Profile and rule texts in force.

@@ -10,11 +10,11 @@ use crate::sqlite::Kind;
 pub(super) const STATE: Kind = Kind {
     file: "state.db",
     application_id: 0x4f52_4431,
-    version: 5,
+    version: 6,
     full: true,
     page: 4096,
     schema: SCHEMA,
-    steps: &[DAMAGE, TAKEN_AND_SUBSCRIBED, COMMANDS, TASKS],
+    steps: &[DAMAGE, TAKEN_AND_SUBSCRIBED, COMMANDS, TASKS, REGISTRY],
 };
 
 /// Condition for an alert that the engine still needs; must stand literally in queries to use the index.
@@ -84,6 +84,16 @@ CREATE TABLE task_step(
   number INTEGER NOT NULL,
   blob BLOB NOT NULL,
   PRIMARY KEY(task, number)
+) STRICT, WITHOUT ROWID;
+";
+
+/// Places and things, a row each. Decided.
+const REGISTRY: &str = "
+CREATE TABLE registry(
+  kind TEXT NOT NULL,
+  id TEXT NOT NULL,
+  blob BLOB NOT NULL,
+  PRIMARY KEY(kind, id)
 ) STRICT, WITHOUT ROWID;
 ";
 

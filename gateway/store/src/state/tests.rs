@@ -11,6 +11,7 @@ use orderly_core::ids::{ActorId, ClassId, DeviceId, ListId, ProfileId, RuleId, Z
 use orderly_core::output::{AuditEntry, DeviceRow, Notice, Quarantined, TextRow, TwinRow};
 use orderly_core::reading::{Origin, Reading};
 use orderly_core::record::{ConfigKind, Credential};
+use orderly_core::registry::{Change, Item, Key, Row, Table};
 use orderly_core::task::{State as TaskState, Step, Task, What};
 use orderly_core::time::Timestamp;
 use proptest::strategy::{Strategy as _, ValueTree as _};
@@ -169,6 +170,11 @@ pub(crate) fn output(n: u64) -> Output {
             decided_at: T,
             seq: cursor,
         }],
+        registry: {
+            let put = [1, n + 1].into_iter().map(|i| Change::Put(item(i, n)));
+            let gone = Change::Remove(Key::new(Table::Item, format!("wc-{n}")));
+            if n > 1 { put.chain([gone]).collect() } else { put.collect() }
+        },
         texts: vec![
             TextRow { what: profile_text("p1"), text: Some(format!("version {n}")) },
             TextRow { what: profile_text("p2"), text: (n % 2 == 1).then(|| "odd".into()) },
@@ -198,6 +204,15 @@ pub(crate) fn output(n: u64) -> Output {
 
 fn twin(n: u64, byte: u8) -> TwinRow {
     TwinRow { device: DeviceId::new(&format!("bp-{n:04}")).unwrap(), blob: vec![byte; 40] }
+}
+
+fn item(i: u64, n: u64) -> Row {
+    Row::Item(Item {
+        id: format!("wc-{i}").parse().unwrap(),
+        class: "wheelchair".parse().unwrap(),
+        home: None,
+        label: format!("轮椅 {n}"),
+    })
 }
 
 fn profile_text(name: &str) -> ConfigKind {
@@ -237,6 +252,7 @@ pub(super) fn expected(n: u64) -> Snapshot {
         s.tasks.push(task(i, false));
         s.tasks.extend((i + 2 >= n).then(|| ended(i)));
     }
+    s.registry = vec![item(1, n), item(n + 1, n)];
     s.engine = Some(vec![n as u8; 3]);
     s
 }
@@ -415,4 +431,18 @@ fn tasks_are_found_by_list_owner_and_end() {
     let (one, steps) = reader.task(&task(2, false).id).unwrap().unwrap();
     assert_eq!((one, steps), (task(2, false), vec![task_step(2)]));
     assert_eq!(reader.task("none").unwrap(), None);
+}
+
+#[test]
+fn a_file_from_before_the_registry_is_taken_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store_with(dir.path(), 1);
+    store.db.execute_batch("DROP TABLE registry; PRAGMA user_version = 5").unwrap();
+    drop(store);
+    let (mut store, snapshot) = StateStore::open(dir.path()).unwrap();
+    assert_eq!(snapshot, Snapshot { registry: Vec::new(), ..expected(1) });
+    store.commit(&output(2)).unwrap();
+    drop(store);
+    let (_, snapshot) = StateStore::open(dir.path()).unwrap();
+    assert_eq!(snapshot.registry, [item(1, 2), item(3, 2)]);
 }

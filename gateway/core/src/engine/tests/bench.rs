@@ -166,6 +166,7 @@ pub struct Written {
     pub task_steps: Vec<Step>,
     pub devices: BTreeMap<DeviceId, DeviceRow>,
     pub twins: BTreeMap<DeviceId, TwinRow>,
+    pub registry: crate::registry::Registry,
     pub texts: BTreeMap<ConfigKind, TextRow>,
     pub engine: Option<Vec<u8>>,
     /// How many devices are there until when, summed up from what was told.
@@ -201,6 +202,9 @@ impl Written {
         self.task_steps.extend(out.task_steps);
         self.devices.extend(out.devices.into_iter().map(|row| (row.device.clone(), row)));
         self.twins.extend(out.twins.into_iter().map(|row| (row.device.clone(), row)));
+        for change in &out.registry {
+            self.registry.apply(change).unwrap();
+        }
         self.texts.extend(out.texts.into_iter().map(|row| (row.what.clone(), row)));
         for change in out.presence {
             for (until, by) in [(change.was, -1), (change.is, 1)] {
@@ -228,6 +232,7 @@ impl Written {
             devices: self.devices.values().cloned().collect(),
             twins: self.twins.values().cloned().collect(),
             alerts: self.alerts.values().filter(over).cloned().collect(),
+            registry: self.registry.rows().cloned().collect(),
             texts: self.texts.values().filter(|row| row.text.is_some()).cloned().collect(),
             engine: self.engine.clone(),
         }

@@ -12,6 +12,7 @@ mod import;
 mod join;
 mod orders;
 mod properties;
+mod registry;
 mod reload;
 mod sealed;
 mod silence;

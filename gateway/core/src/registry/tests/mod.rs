@@ -41,5 +41,5 @@ pub(super) fn of(files: &[(&str, &str)]) -> Registry {
 }
 
 pub(super) fn rows(registry: &Registry) -> Vec<Change> {
-    registry.rows.values().cloned().map(Change::Put).collect()
+    registry.rows().cloned().map(Change::Put).collect()
 }

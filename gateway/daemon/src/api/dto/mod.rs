@@ -8,6 +8,7 @@ mod inventory;
 mod profile;
 mod quarantine;
 mod reading;
+mod registry;
 mod status;
 mod stranger;
 mod task;
@@ -26,6 +27,7 @@ pub use quarantine::{Quarantine, QuarantineItem, Why, WhyPart};
 pub use reading::{
     Bucket, Latest, Older, OlderReading, OlderValue, Quality, Reading, Readings, Scalar, Value,
 };
+pub use registry::{Bay, Bays, Item, Items, Named, RegistryReport, Way, Zone, Zones};
 pub use status::{
     AlertCounts, Counts, EngineStatus, JournalStatus, Rates, SeriesStatus, SinkStatus, SourceStatus, Status,
     Warning,

@@ -68,6 +68,7 @@ async fn who_holds_a_device_takes_it_on_with_the_code_on_its_label() {
         Arc::clone(&desk.catalog),
         Arc::clone(&core.keys),
         Arc::clone(&desk.claims),
+        Arc::default(),
     );
     let (rows, _) =
         reads.quarantine(&crate::api::QuarantineQuery { limit: 10, ..Default::default() }).unwrap();

@@ -261,7 +261,11 @@ fn rule_file_name(file: &str) -> Result<RuleId, String> {
 }
 
 /// Every file with one of these endings in a folder and those below.
-pub(super) fn files_in(folder: &Path, endings: &[&str], files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+pub(in crate::runtime) fn files_in(
+    folder: &Path,
+    endings: &[&str],
+    files: &mut Vec<PathBuf>,
+) -> std::io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
         if path.is_dir() {

@@ -19,6 +19,7 @@ use orderly_core::record::{ConfigKind, ConfigText};
 use orderly_core::rule::Calendars;
 
 pub use force::{Force, bring_into_force};
+pub(super) use gather::files_in;
 pub use gather::{gather, gather_again, gather_usable};
 pub use script::read_profile;
 pub use watch::Look;

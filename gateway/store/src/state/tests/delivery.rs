@@ -200,7 +200,7 @@ fn who_has_taken_a_notice_is_kept_until_it_is_over() {
 fn subscriptions_are_kept_for_each_source_also_in_a_file_from_before() {
     let dir = tempfile::tempdir().unwrap();
     let (store, _) = StateStore::open(dir.path()).unwrap();
-    for table in ["command", "subscription", "notice_taken", "task", "task_step"] {
+    for table in ["command", "subscription", "notice_taken", "task", "task_step", "registry"] {
         store.db.execute_batch(&format!("DROP TABLE {table}")).unwrap();
     }
     store.db.execute_batch("PRAGMA user_version = 2").unwrap();
