@@ -2,7 +2,7 @@ import { useEffect, useState } from "preact/hooks";
 import { Attempts } from "../api/attempts";
 import * as api from "../api/client";
 import { Refused } from "../api/client";
-import type { Alert, Transition } from "../api/types";
+import type { Alert, Task, Transition } from "../api/types";
 import { refused } from "../format/reason";
 import { moment, span } from "../format/time";
 import { type Key, name, pick, t } from "../i18n";
@@ -105,6 +105,12 @@ function Facts({ alert }: { alert: Alert }) {
   );
 }
 
+/** How an alert can be closed by itself: with a task, as that can end without a note or a second signer. */
+function endings(alert: Alert, task: Task | undefined): string[] {
+  if (!task) return outcomes(alert.team);
+  return task.outcomes.filter((code) => !task.note_for.includes(code) && !task.second_for.includes(code));
+}
+
 function Handle({ alert, reload }: { alert: Alert; reload: () => void }) {
   const [attempts] = useState(() => new Attempts());
   const [busy, setBusy] = useState(false);
@@ -152,10 +158,10 @@ function Handle({ alert, reload }: { alert: Alert; reload: () => void }) {
           </button>
         </div>
       )}
-      {!task && alert.handling !== "closed" && alert.handling !== "open" && (
+      {!task?.owner && alert.handling !== "closed" && alert.handling !== "open" && (
         <fieldset class="outcomes" disabled={off}>
           <legend>{t("alerts.outcome")}</legend>
-          {outcomes(alert.team).map((code) => (
+          {endings(alert, task).map((code) => (
             <button key={code} type="button" class="btn s" onClick={() => void order("close", code)}>
               {name("outcome", code)}
             </button>
