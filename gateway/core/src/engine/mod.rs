@@ -37,9 +37,9 @@ mod timers;
 use std::sync::Arc;
 
 use crate::dedupe::Seen;
-use crate::ids::SiteId;
+use crate::ids::{DeviceId, SiteId};
 use crate::output::{Output, Snapshot, TwinRow};
-use crate::record::{Flags, Kind, Record, TimerRun};
+use crate::record::{Flags, Kind, Record, Seq, TimerRun};
 use crate::registry::Registry;
 use crate::rule::NEVER;
 use crate::twin::{self, Held};
@@ -179,6 +179,9 @@ impl Engine {
         if restarted {
             self.reschedule_all();
         }
+        let run = (record.entry.kind == Kind::TimerRun).then(|| self.timer_run_of(&record)).flatten();
+        // Who answered since the last run was there before anything ran out: they are told in one record.
+        run.iter().flat_map(|run| &run.heard).for_each(|device| self.answered(device, record.seq));
         self.run_timers(record.seq);
         self.expire_commands(record.seq);
         match (record.entry.kind, work) {
@@ -188,7 +191,7 @@ impl Engine {
             (Kind::Envelope, Work::Other) => {}
             (Kind::Action, _) => self.act(&record),
             (Kind::Config, _) => self.reload(&record),
-            (Kind::TimerRun, _) => self.timer_run(&record),
+            (Kind::TimerRun, _) => run.iter().for_each(|run| self.timer_run(run, record.seq)),
             (Kind::Outcome, _) => self.outcome(&record),
         }
         self.run_groups(record.seq);
@@ -332,26 +335,29 @@ impl Engine {
         self.touch_twin(number);
     }
 
-    fn timer_run(&mut self, record: &Record<'_>) {
-        let run: TimerRun = match rmp_serde::from_slice(record.entry.body) {
-            Ok(run) => run,
-            Err(error) => {
-                let reason = format!("the timer run cannot be read: {error}");
-                return self.batch.quarantine(record, 0, "malformed", reason, record.entry.body);
-            }
-        };
+    fn timer_run_of(&mut self, record: &Record<'_>) -> Option<TimerRun> {
+        let run = rmp_serde::from_slice(record.entry.body);
+        if let Err(error) = &run {
+            let reason = format!("the timer run cannot be read: {error}");
+            self.batch.quarantine(record, 0, "malformed", reason, record.entry.body);
+        }
+        run.ok()
+    }
+
+    fn answered(&mut self, device: &DeviceId, seq: Seq) {
+        if let Some(number) = self.register.find(device.as_str()) {
+            self.heard(number, None, seq);
+            self.touch_twin(number);
+        }
+    }
+
+    fn timer_run(&mut self, run: &TimerRun, seq: Seq) {
         let mut changed = false;
         for link in &run.links {
             changed |= self.clock.link(link);
         }
-        for device in &run.heard {
-            if let Some(number) = self.register.find(device.as_str()) {
-                self.heard(number, None, record.seq);
-                self.touch_twin(number);
-            }
-        }
         for (device, times) in &run.too_large {
-            self.too_large(device, *times, record.seq);
+            self.too_large(device, *times, seq);
         }
         if changed {
             self.reschedule_all();

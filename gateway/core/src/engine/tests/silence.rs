@@ -30,6 +30,19 @@ fn a_silent_device_is_told_after_twice_what_it_promised() {
 }
 
 #[test]
+fn a_device_that_answered_is_not_missed_by_the_run_that_tells_so() {
+    let mut bench = Bench::fridge();
+    bench.at(SECOND).temp("f1", SECOND, 5.0);
+    // Under load a run comes late: the two minutes ran out before it, and the device answered before that.
+    bench.at(2 * MINUTE + 3 * SECOND);
+    bench.timer_run(&TimerRun { heard: vec!["f1".parse().unwrap()], ..TimerRun::default() });
+    bench.run_to(4 * MINUTE);
+    assert_eq!(device(&mut bench), Vec::<String>::new());
+    bench.run_to(4 * MINUTE + 3 * SECOND);
+    assert_eq!(device(&mut bench), [format!("fired @{}", 4 * MINUTE + 3 * SECOND)]);
+}
+
+#[test]
 fn a_device_that_was_never_heard_counts_from_its_registration() {
     let mut bench = Bench::fridge();
     bench.run_to(2 * MINUTE);
