@@ -125,7 +125,7 @@ async fn told(base: &str, device: &str, body: Value) -> anyhow::Result<Value> {
 #[tokio::test]
 async fn the_simulated_devices_do_as_they_are_told() -> anyhow::Result<()> {
     let (_demo, base) = Demo::start()?;
-    let wanted = BTreeSet::from(COMMANDED.map(|(class, ..)| class.to_owned()));
+    let wanted = BTreeSet::from(COMMANDED.map(|one| one.class.to_owned()));
     let mut tick = tokio::time::interval(Duration::from_millis(200));
     for _ in 0..600 {
         tick.tick().await;
@@ -140,7 +140,7 @@ async fn the_simulated_devices_do_as_they_are_told() -> anyhow::Result<()> {
             .and_then(|device| device["id"].as_str())
             .map(str::to_owned)
     };
-    for (class, profile, command, said, (metric, value)) in COMMANDED {
+    for Commanded { class, profile, command, said, metric, value } in COMMANDED {
         let device = first(class, profile).with_context(|| format!("no {profile}"))?;
         let mut body = serde_json::json!({ "command": command, "reason": "a test" });
         if !said.is_empty() {
@@ -153,15 +153,73 @@ async fn the_simulated_devices_do_as_they_are_told() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Class and profile, command and what is said with it, and what the device shows afterwards.
-const COMMANDED: [(&str, &str, &str, &str, (&str, &str)); 7] = [
-    ("charger", "orderly-ch-1", "off", "", ("status", "unavailable")),
-    ("drug_cabinet", "orderly-dc-1", "unlock", "A-017", ("slot", "A-017")),
-    ("escort_bed", "orderly-eb-1", "unlock", "", ("dock", "out")),
-    ("gate", "orderly-ga-1", "open", "", ("barrier", "open")),
-    ("guidance_sign", "orderly-gs-1", "show", "12", ("shown", "12")),
-    ("water_dispenser", "orderly-wa-1", "close", "", ("valve", "closed")),
-    ("wheelchair_dock", "orderly-wd-1", "unlock", "", ("power", "mains")),
+/// A command, and what the device shows afterwards.
+struct Commanded {
+    class: &'static str,
+    profile: &'static str,
+    command: &'static str,
+    said: &'static str,
+    metric: &'static str,
+    value: &'static str,
+}
+
+const COMMANDED: [Commanded; 7] = [
+    Commanded {
+        class: "charger",
+        profile: "orderly-ch-1",
+        command: "off",
+        said: "",
+        metric: "status",
+        value: "unavailable",
+    },
+    Commanded {
+        class: "drug_cabinet",
+        profile: "orderly-dc-1",
+        command: "unlock",
+        said: "A-017",
+        metric: "slot",
+        value: "A-017",
+    },
+    Commanded {
+        class: "escort_bed",
+        profile: "orderly-eb-1",
+        command: "unlock",
+        said: "",
+        metric: "dock",
+        value: "out",
+    },
+    Commanded {
+        class: "gate",
+        profile: "orderly-ga-1",
+        command: "open",
+        said: "",
+        metric: "barrier",
+        value: "open",
+    },
+    Commanded {
+        class: "guidance_sign",
+        profile: "orderly-gs-1",
+        command: "show",
+        said: "12",
+        metric: "shown",
+        value: "12",
+    },
+    Commanded {
+        class: "water_dispenser",
+        profile: "orderly-wa-1",
+        command: "close",
+        said: "",
+        metric: "valve",
+        value: "closed",
+    },
+    Commanded {
+        class: "wheelchair_dock",
+        profile: "orderly-wd-1",
+        command: "unlock",
+        said: "",
+        metric: "power",
+        value: "mains",
+    },
 ];
 
 /// Waits until a reading of the device shows it.

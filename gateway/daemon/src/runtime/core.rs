@@ -276,6 +276,7 @@ impl Core {
         join(self.threads.pop_front());
         self.signals.tell(|p| p.ended = true);
         join(self.threads.pop_front());
+        self.keys.leave();
     }
 }
 

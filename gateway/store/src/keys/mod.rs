@@ -95,6 +95,11 @@ impl KeyRing {
         Ok(Self { disk, dir: dir.to_owned(), draw, keys, changing })
     }
 
+    /// Lets another gateway have the folder: this one makes and destroys no more keys.
+    pub fn leave(&self) {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner).held = None;
+    }
+
     /// The days of which there is a key.
     #[must_use]
     pub fn days(&self) -> Vec<Day> {
