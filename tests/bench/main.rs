@@ -17,6 +17,7 @@ mod outage;
 mod paced;
 mod poll;
 mod profile;
+mod registry;
 mod report;
 mod start;
 mod store;
@@ -67,6 +68,7 @@ fn main() -> anyhow::Result<()> {
     group(&["t9", "t10"], &mut poll::run);
     group(&["tcommand"], &mut command::run);
     group(&["tdecode"], &mut decode::run);
+    group(&["tregistry"], &mut registry::run);
     group(&["t11", "t12"], &mut local::run);
     group(&["t13"], &mut start::run);
     println!("\nall together, after {:.0} s, load {}:", began.elapsed().as_secs_f64(), measure::load());
